@@ -1,0 +1,1 @@
+"""From a scan to a machine assessment: pure, models only through ports."""

@@ -1,0 +1,1 @@
+"""``edge-agent sim``: a simulated scanner writes scans into a folder."""

@@ -1,0 +1,1 @@
+"""Headquarters: pulls the journals of all sites."""

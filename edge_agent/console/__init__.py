@@ -1,0 +1,1 @@
+"""The operator's side: client, terminal, words for codes."""

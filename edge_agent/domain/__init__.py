@@ -1,0 +1,1 @@
+"""The nouns of the system: frozen values, no I/O, no clock, no logging."""

@@ -1,0 +1,72 @@
+"""A scanner profile as a value: how one scanner model names, completes and writes its files. Loaded from ``config/scanners/*.toml``."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from edge_agent.domain.geometry import Orientation
+from edge_agent.domain.scan import Energy, Quantity
+
+
+class Need(StrEnum):
+    """Whether a drop is complete without a member."""
+
+    REQUIRED = "required"
+    EXPECTED = "expected"
+    OPTIONAL = "optional"
+
+
+@dataclass(frozen=True, slots=True)
+class PlaneRule:
+    """Where a member's pixels go."""
+
+    view: str
+    quantity: Quantity
+    energy: Energy
+
+
+@dataclass(frozen=True, slots=True)
+class MemberRule:
+    """One kind of file. ``pattern``: regular expression over the name (full match, case ignored) with a group ``key``.
+
+    ``deadline_s``: an EXPECTED or REQUIRED member that has not come this long after the drop was first seen is given up (the scan
+    becomes partial). ``plane`` is None for files without pixels that count (side-car, stamp).
+    """
+
+    role: str
+    pattern: str
+    need: Need
+    deadline_s: float
+    plane: PlaneRule | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a decoder may be asked to do: pixels a plane, planes a scan, bytes a file, seconds a scan, bytes of memory."""
+
+    max_pixels: int = 1 << 26
+    max_planes: int = 8
+    max_file_bytes: int = 1 << 30
+    max_sidecar_bytes: int = 1 << 20
+    deadline_s: float = 30.0
+    max_memory_bytes: int = 4 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """How to read one scanner model.
+
+    ``sidecar``: name of the side-car reader (``json``, ``dataform``) or empty. ``clock``: IANA zone of the scanner's clock when
+    its times carry none. ``quiet_s``: a drop is settled when nothing changed for this long. ``unknown_after_s``: a file that no
+    rule knows is accepted alone after this long, and set aside. ``required_views``: missing one is an obstacle.
+    """
+
+    name: str
+    members: tuple[MemberRule, ...]
+    sidecar: str
+    clock: str
+    quiet_s: float
+    unknown_after_s: float
+    required_views: tuple[str, ...]
+    ignore: tuple[str, ...] = ()
+    orientation: Orientation = Orientation()
+    limits: Limits = Limits()

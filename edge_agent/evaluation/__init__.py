@@ -1,0 +1,1 @@
+"""Measured truth about bundles (not built yet)."""

@@ -1,0 +1,1 @@
+"""Verbs on arrays: pure functions from ndarray to ndarray."""

@@ -1,0 +1,1 @@
+"""From files in a scanner's folder to accepted scans; never opens a member."""

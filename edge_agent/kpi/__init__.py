@@ -1,0 +1,1 @@
+"""Roll-ups over facts: pure functions, no storage."""

@@ -1,0 +1,1 @@
+"""Durable memory: jobs, journal and identities in one SQLite file."""

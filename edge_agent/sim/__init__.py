@@ -1,0 +1,1 @@
+"""A simulated scanner: scenes, physics, vendor write habits."""

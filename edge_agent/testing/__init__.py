@@ -1,0 +1,1 @@
+"""Fakes, factories and strategies for tests; never imported by the runtime."""

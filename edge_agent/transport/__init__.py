@@ -1,0 +1,1 @@
+"""The only home of ZeroMQ: sockets, CURVE keys, links."""

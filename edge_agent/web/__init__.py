@@ -1,0 +1,1 @@
+"""The only home of the web framework (not built yet)."""

@@ -1,0 +1,1 @@
+"""What sites, consoles and headquarters say to each other: bytes to messages and back, no sockets."""

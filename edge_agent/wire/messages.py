@@ -1,0 +1,279 @@
+"""Bodies of journal rows, as JSON. Unknown fields are ignored when read and refused when written.
+
+Codes and parameters, never sentences; tokens and salted commitments, never identifiers. A minor version adds optional fields only.
+"""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from edge_agent.errors import MalformedMessage
+
+Scalar = str | int | float | bool
+MAX_BODY_BYTES = 64 * 1024
+
+
+class Part(BaseModel):
+    """Base of every piece of a body: immutable, tolerant of fields that a newer site added."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", ser_json_inf_nan="null", allow_inf_nan=False)
+
+
+class CodeParams(Part):
+    """A reason or the reason of a set-aside: rendered to words by the reader's catalogue."""
+
+    code: str
+    params: dict[str, Scalar] = {}
+
+
+class ObstaclePart(CodeParams):
+    """Why something could not be judged; ``blocking`` as the policy in force said."""
+
+    view: str | None = None
+    blocking: bool = False
+
+
+class DetectionPart(Part):
+    """One located object; box [x0, y0, x1, y1] half-open px in the canonical frame of ``view``."""
+
+    type: Literal["detection"] = "detection"
+    id: int
+    label: str
+    score: float
+    box: tuple[float, float, float, float]
+    view: str
+    bundle: str
+
+
+class HeterogeneityPart(Part):
+    """How unlike the declared goods the load looks."""
+
+    type: Literal["heterogeneity"] = "heterogeneity"
+    id: int
+    score: float
+    regions: list[tuple[float, float, float, float]]
+    against: list[str]
+    declared: bool
+    view: str
+    bundle: str
+
+
+class ProductPart(Part):
+    """What the load looks like: (family, share), highest first."""
+
+    type: Literal["product"] = "product"
+    id: int
+    ranked: list[tuple[str, float]]
+    view: str
+    bundle: str
+
+
+class WeightPart(Part):
+    """Mass in kg with its 90 % interval."""
+
+    type: Literal["weight"] = "weight"
+    id: int
+    mass_kg: float
+    low_kg: float
+    high_kg: float
+    bundle: str
+
+
+FindingPart = Annotated[DetectionPart | HeterogeneityPart | ProductPart | WeightPart, Field(discriminator="type")]
+
+
+class IdentityPart(Part):
+    """A token and the salted commitment to the value behind it; the value itself never travels in a body."""
+
+    kind: str
+    token: str
+    commitment: str
+
+
+class CapturePart(Part):
+    """When and as what the scan was taken."""
+
+    kind: str
+    taken_at: datetime
+    as_written: str
+    tz_assumed: bool
+
+
+class GoodsPart(Part):
+    """One declared line; the description is verbatim."""
+
+    hs: str
+    description: str = ""
+    gross_kg: float | None = None
+    packages: int | None = None
+
+
+class DeclaredPart(Part):
+    """What was declared; ``ref`` is the token of the declaration's number."""
+
+    goods: list[GoodsPart]
+    source: str
+    ref: str | None = None
+
+
+class BundlePart(Part):
+    """Which bundle spoke and its state at the site."""
+
+    name: str
+    version: str
+    sha256: str
+    state: str
+
+
+class MemberPart(Part):
+    """One accepted file. File names are left out: they often carry container numbers."""
+
+    role: str
+    sha256: str
+    bytes: int
+
+
+class ProvenancePart(Part):
+    """Model, device and policy behind an assessment; ``provider`` is the one really used."""
+
+    daemon: str
+    runtime: str
+    provider: str
+    device: str
+    bundles: list[BundlePart]
+    members: list[MemberPart]
+    config_digest: str
+    policy_digest: str
+
+
+class BlobPart(Part):
+    """A picture or map that can be fetched by its SHA-256."""
+
+    sha256: str
+    bytes: int
+    media_type: str
+    role: str
+
+
+class Body(Part):
+    """What every row says: which fact, about which scan of which scanner, from which cause, when."""
+
+    fact_id: str
+    site: str
+    scanner: str | None
+    scan_id: str | None
+    revision: int
+    cause: str
+    supersedes: str | None = None
+    produced_at: datetime
+
+
+class AssessmentBody(Body):
+    """The machine's judgement. Times in milliseconds."""
+
+    schema_: Literal["assessment/1.0"] = Field("assessment/1.0", alias="schema")
+    kind: Literal["assessment"] = "assessment"
+    capture: CapturePart
+    selection: str
+    subject: str
+    identities: list[IdentityPart]
+    declared: DeclaredPart | None
+    conclusion: Literal["alert", "no-alert", "unassessable"]
+    reasons: list[CodeParams]
+    obstacles: list[ObstaclePart]
+    findings: list[FindingPart]
+    provenance: ProvenancePart
+    timings_ms: dict[str, float]
+    blobs: list[BlobPart] = []
+
+
+class VerdictBody(Body):
+    """An officer's judgement; ``officer`` is a token, ``workstation`` the name of the console's key."""
+
+    schema_: Literal["verdict/1.0"] = Field("verdict/1.0", alias="schema")
+    kind: Literal["verdict"] = "verdict"
+    conclusion: Literal["suspicious", "not-suspicious", "rescan"]
+    officer: str
+    workstation: str
+    is_supervisor: bool
+    reasons: list[CodeParams]
+    decided_at: datetime
+
+
+class FoundPart(Part):
+    """One thing an examination found."""
+
+    what: str
+    where: str = ""
+    hs: str = ""
+    quantity: str = ""
+    concealment: str = ""
+    form: str = ""
+
+
+class ControlBody(Body):
+    """The examination's result."""
+
+    schema_: Literal["control/1.0"] = Field("control/1.0", alias="schema")
+    kind: Literal["control"] = "control"
+    conclusion: Literal["found", "nothing-found", "not-examined"]
+    found: list[FoundPart]
+    office: str
+
+
+class SetAsideBody(Body):
+    """An accepted scan that cannot be assessed as it is; its spool copy lies in quarantine."""
+
+    schema_: Literal["set-aside/1.0"] = Field("set-aside/1.0", alias="schema")
+    kind: Literal["set-aside"] = "set-aside"
+    reason: CodeParams
+    members: list[MemberPart]
+
+
+class ReferralBody(Body):
+    """The decision clock ran out, or an officer passed the scan on."""
+
+    schema_: Literal["referral/1.0"] = Field("referral/1.0", alias="schema")
+    kind: Literal["referral"] = "referral"
+    reason: CodeParams
+    officer: str | None = None
+    workstation: str | None = None
+
+
+class HealthBody(Body):
+    """A change of the site's health."""
+
+    schema_: Literal["health/1.0"] = Field("health/1.0", alias="schema")
+    kind: Literal["health"] = "health"
+    state: Literal["healthy", "degraded", "failing"]
+    reasons: list[CodeParams]
+
+
+class AuditBody(Body):
+    """Something an auditor wants to see: start, configuration, keys, duplicates, views and exports."""
+
+    schema_: Literal["audit/1.0"] = Field("audit/1.0", alias="schema")
+    kind: Literal["audit"] = "audit"
+    event: CodeParams
+
+
+AnyBody = AssessmentBody | VerdictBody | ControlBody | SetAsideBody | ReferralBody | HealthBody | AuditBody
+_ANY: TypeAdapter[AnyBody] = TypeAdapter(Annotated[AnyBody, Field(discriminator="kind")])
+
+
+def encode(body: AnyBody) -> bytes:
+    """Give the bytes that are stored, hashed and sent, once and unchanged."""
+    return body.model_dump_json(by_alias=True, exclude_none=True).encode()
+
+
+def decode(raw: bytes) -> AnyBody:
+    """Read any bytes as a body.
+
+    Raises:
+        MalformedMessage: the bytes are not JSON of a known kind and schema.
+    """
+    try:
+        return _ANY.validate_json(raw)
+    except (ValidationError, RecursionError) as problem:
+        raise MalformedMessage("not a journal body of a known kind") from problem
