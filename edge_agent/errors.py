@@ -68,6 +68,20 @@ class DeviceRequired(ConfigError):
     hint = "Install the CUDA extra and a driver, or set [device] policy to prefer-gpu or cpu."
 
 
+class LibraryTooOld(ConfigError):
+    """A library has a known fault that could cost data."""
+
+    code = "library-too-old"
+    hint = "Install apsw 3.51.3 or newer: SQLite before that can corrupt a ledger when its write-ahead log is reset."
+
+
+class LedgerForeign(ConfigError):
+    """The ledger belongs to another site, or a newer version of this program wrote it."""
+
+    code = "ledger-foreign"
+    hint = "Check [site] id and state_dir, and that no older version of edge-agent is installed than the one that wrote the ledger."
+
+
 class BundleRejected(EdgeAgentError):
     """Refuse to start or to activate: exit 78."""
 
@@ -159,6 +173,13 @@ class DecodeTimedOut(ScanRejected):
     hint = "The file takes too long to decode; keep it for the developers."
 
 
+class CrashedTooOften(ScanRejected):
+    """The process died again and again while it worked on this scan."""
+
+    code = "crashed-too-often"
+    hint = "Keep the file for the developers; `edge-agent quarantine retry` accepts it again."
+
+
 class ScanUnassessable(EdgeAgentError):
     """Readable, but cannot be judged: becomes ``unassessable`` with an obstacle."""
 
@@ -215,6 +236,13 @@ class MemberChanged(TryLater):
     hint = "The scanner is still writing; the agent waits."
 
 
+class DecoderUnavailable(TryLater):
+    """The decode child does not start: nothing is known against the file in hand."""
+
+    code = "decoder-unavailable"
+    hint = "Look for the decode child's own words in the journal; the installation may be incomplete or the memory too small."
+
+
 class LedgerBusy(TryLater):
     """Another process holds the ledger."""
 
@@ -234,6 +262,48 @@ class LedgerDamaged(EdgeAgentError):
 
     code = "ledger-damaged"
     hint = "Stop the agent, keep the file, restore the last backup (it starts a new epoch)."
+
+
+class ArchiveBusy(TryLater):
+    """Another process holds headquarters' archive."""
+
+    code = "archive-busy"
+    hint = "Only one collector may write an archive; stop the other one. Reports may be read beside it."
+
+
+class ArchiveDamaged(EdgeAgentError):
+    """Headquarters' archive is not a database of ours, or failed its integrity check."""
+
+    code = "archive-damaged"
+    hint = "Stop the collector, keep the file, restore a backup; the sites send again what is missing."
+
+
+class LedgerFailed(EdgeAgentError):
+    """The file system refused to read, write or sync the ledger: end the process, nothing unsynced counts."""
+
+    code = "ledger-failed"
+    hint = "Look at the kernel's log and the disk under state_dir; the ledger must lie on a local file system."
+
+
+class NotQuarantined(EdgeAgentError):
+    """The named scan is not set aside."""
+
+    code = "not-quarantined"
+    hint = "List what is set aside with `edge-agent quarantine list`."
+
+
+class BlobMissing(EdgeAgentError):
+    """No blob has this SHA-256."""
+
+    code = "blob-missing"
+    hint = "Retention may have removed the picture; the assessment that names it remains."
+
+
+class BlobDamaged(EdgeAgentError):
+    """The bytes of a blob do not have the SHA-256 that names it."""
+
+    code = "blob-damaged"
+    hint = "The disk altered a stored picture; it is not shown. Check the disk."
 
 
 class DeviceFailed(EdgeAgentError):
@@ -304,3 +374,45 @@ class PeerSilent(PeerError):
 
     code = "peer-silent"
     hint = "Check the network, the endpoint, the server's key, and that your own key is enrolled at the site."
+
+
+class ReasonRequired(PeerError):
+    """A verdict against an alert came without a reason."""
+
+    code = "reason-required"
+    hint = "Give at least one reason when deciding against an alert."
+
+
+class UnknownScan(PeerError):
+    """The named scan or revision has no assessment at this site."""
+
+    code = "unknown-scan"
+    hint = "Check the scan's identity; a scan that was set aside has no assessment to judge."
+
+
+class FreeTextRefused(PeerError):
+    """A value that enters the hash chain looks like free text, which might name a person."""
+
+    code = "free-text"
+    hint = "Choose reasons from the catalogue; parameters are numbers or single words of it."
+
+
+class EpochChanged(PeerError):
+    """The site's journal began a new epoch: the reader's numbers belong to an older one."""
+
+    code = "epoch"
+    hint = "Read the new epoch from its beginning; facts that are already known are dropped."
+
+
+class PeerFailed(PeerError):
+    """The other side met a fault of its own while it answered."""
+
+    code = "internal"
+    hint = "Look at the other side's log; asking again may help."
+
+
+class WrongSite(PeerError):
+    """Another site answers at this endpoint, or rows of another site came from it."""
+
+    code = "wrong-site"
+    hint = "Compare id, endpoint and server_key of this site in collector.toml with the site's own agent.toml."

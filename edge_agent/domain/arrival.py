@@ -104,16 +104,17 @@ def decide(arrival: Arrival, known: Known, now: datetime, revision_window: timed
     """Say what an arrival is.
 
     Pixels under a known drop key make a revision within ``revision_window`` of the first acceptance; later they are a scan of
-    their own, for by then the scanner has begun to use its names again.
+    their own, for by then the scanner has begun to use its names again. When the scan's own first pixels come back so late, its
+    identity is taken already, so they too make a revision.
     """
     drop = known.drop
+    new_id = scan_id(arrival.site, arrival.scanner, arrival.drop_key, arrival.content_digest or "")
     if drop is not None and arrival.content_digest in (drop.content_digest, None):
         if arrival.metadata_digest == drop.metadata_digest:
             return Unchanged(drop.scan_id)
         return MetadataRevision(drop.scan_id, drop.revision, drop.metadata_revision + 1)
-    if drop is not None and now - drop.first_accepted_at <= revision_window:
+    if drop is not None and (now - drop.first_accepted_at <= revision_window or new_id == drop.scan_id):
         return NewRevision(drop.scan_id, drop.revision + 1)
     if known.twin is not None and known.twin_has_same_subject:
         return DuplicateOf(known.twin)
-    new_id = scan_id(arrival.site, arrival.scanner, arrival.drop_key, arrival.content_digest or "")
     return NewScan(new_id, known.twin)

@@ -1,7 +1,7 @@
 """Time as a value: UTC, with what the source wrote and what was assumed."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 
@@ -24,5 +24,7 @@ class Stamp:
     tz_assumed: bool
 
     def __post_init__(self) -> None:
-        if self.at.tzinfo is not UTC:
+        if self.at.utcoffset() != timedelta(0):
             raise ValueError("a stamp is in UTC")
+        if self.at.tzinfo is not UTC:  # readers of JSON make zero-offset zones of their own
+            object.__setattr__(self, "at", self.at.astimezone(UTC))

@@ -13,6 +13,7 @@ class IdentityClass(StrEnum):
     CONTAINER = "container"
     PARCEL = "parcel"
     PLATE = "plate"
+    DRIVER = "driver"
     SEAL = "seal"
     TRADER = "trader"
     OFFICER = "officer"

@@ -1,10 +1,16 @@
 """A scanner profile as a value: how one scanner model names, completes and writes its files. Loaded from ``config/scanners/*.toml``."""
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
+from fnmatch import fnmatchcase
 
 from edge_agent.domain.geometry import Orientation
 from edge_agent.domain.scan import Energy, Quantity
+
+
+UNFINISHED_NAMES = ("*.tmp", "*.part", "*.crdownload", "~*", ".*")
+"""Names under which programs write what is not finished: never members, whatever the profile says."""
 
 
 class Need(StrEnum):
@@ -70,3 +76,22 @@ class Profile:
     ignore: tuple[str, ...] = ()
     orientation: Orientation = Orientation()
     limits: Limits = Limits()
+
+    def ignores(self, name: str) -> bool:
+        """Say whether a file is nobody's member: its base name (case ignored) fits ``ignore`` or the names of unfinished files."""
+        base = name.rpartition("/")[2].lower()
+        return any(fnmatchcase(base, glob.lower()) for glob in (*UNFINISHED_NAMES, *self.ignore))
+
+    def match(self, name: str) -> tuple[MemberRule, str] | None:
+        """Give the first rule whose pattern fits ``name`` (relative to the watched folder) and the group key; None if no rule knows it."""
+        if self.ignores(name):
+            return None
+        for rule in self.members:
+            found = re.fullmatch(rule.pattern, name, re.IGNORECASE)
+            if found:
+                return rule, found["key"]
+        return None
+
+    def rule(self, role: str) -> MemberRule | None:
+        """Give the rule of a role, None for roles that this profile does not know."""
+        return next((rule for rule in self.members if rule.role == role), None)

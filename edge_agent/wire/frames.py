@@ -26,6 +26,11 @@ def topic(site: SiteId, scanner: ScannerId | None, kind: str) -> str:
     return f"{ROOT}/{site}/{scanner or NO_SCANNER}/{kind}/"
 
 
+def topic_root(site: SiteId) -> str:
+    """Give the beginning that all topics of a site share: what a reader of the whole stream subscribes to."""
+    return f"{ROOT}/{site}/"
+
+
 def heartbeat_topic(site: SiteId) -> str:
     """Give the topic of the site's heartbeat; not part of the journal."""
     return f"{ROOT}/{site}/~hb"

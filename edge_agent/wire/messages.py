@@ -161,8 +161,8 @@ class Body(Part):
 
     fact_id: str
     site: str
-    scanner: str | None
-    scan_id: str | None
+    scanner: str | None = None
+    scan_id: str | None = None
     revision: int
     cause: str
     supersedes: str | None = None
@@ -170,7 +170,10 @@ class Body(Part):
 
 
 class AssessmentBody(Body):
-    """The machine's judgement. Times in milliseconds."""
+    """The machine's judgement. Times in milliseconds.
+
+    A body is bounded, so the strongest findings and reasons are kept; ``*_left_out`` counts the others.
+    """
 
     schema_: Literal["assessment/1.0"] = Field("assessment/1.0", alias="schema")
     kind: Literal["assessment"] = "assessment"
@@ -178,7 +181,7 @@ class AssessmentBody(Body):
     selection: str
     subject: str
     identities: list[IdentityPart]
-    declared: DeclaredPart | None
+    declared: DeclaredPart | None = None
     conclusion: Literal["alert", "no-alert", "unassessable"]
     reasons: list[CodeParams]
     obstacles: list[ObstaclePart]
@@ -186,6 +189,8 @@ class AssessmentBody(Body):
     provenance: ProvenancePart
     timings_ms: dict[str, float]
     blobs: list[BlobPart] = []
+    findings_left_out: int = 0
+    reasons_left_out: int = 0
 
 
 class VerdictBody(Body):

@@ -1,0 +1,53 @@
+# One face for everything; each target is one plain command that also works without make (CONTRIBUTING.md lists them).
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help venv demo test lint types layers unit models bench locks wheel clean
+
+help:  ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+venv: $(VENV)/ready  ## virtual environment with everything for tests and demo
+
+$(VENV)/ready: requirements/dev.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+demo: $(VENV)/ready  ## simulated scanner, daemon, console and headquarters on this machine; ends by itself with a summary
+	$(BIN)/python -m benchmarks.demo
+
+test: $(VENV)/ready lint types layers unit  ## everything that must hold before a change lands
+
+lint: $(VENV)/ready  ## style and likely mistakes
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(VENV)/ready  ## static types, strict
+	$(BIN)/mypy
+
+layers: $(VENV)/ready  ## imports point downwards, one home a library
+	$(BIN)/lint-imports
+
+unit: $(VENV)/ready  ## every test, with branch coverage of the pure layers
+	OPENBLAS_NUM_THREADS=1 $(BIN)/pytest --cov --cov-report=term:skip-covered
+
+models: $(VENV)/ready  ## train and export every default bundle from the simulator (hours)
+	$(BIN)/pip install -q --disable-pip-version-check -r requirements/train.txt
+	$(BIN)/python -m training.make_models
+
+bench: $(VENV)/ready  ## benchmarks with ratios; writes benchmarks/results/
+	$(BIN)/python -m benchmarks.run
+
+locks:  ## rewrite the locked requirements
+	$(PYTHON) -m piptools compile -q --generate-hashes --no-emit-options --no-header --strip-extras --allow-unsafe -o requirements/base.txt pyproject.toml
+	$(PYTHON) -m piptools compile -q --generate-hashes --no-emit-options --no-header --strip-extras --allow-unsafe --extra agent -o requirements/agent.txt pyproject.toml
+	$(PYTHON) -m piptools compile -q --generate-hashes --no-emit-options --no-header --strip-extras --allow-unsafe --extra agent --extra dev --extra train -o requirements/dev.txt pyproject.toml
+
+wheel: $(VENV)/ready  ## the package to install
+	$(BIN)/python -m build --wheel --no-isolation
+
+clean:  ## remove what was made here
+	rm -rf $(VENV) dist build demo-out .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

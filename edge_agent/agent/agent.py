@@ -1,0 +1,70 @@
+"""The daemon's life between READY and the stop: one task group, every loop in it."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from edge_agent.agent.arrivals import Arrivals
+from edge_agent.agent.dispatch import Dispatch
+from edge_agent.agent.lanes import Lane
+from edge_agent.agent.lifecycle import ServiceManager
+from edge_agent.agent.pipeline import Pipeline
+from edge_agent.agent.site_state import SiteMonitor
+from edge_agent.agent.sockets import Sockets
+from edge_agent.ledger.records import Job
+
+
+@dataclass(frozen=True, slots=True)
+class Loops:
+    """Everything that runs while the daemon is up."""
+
+    arrivals: Sequence[Arrivals]
+    dispatch: Dispatch
+    monitor: SiteMonitor
+    sockets: Sockets
+    pipeline: Pipeline
+    lanes: Sequence[Lane]
+    unpacked: Sequence[Job]
+
+
+async def live(loops: Loops, stop: asyncio.Event, manager: ServiceManager, grace_s: float) -> None:
+    """Run every loop until ``stop``; then take nothing new, let scans in hand finish within ``grace_s``, and return.
+
+    Any loop that fails cancels the others and raises: the process ends, the service manager starts it again, the ledger resumes.
+    """
+    async with asyncio.TaskGroup() as tasks:
+        serving = tasks.create_task(loops.sockets.serve())
+        intake = [tasks.create_task(arrivals.run(stop)) for arrivals in loops.arrivals]
+        helping = [tasks.create_task(loops.monitor.run(loops.sockets.feed.ring)), tasks.create_task(_watchdog(loops.lanes, manager))]
+        tasks.create_task(_pack_backlog(loops, stop))
+        dispatching = tasks.create_task(loops.dispatch.run(stop))
+        await stop.wait()
+        manager.tell("STOPPING=1")
+        loops.dispatch.ring()
+        for arrivals in loops.arrivals:
+            arrivals.ring()
+        try:
+            async with asyncio.timeout(grace_s):
+                await asyncio.gather(dispatching, *intake)
+        except TimeoutError:
+            pass  # what is still in hand stays claimed and is resumed at the next start
+        for task in (serving, *helping):
+            task.cancel()
+
+
+async def _watchdog(lanes: Sequence[Lane], manager: ServiceManager) -> None:
+    """Tell the service manager that we live, but only after a no-op went through every lane: a hung lane stops the telling."""
+    if manager.watchdog_s is None:
+        return
+    while True:
+        await asyncio.gather(*(lane.ping() for lane in lanes))
+        manager.tell("WATCHDOG=1")
+        await asyncio.sleep(manager.watchdog_s / 4)
+
+
+async def _pack_backlog(loops: Loops, stop: asyncio.Event) -> None:
+    """Write the packages that a death left unwritten; the list is from before the first claim, so nobody else works on them."""
+    for job in loops.unpacked:
+        if stop.is_set():
+            return
+        await loops.pipeline.pack_again(job)

@@ -1,0 +1,172 @@
+"""The composition root: configuration to a running daemon, in the order of its start. The only place where concrete classes meet."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_agent import __version__
+from edge_agent.agent.agent import Loops, live
+from edge_agent.agent.arrivals import Arrivals, Intake
+from edge_agent.agent.config import AgentConfig
+from edge_agent.agent.declarations import Declarations
+from edge_agent.agent.decoders import Decoders
+from edge_agent.agent.dispatch import Dispatch
+from edge_agent.agent.engine import Engine
+from edge_agent.agent.lanes import Lane
+from edge_agent.agent.ledger_lane import LedgerLane
+from edge_agent.agent.lifecycle import ServiceManager, cores_granted, stopping_on_signals, was_charged
+from edge_agent.agent.maps import MapStore
+from edge_agent.agent.pipeline import Pipeline, Storage
+from edge_agent.agent.site_state import SiteMonitor, Surroundings
+from edge_agent.agent.sockets import open_sockets
+from edge_agent.domain.clock import Clock
+from edge_agent.domain.ids import ScannerId, SiteId
+from edge_agent.errors import CrashedTooOften
+from edge_agent.inference.load import LoadedModels, load_models
+from edge_agent.inference.selftest import run_selftest
+from edge_agent.inference.session import CPU, DevicePolicy
+from edge_agent.intake.spool import Spool
+from edge_agent.ledger.blobs import BlobStore
+from edge_agent.ledger.ledger import Ledger
+from edge_agent.ledger.records import Job
+from edge_agent.telemetry import events
+
+_MOST_CHARGES = 3
+_MOST_ATTEMPTS = 10
+_MOST_UNPACKED = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Station:
+    """Everything that was opened before the sockets."""
+
+    config: AgentConfig
+    clock: Clock
+    engine: Engine
+    golden_cases: int
+    decoders: Decoders
+    storage: Storage
+    pipeline: Pipeline
+    lanes: Sequence[Lane]
+
+    @property
+    def site(self) -> SiteId:
+        return SiteId(self.config.sections.site.id)
+
+
+async def run_agent(config: AgentConfig, manager: ServiceManager, clock: Clock) -> None:
+    """Start, live, stop. Returns after a signal.
+
+    Raises:
+        ConfigError, BundleRejected: before READY, when it cannot start. Anything else: unexpected; the process must end.
+    """
+    stop = asyncio.Event()
+    with ExitStack() as stack, stopping_on_signals(stop):
+        station = await _open(config, clock, stack)
+        unpacked = await _resume(station)
+        spool_lane = stack.enter_context(_lane("spool"))
+        intakes = _intakes(station, spool_lane)
+        monitor = SiteMonitor(station.site, _surroundings(station, intakes), station.storage.ledger, clock)
+        await monitor.look(lambda: None)
+        sockets = stack.enter_context(open_sockets(config.sections, station.storage.ledger, clock, monitor.state))
+        dispatch = Dispatch(station.storage.ledger, station.pipeline, clock, config.sections.max_scans_in_flight, sockets.feed.ring)
+        for arrivals in intakes:
+            arrivals.announce_to(dispatch.ring, sockets.feed.ring)
+        manager.tell("READY=1")
+        bundles = [f"{use.name}/{use.version}" for use in station.engine.provenance().bundles]
+        events.agent_started(__version__, station.site, station.engine.loaded.placement.provider, bundles, station.golden_cases)
+        loops = Loops(intakes, dispatch, monitor, sockets, station.pipeline, (*station.lanes, spool_lane), unpacked)
+        await live(loops, stop, manager, config.sections.grace_s)
+        events.agent_stopped("signal", dispatch.in_flight)
+
+
+async def _open(config: AgentConfig, clock: Clock, stack: ExitStack) -> Station:
+    """Open ledger, models and decoders, in that order: a ledger in use elsewhere is found before minutes of warm-up."""
+    sections = config.sections
+    state_dir = _prepared(sections.state_dir)
+    cpu = stack.enter_context(_lane("cpu", sections.max_scans_in_flight))
+    device = stack.enter_context(_lane("device", sections.device.tile_threads or cores_granted()))
+    ledger = await _open_ledger(config, clock, stack)
+    loaded, golden_cases = await cpu.run(_proven_models, config, device)
+    engine = Engine(loaded, config.policy, device, cpu, clock, config.digest)
+    decoders = Decoders(sections.decode_children)
+    stack.callback(decoders.close)
+    await decoders.start()
+    packages = state_dir / "packages" if sections.keep_packages else None
+    storage = Storage(ledger, Spool(state_dir / "spool"), MapStore(BlobStore(state_dir / "blobs")), state_dir, packages)
+    scanners = {ScannerId(scanner.section.id): scanner for scanner in config.scanners}
+    pipeline = Pipeline(SiteId(sections.site.id), scanners, engine, decoders, storage)
+    return Station(config, clock, engine, golden_cases, decoders, storage, pipeline, (cpu, device, ledger.lane, *decoders.lanes))
+
+
+async def _open_ledger(config: AgentConfig, clock: Clock, stack: ExitStack) -> LedgerLane:
+    lane = stack.enter_context(_lane("ledger"))
+    site = SiteId(config.sections.site.id)
+    ledger = await lane.run(Ledger.open, config.sections.state_dir / "ledger.db", site, clock)
+    access = LedgerLane(ledger, lane)
+    stack.callback(lane.finish, ledger.close)
+    return access
+
+
+def _proven_models(config: AgentConfig, device: Lane) -> tuple[LoadedModels, int]:
+    """Load the bundles and run their golden cases, which also warms the sessions up."""
+    sections = config.sections
+    loaded = load_models(sections.bundles, sections.device.policy, allow_research=sections.allow_research_models)
+    return loaded, run_selftest(loaded, device.fan)
+
+
+async def _resume(station: Station) -> list[Job]:
+    """Take up what the last process left: suspects, moves into quarantine, orphans of the spool; give the jobs without a package."""
+    ledger, spool, state_dir = station.storage.ledger, station.storage.spool, station.storage.state_dir
+    charged = was_charged(state_dir / "last-exit")
+    suspects = await ledger.call(Ledger.recover, charge=charged)
+    if suspects:
+        events.work_recovered(suspects)
+    for job in await ledger.call(Ledger.suspects_over, _MOST_CHARGES, _MOST_ATTEMPTS):
+        problem = CrashedTooOften("the process died while this scan was in hand", {"charges": job.charges, "attempts": job.attempts})
+        await station.pipeline.set_aside(job, problem)
+    for lost in await ledger.call(Ledger.quarantined):
+        spool.set_aside(lost.scan_id, lost.revision, state_dir / "quarantine")
+    return await ledger.call(Ledger.unpacked, _MOST_UNPACKED) if station.storage.packages is not None else []
+
+
+def _intakes(station: Station, spool_lane: Lane) -> list[Arrivals]:
+    declarations = station.config.sections.declarations
+    intake = Intake(
+        station.site,
+        station.storage,
+        station.decoders,
+        spool_lane,
+        Declarations(declarations.file) if declarations is not None else None,
+        station.clock,
+    )
+    return [Arrivals(scanner, intake, station.config.sections) for scanner in station.config.scanners]
+
+
+def _surroundings(station: Station, intakes: Sequence[Arrivals]) -> Surroundings:
+    return Surroundings(
+        station.storage.state_dir,
+        station.config.sections.device.policy is not DevicePolicy.CPU,
+        station.engine.loaded.placement.provider == CPU,
+        station.engine.provenance().bundles,
+        lambda: tuple(arrivals.scanner_id for arrivals in intakes if arrivals.is_lost),
+        lambda: station.config.expired_consumers(station.clock.now()),
+    )
+
+
+def _prepared(state_dir: Path) -> Path:
+    """Make the state directory, readable by nobody else."""
+    for folder in (state_dir, *(state_dir / name for name in ("spool", "packages", "blobs", "quarantine"))):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return state_dir
+
+
+@contextmanager
+def _lane(name: str, threads: int = 1) -> Iterator[Lane]:
+    lane = Lane(name, threads)
+    try:
+        yield lane
+    finally:
+        lane.close()

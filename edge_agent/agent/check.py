@@ -1,0 +1,83 @@
+"""Everything that would stop the daemon from starting, found without starting it."""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_agent.agent.config import AgentConfig, load_config
+from edge_agent.domain.clock import Clock
+from edge_agent.errors import ConfigInvalid, EdgeAgentError
+from edge_agent.inference.bundle import find_bundles, load_bundle
+from edge_agent.inference.load import load_models
+from edge_agent.transport.keys import load_secret
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing to mend: a stable code, what is wrong and where, what to do."""
+
+    code: str
+    detail: str
+    hint: str
+
+
+def find_problems(path: Path, clock: Clock) -> list[Problem]:
+    """Give every problem that can be found by reading; a file that cannot be read hides what it would have named."""
+    try:
+        config = load_config(path)
+    except EdgeAgentError as problem:
+        return [Problem(problem.code, line, problem.hint) for line in problem.detail.splitlines()]
+    checks: list[Callable[[], None]] = [
+        *(lambda watch=scanner.section.watch: _folder(watch) for scanner in config.scanners),
+        lambda: _key(config),
+        *(lambda folder=folder: _bundle(folder, config) for folder in find_bundles(config.sections.bundles)),
+        lambda: _models(config),
+        lambda: _state(config),
+        lambda: _consumers(config, clock),
+    ]
+    return list(_raised(checks))
+
+
+def _raised(checks: list[Callable[[], None]]) -> Iterator[Problem]:
+    for check in checks:
+        try:
+            check()
+        except EdgeAgentError as problem:
+            yield Problem(problem.code, problem.detail, problem.hint)
+
+
+def _folder(watch: Path) -> None:
+    if not watch.is_dir() or not os.access(watch, os.R_OK | os.X_OK):
+        raise ConfigInvalid(f"scanner folder {watch} is not there or cannot be read")
+
+
+def _key(config: AgentConfig) -> None:
+    if config.sections.wire.key is not None and not config.sections.wire.insecure_loopback_only:
+        load_secret(config.sections.wire.key)
+
+
+def _bundle(folder: Path, config: AgentConfig) -> None:
+    load_bundle(folder, allow_research=config.sections.allow_research_models)
+
+
+def _models(config: AgentConfig) -> None:
+    sections = config.sections
+    load_models(sections.bundles, sections.device.policy, allow_research=sections.allow_research_models)
+
+
+def _state(config: AgentConfig) -> None:
+    """The state directory is made by the daemon; what is checked is that it can be, on one file system."""
+    folder = config.sections.state_dir
+    nearest = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise ConfigInvalid(f"state_dir {folder} cannot be written")
+    devices = {part.stat().st_dev for part in (folder, folder / "spool", folder / "packages", folder / "quarantine") if part.exists()}
+    if len(devices) > 1:
+        raise ConfigInvalid(f"spool, packages and quarantine under {folder} lie on different file systems; renames would not be atomic")
+
+
+def _consumers(config: AgentConfig, clock: Clock) -> None:
+    expired = config.expired_consumers(clock.now())
+    if expired:
+        raise ConfigInvalid(f"[[consumer]] {', '.join(expired)}: not_after has passed; they are refused")

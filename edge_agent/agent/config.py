@@ -1,0 +1,232 @@
+"""``agent.toml`` as frozen values: strict, every problem named at once, read in one place.
+
+Paths may be written relative to the configuration file; they are absolute from here on.
+"""
+
+import hashlib
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from edge_agent.analysis.policy import Policy, parse_policy
+from edge_agent.domain.capture import SubjectKind
+from edge_agent.domain.profile import Profile
+from edge_agent.errors import ConfigInvalid, ConfigUnreadable
+from edge_agent.formats.profiles import load_profile
+from edge_agent.inference.session import DevicePolicy
+from edge_agent.wire.frames import is_name
+
+
+def _name(text: str) -> str:
+    if not is_name(text):
+        raise ValueError("lower-case letters, digits, dot, dash and underscore only, at most 63")
+    return text
+
+
+def _zone(text: str) -> str:
+    try:
+        ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError) as problem:
+        raise ValueError("not an IANA time zone, such as Asia/Kolkata") from problem
+    return text
+
+
+Name = Annotated[str, AfterValidator(_name)]
+Zone = Annotated[str, AfterValidator(_zone)]
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SiteSection(_Section):
+    """Which site this is; ``timezone``: IANA name, for KPI days."""
+
+    id: Name
+    timezone: Zone
+
+
+class ScannerSection(_Section):
+    """One scanner: its profile, the folder it writes to (read-only to us), what passes through it.
+
+    ``priority``: higher is served first. ``pitch_mm``: millimetres a pixel (x, y), or ``from-container`` to fit the container box;
+    without it the side-car's own value counts.
+    """
+
+    id: Name
+    profile: str
+    watch: Path
+    timezone: Zone
+    subject: SubjectKind
+    priority: int = 0
+    pitch_mm: tuple[Seconds, Seconds] | Literal["from-container"] | None = None
+
+
+class DeviceSection(_Section):
+    """Where models run. ``tile_threads`` 0 = as many as cores granted to this process."""
+
+    policy: DevicePolicy = DevicePolicy.PREFER_GPU
+    tile_threads: Annotated[int, Field(ge=0, le=256)] = 0
+
+
+class WireSection(_Section):
+    """The site's sockets. ``bind``: address without port; ``key``: our secret key file.
+
+    ``insecure_loopback_only`` switches encryption off and is refused on any other address than loopback.
+    """
+
+    bind: str = "127.0.0.1"
+    live_port: Annotated[int, Field(ge=0, le=65535)] = 5570
+    sync_port: Annotated[int, Field(ge=0, le=65535)] = 5571
+    key: Path | None = None
+    insecure_loopback_only: bool = False
+
+    @model_validator(mode="after")
+    def _secured(self) -> "WireSection":
+        if self.insecure_loopback_only and self.bind not in ("127.0.0.1", "::1", "localhost"):
+            raise ValueError("insecure_loopback_only works on a loopback address only")
+        if not self.insecure_loopback_only and self.key is None:
+            raise ValueError("key is missing: make one with `edge-agent keys new`")
+        return self
+
+
+class ConsumerSection(_Section):
+    """A console or collector that may connect: its public key (Z85, 40 characters), its role, and until when."""
+
+    name: Name
+    key: Annotated[str, Field(pattern=r"^[0-9a-zA-Z.\-:+=^!/*?&<>()\[\]{}@%$#]{40}$")]
+    role: Literal["console", "collector"]
+    durable: bool = False
+    not_after: datetime | None = None
+
+    @model_validator(mode="after")
+    def _collectors_only(self) -> "ConsumerSection":
+        if self.durable and self.role != "collector":
+            raise ValueError("only a collector can be durable")
+        if self.not_after is not None and self.not_after.tzinfo is None:
+            raise ValueError("not_after needs a time zone, for example 2027-01-01T00:00:00Z")
+        return self
+
+
+class DeclarationsSection(_Section):
+    """Declared goods from the customs system: a CSV file ``container,hs,description`` that is read again when it changes."""
+
+    file: Path
+
+
+class AgentSections(_Section):
+    """The whole file.
+
+    ``max_scans_in_flight`` bounds memory; ``grace_s``: how long a stop waits for scans in hand; ``reconcile_s``: seconds between
+    sweeps of the folders when no event comes; ``keep_packages``: whether every scan is kept as a package after its assessment.
+    """
+
+    state_dir: Path
+    policy: Path
+    bundles: Path
+    profiles: Path
+    site: SiteSection
+    scanner: Annotated[tuple[ScannerSection, ...], Field(min_length=1)]
+    device: DeviceSection = DeviceSection()
+    wire: WireSection
+    consumer: tuple[ConsumerSection, ...] = ()
+    declarations: DeclarationsSection | None = None
+    max_scans_in_flight: Annotated[int, Field(ge=1, le=16)] = 2
+    decode_children: Annotated[int, Field(ge=1, le=8)] = 2
+    grace_s: Seconds = 20.0
+    reconcile_s: Seconds = 30.0
+    revision_window_days: Seconds = 7.0
+    keep_packages: bool = True
+    allow_research_models: bool = False
+
+    @model_validator(mode="after")
+    def _distinct(self) -> "AgentSections":
+        for what, values in (("scanner ids", [s.id for s in self.scanner]), ("consumer names", [c.name for c in self.consumer])):
+            if len(set(values)) != len(values):
+                raise ValueError(f"{what} must differ")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Scanner:
+    """A configured scanner with its profile read."""
+
+    section: ScannerSection
+    profile: Profile
+
+
+@dataclass(frozen=True, slots=True)
+class AgentConfig:
+    """Everything read from disk before the daemon starts. ``digest``: SHA-256 of the bytes of ``agent.toml``."""
+
+    path: Path
+    sections: AgentSections
+    digest: str
+    policy: Policy
+    scanners: tuple[Scanner, ...]
+
+    def expired_consumers(self, now: datetime) -> list[str]:
+        """Give the names whose ``not_after`` has passed."""
+        return [c.name for c in self.sections.consumer if c.not_after is not None and c.not_after.astimezone(UTC) <= now]
+
+
+def load_config(path: Path) -> AgentConfig:
+    """Read ``agent.toml``, the policy and the profiles it names.
+
+    Raises:
+        ConfigUnreadable, ConfigInvalid, PolicyInvalid: naming file and key.
+    """
+    raw = read_file(path)
+    sections = _parse(path, raw)
+    policy = parse_policy(read_file(sections.policy))
+    scanners = tuple(Scanner(section, load_profile(sections.profiles / f"{section.profile}.toml")) for section in sections.scanner)
+    return AgentConfig(path, sections, hashlib.sha256(raw).hexdigest(), policy, scanners)
+
+
+def read_file(path: Path) -> bytes:
+    """Read a small file.
+
+    Raises:
+        ConfigUnreadable: naming the file.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as problem:
+        raise ConfigUnreadable(f"{path}: {problem.strerror}") from problem
+
+
+def _parse(path: Path, raw: bytes) -> AgentSections:
+    try:
+        content = tomllib.loads(raw.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
+        raise ConfigUnreadable(f"{path}: not TOML: {problem}") from problem
+    try:
+        return AgentSections.model_validate(_absolute(content, path.resolve().parent))
+    except ValidationError as problem:
+        lines = [f"{path}: {'.'.join(str(part) for part in error['loc']) or 'file'}: {error['msg']}" for error in problem.errors()]
+        raise ConfigInvalid("\n".join(lines)) from problem
+
+
+_PATHS: Sequence[tuple[str, ...]] = (("state_dir",), ("policy",), ("bundles",), ("profiles",), ("wire", "key"), ("declarations", "file"))
+
+
+def _absolute(content: dict[str, Any], base: Path) -> dict[str, Any]:
+    """Give the content with every path made absolute, relative to the file's own folder."""
+    content = {"policy": "policy.toml", "profiles": "scanners", **content}
+    for keys in _PATHS:
+        table = content
+        for key in keys[:-1]:
+            table = table[key] if isinstance(table.get(key), dict) else {}
+        if isinstance(table.get(keys[-1]), str):
+            table[keys[-1]] = base / table[keys[-1]]
+    for scanner in content.get("scanner", []) if isinstance(content.get("scanner"), list) else []:
+        if isinstance(scanner, dict) and isinstance(scanner.get("watch"), str):
+            scanner["watch"] = base / scanner["watch"]
+    return content

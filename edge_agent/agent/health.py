@@ -1,0 +1,46 @@
+"""The site's health: a pure function of facts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from edge_agent.domain.assessment import Reason
+
+_LOW_DISK = 0.10
+
+
+@dataclass(frozen=True, slots=True)
+class HealthFacts:
+    """What health is judged from. ``disk_free``: share of the state directory's file system that is free."""
+
+    wants_gpu: bool
+    provider_is_cpu: bool
+    lost_folders: tuple[str, ...]
+    disk_free: float
+    expired_consumers: tuple[str, ...]
+    sandbox: str
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """The state and why it is not better."""
+
+    state: Literal["healthy", "degraded", "failing"]
+    reasons: tuple[Reason, ...]
+
+
+def judge(facts: HealthFacts) -> Health:
+    """Give the health that ``facts`` amount to; ``failing`` never comes from here, for a failed self-test ends the process."""
+    reasons: list[Reason] = []
+    if facts.wants_gpu and facts.provider_is_cpu:
+        reasons.append(Reason("running-on-cpu"))
+    reasons += [Reason("folder-lost", {"scanner": scanner}) for scanner in facts.lost_folders]
+    if facts.disk_free < _LOW_DISK:
+        reasons.append(Reason("disk-low", {"free": round(facts.disk_free, 3)}))
+    reasons += [Reason("consumer-expired", {"consumer": name}) for name in facts.expired_consumers]
+    return Health("degraded" if reasons else "healthy", tuple(reasons))
+
+
+def codes(reasons: Sequence[Reason]) -> list[str]:
+    """Give the codes of ``reasons``, for log lines."""
+    return [reason.code for reason in reasons]

@@ -1,0 +1,197 @@
+"""One job through its lanes: decode, prepare, infer, interpret, conclude, commit; afterwards, the package."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+
+from edge_agent.agent.assemble import assemble, missing_views
+from edge_agent.agent.config import Scanner
+from edge_agent.agent.decoders import Decoders
+from edge_agent.agent.engine import Earlier, Engine, Judgement
+from edge_agent.agent.ledger_lane import LedgerLane
+from edge_agent.agent.maps import MapStore
+from edge_agent.domain.assessment import BlobRef, Fact, FactKind, MachineAssessment, Reason
+from edge_agent.domain.ids import FactId, ScannerId, SiteId, fact_id
+from edge_agent.domain.scan import Scan
+from edge_agent.errors import ScanRejected, TryLater, UnsupportedFormat
+from edge_agent.formats.members import MemberFile
+from edge_agent.formats.package import write_package
+from edge_agent.intake.spool import Spool
+from edge_agent.ledger.ledger import Ledger
+from edge_agent.ledger.records import Entry, Job, JobKind, LatestAssessment
+from edge_agent.telemetry import events
+from edge_agent.wire import convert, messages
+from edge_agent.wire.frames import topic
+from edge_agent.wire.messages import AssessmentBody, IdentityPart
+
+_BACK_OFF = timedelta(seconds=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """Everything a job reads from and writes to. ``packages`` is None where packages are not kept."""
+
+    ledger: LedgerLane
+    spool: Spool
+    maps: MapStore
+    state_dir: Path
+    packages: Path | None
+
+
+class Pipeline:
+    """Carries jobs from claim to commit. Every claimed job ends assessed, set aside, or released."""
+
+    def __init__(self, site: SiteId, scanners: Mapping[ScannerId, Scanner], engine: Engine, decoders: Decoders, storage: Storage) -> None:
+        self._site = site
+        self._scanners = scanners
+        self._engine = engine
+        self._decoders = decoders
+        self._storage = storage
+
+    async def process(self, job: Job, ring: Callable[[], None]) -> None:
+        """Do one claimed job; ``ring`` is called after each commit.
+
+        Raises:
+            DeviceFailed: the device is lost; the job stays claimed and is resumed after the restart.
+        """
+        try:
+            scan = await self._assess(job)
+        except ScanRejected as problem:
+            await self.set_aside(job, problem)
+            ring()
+        except TryLater as problem:
+            await self._storage.ledger.call(Ledger.release, job.job_id, self._engine.clock.now() + _BACK_OFF)
+            events.scan_released(job.scanner, job.scan_id, problem.code)
+        else:
+            ring()
+            if scan is not None:
+                await self.pack(job, scan)
+
+    async def pack_again(self, job: Job) -> None:
+        """Write the package of a job that was assessed before the process died."""
+        scan, _ = await self._read(job)
+        await self.pack(job, scan)
+
+    async def pack(self, job: Job, scan: Scan) -> None:
+        """Keep the scan as a package and its side-cars as blobs, then let go of the spool copy."""
+        storage = self._storage
+        if storage.packages is None:
+            return
+        day = storage.packages / scan.capture.taken_at.at.strftime("%Y/%m/%d")
+        out = day / f"{job.scan_id}.r{job.revision}.scan.zip"
+        folder = storage.state_dir / job.spool
+        originals = [(member, folder / member.name) for member in job.members if member.is_pixels]
+        package = await self._engine.cpu.run(write_package, scan, originals, out)
+        await self._engine.cpu.run(self._keep_sidecars, job, folder)
+        await storage.ledger.call(Ledger.mark_packed, job.job_id, str(out.relative_to(storage.state_dir)), package.sha256)
+        await storage.ledger.lane.run(storage.spool.remove, job.scan_id, job.revision)
+
+    def _keep_sidecars(self, job: Job, folder: Path) -> None:
+        """Side-cars hold personal data: they lie in erasable blobs, found by the SHA-256 in the assessment, never in a package."""
+        for member in job.members:
+            if not member.is_pixels:
+                self._storage.maps.blobs.put((folder / member.name).read_bytes())
+
+    async def _assess(self, job: Job) -> Scan | None:
+        """Judge and commit; give the scan when there is one to pack."""
+        earlier = await self._storage.ledger.call(Ledger.latest_assessment, job.scan_id)
+        if job.kind is JobKind.RECONCLUDE and earlier is not None and earlier.revision == job.revision:
+            await self._conclude_again(job, earlier)
+            return None
+        clock = self._engine.clock
+        started = clock.monotonic()
+        scan, notes = await self._read(job)
+        decoded = clock.monotonic()
+        judgement = await self._engine.cpu.run(self._engine.judge, scan, notes)
+        timings = {
+            "queue": (clock.now() - job.accepted_at).total_seconds() * 1000.0,
+            "decode": (decoded - started) * 1000.0,
+            **judgement.timings_ms,
+        }
+        await self._commit(job, replace(judgement, timings_ms=timings), earlier)
+        return scan
+
+    async def _read(self, job: Job) -> tuple[Scan, tuple[Reason, ...]]:
+        scanner = self._scanner(job)
+        folder = self._storage.state_dir / job.spool
+        members = [MemberFile(member.name, member.role, folder / member.name) for member in job.members]
+        decoded = await self._decoders.decode(members, scanner.profile)
+        scan = await self._engine.cpu.run(assemble, job, decoded.views, scanner)
+        return scan, (*job.particulars.notes, *decoded.notes, *missing_views(scan, scanner))
+
+    async def _conclude_again(self, job: Job, earlier: LatestAssessment) -> None:
+        body = messages.decode(earlier.body)
+        assert isinstance(body, AssessmentBody)  # noqa: S101 - latest_assessment gives assessments only
+        goods = await self._engine.cpu.run(self._storage.maps.goods, convert.blobs_of(body))
+        before = Earlier(convert.findings_of(body), convert.obstacles_of(body), goods)
+        judgement = await self._engine.cpu.run(self._engine.judge_again, job.particulars, job.particulars.notes, before)
+        await self._commit(job, judgement, earlier)
+
+    async def _commit(self, job: Job, judgement: Judgement, earlier: LatestAssessment | None) -> None:
+        engine, ledger = self._engine, self._storage.ledger
+        blobs = await engine.cpu.run(self._storage.maps.put, judgement.maps)
+        assessment = self._assessment(job, judgement, blobs, earlier)
+        encoded = messages.encode(convert.assessment_body(await self._context(job), assessment))
+        entry = Entry(assessment.fact.fact_id, job.scan_id, FactKind.ASSESSMENT, self._topic(job, FactKind.ASSESSMENT), encoded)
+        appended = await ledger.call(Ledger.complete, job.job_id, entry, blobs)
+        codes = [reason.code for reason in assessment.reasons] + [obstacle.code for obstacle in assessment.obstacles]
+        events.scan_assessed(
+            events.AssessedLine(
+                job.scanner, job.scan_id, job.revision, assessment.conclusion.value, codes, appended.seq, assessment.timings_ms
+            )
+        )
+
+    def _assessment(
+        self, job: Job, judgement: Judgement, blobs: tuple[BlobRef, ...], earlier: LatestAssessment | None
+    ) -> MachineAssessment:
+        cause = f"metadata-{job.metadata_revision}" if job.metadata_revision else "pixels"
+        fact = Fact(
+            self._fact_id(job, FactKind.ASSESSMENT, cause),
+            job.scan_id,
+            job.revision,
+            cause,
+            self._engine.clock.now(),
+            earlier.fact_id if earlier is not None else None,
+        )
+        conclusion = judgement.conclusion
+        return MachineAssessment(
+            fact,
+            conclusion.word,
+            conclusion.reasons,
+            conclusion.obstacles,
+            judgement.findings,
+            self._engine.provenance(),
+            judgement.timings_ms,
+            blobs,
+        )
+
+    async def set_aside(self, job: Job, problem: ScanRejected) -> None:
+        """Journal first, then move the spool copy: a crash in between is mended at the next start from the ledger's own list."""
+        cause = f"{problem.code}-{job.attempts + job.charges}"
+        fact = self._fact_id(job, FactKind.SET_ASIDE, cause)
+        event = convert.SetAside(fact, job.scan_id, job.revision, cause, self._engine.clock.now(), Reason(problem.code, problem.fields))
+        encoded = messages.encode(convert.set_aside_body(await self._context(job), event))
+        entry = Entry(fact, job.scan_id, FactKind.SET_ASIDE, self._topic(job, FactKind.SET_ASIDE), encoded)
+        appended = await self._storage.ledger.call(Ledger.set_aside, job.job_id, entry, problem.code)
+        await self._storage.ledger.lane.run(
+            self._storage.spool.set_aside, job.scan_id, job.revision, self._storage.state_dir / "quarantine"
+        )
+        events.scan_set_aside(job.scanner, job.scan_id, job.revision, problem.code, appended.seq)
+
+    async def _context(self, job: Job) -> convert.ScanContext:
+        rows = await self._storage.ledger.call(Ledger.identities, job.particulars.subject.identifiers)
+        identities = tuple(IdentityPart(kind=row.kind.value, token=row.token, commitment=row.commitment) for row in rows)
+        return convert.ScanContext(self._site, job.scanner, job.particulars, job.members, identities)
+
+    def _scanner(self, job: Job) -> Scanner:
+        scanner = self._scanners.get(job.scanner)
+        if scanner is None:
+            raise UnsupportedFormat(f"scanner {job.scanner} is no longer configured", {"scanner": job.scanner})
+        return scanner
+
+    def _topic(self, job: Job, kind: FactKind) -> str:
+        return topic(self._site, job.scanner, kind.value)
+
+    def _fact_id(self, job: Job, kind: FactKind, cause: str) -> FactId:
+        return fact_id(job.scan_id, kind.value, job.revision, cause)

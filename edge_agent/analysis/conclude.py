@@ -1,0 +1,115 @@
+"""From findings, obstacles and policy to a conclusion, in the decided order.
+
+1. Any finding at or above its alert level: ``alert`` (obstacles are listed too).
+2. Else a required check missing, or a blocking obstacle: ``unassessable``.
+3. Else ``no-alert``.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from edge_agent.analysis.policy import Check, SubjectPolicy
+from edge_agent.domain.assessment import MachineConclusion, Obstacle, Reason
+from edge_agent.domain.declaration import Declaration
+from edge_agent.domain.finding import Detection, Finding, Heterogeneity, ProductGuess
+from edge_agent.errors import Scalar
+
+EMPTY_FAMILY = "empty"
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """All that a conclusion rests on.
+
+    ``done``: checks that were carried out on every view. ``alert_levels``: the bundle's own level a label. ``notes``: what intake
+    remarked; those the policy names in ``alert_on`` alert.
+    """
+
+    findings: tuple[Finding, ...]
+    obstacles: tuple[Obstacle, ...]
+    done: frozenset[Check]
+    alert_levels: Mapping[str, float]
+    declaration: Declaration | None
+    notes: tuple[Reason, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Conclusion:
+    """The machine's word, why, and what stood in the way (each obstacle marked as the policy sees it)."""
+
+    word: MachineConclusion
+    reasons: tuple[Reason, ...]
+    obstacles: tuple[Obstacle, ...]
+
+
+def conclude(evidence: Evidence, policy: SubjectPolicy) -> Conclusion:
+    """Apply ``policy`` to ``evidence``."""
+    reasons = [reason for finding in evidence.findings for reason in _reasons(finding, evidence, policy)]
+    reasons += [note for note in evidence.notes if note.code in policy.alert_on]
+    missing = [Obstacle("check-missing", {"check": check.value}) for check in policy.required if check not in evidence.done]
+    obstacles = tuple(_marked(obstacle, policy) for obstacle in (*evidence.obstacles, *missing))
+    if reasons:
+        word = MachineConclusion.ALERT
+    elif any(obstacle.blocking for obstacle in obstacles):
+        word = MachineConclusion.UNASSESSABLE
+    else:
+        word = MachineConclusion.NO_ALERT
+    return Conclusion(word, tuple(reasons), obstacles)
+
+
+def _marked(obstacle: Obstacle, policy: SubjectPolicy) -> Obstacle:
+    match obstacle.code:
+        case "dark":
+            blocking = float(obstacle.params.get("share", 1.0)) > policy.max_dark_share
+        case "goods-unknown":
+            blocking = policy.unknown_goods == "blocking"
+        case code:
+            blocking = policy.blocks(code)
+    return replace(obstacle, blocking=blocking)
+
+
+def _reasons(finding: Finding, evidence: Evidence, policy: SubjectPolicy) -> Sequence[Reason]:
+    match finding:
+        case Detection():
+            return _of_detection(finding, policy, evidence.alert_levels)
+        case Heterogeneity():
+            return _of_heterogeneity(finding, evidence.declaration, policy)
+        case ProductGuess():
+            return _of_product(finding, evidence.declaration, policy)
+        case _:
+            return ()
+
+
+def _of_detection(finding: Detection, policy: SubjectPolicy, alert_levels: Mapping[str, float]) -> Sequence[Reason]:
+    alert_at = policy.levels(finding.label, alert_levels[finding.label]).alert_at
+    if finding.score < alert_at:
+        return ()
+    params: dict[str, Scalar] = {
+        "label": finding.label,
+        "score": round(finding.score, 4),
+        "threshold": round(alert_at, 4),
+        "view": finding.view,
+    }
+    return (Reason("detection-alert", params),)
+
+
+def _of_heterogeneity(finding: Heterogeneity, declaration: Declaration | None, policy: SubjectPolicy) -> Sequence[Reason]:
+    if finding.score < policy.heterogeneity.alert_at:
+        return ()
+    code = "declared-empty-but-loaded" if declaration is not None and declaration.is_empty else "heterogeneity"
+    params: dict[str, Scalar] = {
+        "score": round(finding.score, 4),
+        "threshold": policy.heterogeneity.alert_at,
+        "families": ", ".join(finding.against),
+        "declared": finding.declared,
+        "view": finding.view,
+    }
+    return (Reason(code, params),)
+
+
+def _of_product(finding: ProductGuess, declaration: Declaration | None, policy: SubjectPolicy) -> Sequence[Reason]:
+    share = dict(finding.ranked).get(EMPTY_FAMILY, 0.0)
+    if declaration is None or declaration.is_empty or not declaration.items or share < policy.empty.alert_at:
+        return ()
+    params: dict[str, Scalar] = {"score": round(share, 4), "threshold": policy.empty.alert_at, "view": finding.view}
+    return (Reason("declared-goods-but-empty", params),)

@@ -1,0 +1,39 @@
+"""``edge-agent check``: every problem of a configuration at once."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from edge_agent.agent.check import Problem, find_problems
+from edge_agent.telemetry.clock import SystemClock
+
+
+def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command."""
+    parser = subparsers.add_parser(
+        "check",
+        help="list every problem of a configuration",
+        description="Read agent.toml, the policy, profiles, keys and bundles it names, and list every problem with file and hint. "
+        "Nothing is changed. Exit codes: 0 no problem, 78 some.",
+    )
+    parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="agent.toml")
+    parser.add_argument("--json", action="store_true", help="one JSON array for machines")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the problems."""
+    problems = find_problems(args.config, SystemClock())
+    if args.json:
+        json.dump([{"code": p.code, "detail": p.detail, "hint": p.hint} for p in problems], sys.stdout, indent=2)
+        print()
+    else:
+        _print(problems, args.config)
+    return 78 if problems else 0
+
+
+def _print(problems: list[Problem], config: Path) -> None:
+    for problem in problems:
+        print(f"{problem.code}: {problem.detail}\n  what to do: {problem.hint}")
+    print(f"{config}: {len(problems)} problem{'s' if len(problems) != 1 else ''}" if problems else f"{config}: no problem found")

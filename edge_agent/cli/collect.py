@@ -1,0 +1,47 @@
+"""``edge-agent collect``: headquarters pulls every site's journal into its archive."""
+
+import argparse
+import asyncio
+import json
+import sys
+from pathlib import Path
+
+from edge_agent.collector.config import load
+from edge_agent.collector.puller import Phase, SiteState
+from edge_agent.collector.serve import collect, line
+from edge_agent.telemetry.clock import SystemClock
+
+
+def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command."""
+    parser = subparsers.add_parser(
+        "collect",
+        help="headquarters: pull every site's journal into the archive",
+        description="Pulls the journal of every configured site, verifies it and stores it. One line of JSON for each change of "
+        "a site's state. Exit 0 when stopped by a signal, or with --until-idle when everything there is was stored; 1 when not.",
+    )
+    parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="collector.toml")
+    parser.add_argument("--until-idle", type=_seconds, metavar="S", help="end when no row has come for S seconds")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Collect until told to stop."""
+    config = load(args.config)
+    clock = SystemClock()
+
+    def tell(state: SiteState) -> None:
+        sys.stdout.write(json.dumps({"at": clock.now().isoformat(timespec="milliseconds"), **line(state)}) + "\n")
+        sys.stdout.flush()
+        if state.phase is Phase.DIVERGED:
+            sys.stderr.write(f"STOPPED {state.site}: {state.detail}. An auditor must compare both journals; other sites go on.\n")
+
+    board = asyncio.run(collect(config, clock, tell, args.until_idle))
+    return 0 if args.until_idle is None or board.is_complete else 1
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 < value < 1e6:
+        raise ValueError("seconds above 0")
+    return value

@@ -1,0 +1,68 @@
+"""The one entry point: arguments in, exit code out. Commands are imported only when they are asked for."""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from edge_agent import __version__
+from edge_agent.errors import BundleRejected, ConfigError, DeviceFailed, EdgeAgentError
+
+EXIT_REFUSED = 1
+EXIT_UNEXPECTED = 70
+EXIT_CONFIG = 78
+
+COMMANDS = {
+    "run": "the daemon: watch the scanners, assess every scan, publish",
+    "check": "list every problem of a configuration at once",
+    "assess": "assess files at hand, without a daemon, and draw what was found",
+    "watch": "live terminal console of a site; sends verdicts",
+    "collect": "headquarters: pull the journal of every site",
+    "report": "headquarters: aggregated detections and counts",
+    "keys": "make and show CURVE keys",
+    "journal": "verify and export a site's journal",
+    "quarantine": "scans that were set aside",
+    "sim": "simulated scanner: writes scans into a folder",
+}
+"""Command and what it does; each is a module of this package with ``register`` and ``run``."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and give its exit code: 0 done, 1 refused or failed, 2 usage, 70 unexpected, 78 configuration."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    parser = _parser(arguments)
+    args = parser.parse_args(arguments)
+    try:
+        return int(args.run(args))
+    except EdgeAgentError as problem:
+        print(f"edge-agent: {problem.code}: {problem.detail}\n  what to do: {problem.hint}", file=sys.stderr)
+        return exit_code(problem)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        return EXIT_REFUSED
+
+
+def exit_code(problem: EdgeAgentError) -> int:
+    """Give the exit code by which a service manager or a script tells what to do."""
+    if isinstance(problem, ConfigError | BundleRejected):
+        return EXIT_CONFIG
+    if isinstance(problem, DeviceFailed):
+        return EXIT_UNEXPECTED
+    return EXIT_REFUSED
+
+
+def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="edge-agent",
+        description="Turns every scan of a customs X-ray scanner into an assessment, beside the scanner, with no network needed.",
+    )
+    parser.add_argument("--version", action="version", version=f"edge-agent {__version__}")
+    subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
+    asked = next((word for word in arguments if word in COMMANDS), None)
+    for name, words in COMMANDS.items():
+        if name == asked:
+            importlib.import_module(f"edge_agent.cli.{name}").register(subparsers)
+        else:
+            subparsers.add_parser(name, help=words)
+    return parser

@@ -1,0 +1,163 @@
+"""Headquarters' collector as a process: one puller a site, one lane for the archive, one line of JSON for every change of state."""
+
+import asyncio
+import random
+import signal
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+
+from edge_agent.collector.archive import Archive
+from edge_agent.collector.config import CollectorConfig, SiteEntry
+from edge_agent.collector.lane import ArchiveLane
+from edge_agent.collector.puller import Link, Pace, Phase, SitePuller, SiteState
+from edge_agent.domain.clock import Clock
+from edge_agent.domain.ids import SiteId
+from edge_agent.errors import ConfigInvalid, EdgeAgentError, KeysMissing
+from edge_agent.transport.context import open_context
+from edge_agent.transport.endpoints import is_loopback
+from edge_agent.transport.keys import KeyPair, load_public, load_secret
+from edge_agent.transport.link import Retry, SyncLink
+from edge_agent.transport.sockets import ClientSecurity, InsecureLoopback
+
+_JITTER = random.SystemRandom()
+
+
+class Board:
+    """What is known of every site now, and when a row last came."""
+
+    def __init__(self, sites: Iterable[SiteId], clock: Clock, tell: Callable[[SiteState], None]) -> None:
+        """``tell`` hears each new state."""
+        self._clock = clock
+        self._tell = tell
+        self._states = {site: SiteState(site) for site in sites}
+        self._moved = clock.monotonic()
+
+    def post(self, state: SiteState) -> None:
+        """Take a site's new state."""
+        if state.rows > self._states[state.site].rows:
+            self._moved = self._clock.monotonic()
+        self._states[state.site] = state
+        self._tell(state)
+
+    @property
+    def states(self) -> tuple[SiteState, ...]:
+        return tuple(self._states.values())
+
+    @property
+    def idle_s(self) -> float:
+        """Seconds since a row was last stored, or since the start."""
+        return self._clock.monotonic() - self._moved
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all that every site has is stored."""
+        return all(state.phase is Phase.CURRENT for state in self._states.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """A site and the way to ask it."""
+
+    site: SiteId
+    link: Link
+
+
+async def follow(followed: Iterable[Followed], archive: Archive, consumer: str, board: Board, pace: Pace) -> None:
+    """Pull every site until cancelled. A site that diverges stops alone; any other unexpected end ends all of them."""
+    lane = ArchiveLane(archive)
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(lane.run())
+            for each in followed:
+                puller = SitePuller(each.site, consumer, each.link, lane, board.post)
+                tasks.create_task(puller.run(pace, _JITTER.random))
+    finally:
+        lane.close()
+
+
+def links(config: CollectorConfig, stack: ExitStack) -> list[Followed]:
+    """Open a link to every site; ``stack`` closes them.
+
+    Raises:
+        KeysMissing, ConfigInvalid: a key file or an endpoint is not usable.
+    """
+    context = stack.enter_context(open_context())
+    own = load_secret(config.secret_key) if config.secret_key is not None else None
+    followed = []
+    for entry in config.site:
+        link = SyncLink(context, entry.endpoint, _security(entry, own), Retry(attempts=1))
+        stack.callback(link.close)
+        followed.append(Followed(entry.site_id, link))
+    return followed
+
+
+def _security(entry: SiteEntry, own: KeyPair | None) -> ClientSecurity | InsecureLoopback:
+    if entry.server_key is None:
+        if not is_loopback(entry.endpoint):
+            raise ConfigInvalid(f"site {entry.id}: insecure_loopback_only refuses {entry.endpoint}", {"key": "site.endpoint"})
+        return InsecureLoopback()
+    if own is None:
+        raise KeysMissing(f"no secret_key to show to {entry.id}")
+    return ClientSecurity(own, load_public(entry.server_key))
+
+
+async def collect(config: CollectorConfig, clock: Clock, tell: Callable[[SiteState], None], until_idle_s: float | None) -> Board:
+    """Run the collector until SIGTERM or SIGINT, or until no row has come for ``until_idle_s`` seconds. Gives the last states.
+
+    Raises:
+        ConfigError: keys, endpoints or the archive's place are not usable.
+        ArchiveBusy, ArchiveDamaged: the archive cannot be opened.
+    """
+    with ExitStack() as stack:
+        board = Board([entry.site_id for entry in config.site], clock, tell)
+        archive = stack.enter_context(Archive.open(config.archive, clock))
+        followed = links(config, stack)
+        stopped = asyncio.Event()
+        with _stopping(stopped):
+            work = asyncio.create_task(follow(followed, archive, config.name, board, Pace()))
+            end = asyncio.create_task(_end(stopped, board, until_idle_s))
+            await asyncio.wait({work, end}, return_when=asyncio.FIRST_COMPLETED)
+            work.cancel()
+            end.cancel()
+            for outcome in await asyncio.gather(work, end, return_exceptions=True):
+                if isinstance(outcome, BaseException) and not isinstance(outcome, asyncio.CancelledError):
+                    raise _named(outcome)
+        return board
+
+
+async def _end(stopped: asyncio.Event, board: Board, until_idle_s: float | None) -> None:
+    """Return when told to stop, or when it has been quiet long enough."""
+    while until_idle_s is None or board.idle_s < until_idle_s:
+        left_s = None if until_idle_s is None else until_idle_s - board.idle_s
+        try:
+            async with asyncio.timeout(left_s):
+                await stopped.wait()
+                return
+        except TimeoutError:
+            continue  # a row may have come meanwhile
+
+
+@contextmanager
+def _stopping(stopped: asyncio.Event) -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    for number in numbers:
+        loop.add_signal_handler(number, stopped.set)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)
+
+
+def _named(problem: BaseException) -> BaseException:
+    """Give the error of ours inside a group of one, which the command line can explain; else the problem as it is."""
+    if isinstance(problem, BaseExceptionGroup) and len(problem.exceptions) == 1 and isinstance(problem.exceptions[0], EdgeAgentError):
+        return problem.exceptions[0]
+    return problem
+
+
+def line(state: SiteState) -> dict[str, str | int]:
+    """Give a state as the object of one JSON line."""
+    return {key: value for key, value in asdict(state).items() if value != ""}

@@ -1,0 +1,136 @@
+"""From codes and parameters to words an officer reads (English). The journal and the wire carry codes only.
+
+Masses in kg, lengths in mm. A code this version does not know is shown as it is, with its parameters: never hidden.
+"""
+
+from collections.abc import Mapping
+
+from edge_agent.errors import Scalar
+from edge_agent.wire.messages import CodeParams, ObstaclePart
+
+_PERCENT = frozenset({"share", "free"})
+_SCORES = frozenset({"score", "threshold"})
+
+CONCLUSIONS = {
+    "alert": ("ALERT", "bold white on red"),
+    "no-alert": ("no alert", "green"),
+    "unassessable": ("CANNOT JUDGE", "bold black on yellow"),
+    "set-aside": ("SET ASIDE", "bold black on yellow"),
+    "suspicious": ("suspicious", "bold red"),
+    "not-suspicious": ("not suspicious", "green"),
+    "rescan": ("rescan", "yellow"),
+    "refer": ("referred", "yellow"),
+}
+"""Word and style of every conclusion of machine and officer."""
+
+ADVISORY = "advisory, not commissioned"
+
+_REASONS = {
+    "detection-alert": "{label} in view {view}: score {score}, alert from {threshold}",
+    "heterogeneity": "the load differs from the declared goods ({families}): score {score}, alert from {threshold}",
+    "goods-mismatch": "the load looks like {found}, declared is {declared}",
+    "declared-empty-but-loaded": "declared empty, but loaded: score {score}, alert from {threshold}",
+    "declared-goods-but-empty": "goods are declared, but it looks empty: score {score}, alert from {threshold}",
+    "pixels-seen-before": "the same picture was delivered before for another subject (scan {twin})",
+}
+
+_OBSTACLES = {
+    "view-missing": "a required view is missing",
+    "energy-missing": "the picture of the energy that the model needs is missing",
+    "check-missing": "the required check {check} was not done",
+    "check-not-applicable": "no model here reads pictures of this kind ({quantity})",
+    "dark": "{share} of the load is too dark to judge",
+    "partial": "not all files of the scan arrived: {roles}{role} missing",
+    "pitch-assumed": "the scale was fitted to the container, not measured",
+    "pitch-unknown": "the scale of the picture is unknown",
+    "goods-unknown": "the model does not know the declared goods: {headings}",
+    "undeclared": "no goods were declared",
+    "sidecar-unreadable": "the scanner's side-car cannot be read",
+    "resource-missing": "a file that the side-car names is missing",
+    "inference-failed": "the model failed on this scan",
+    "out-of-time": "the time for this scan was over before the models finished",
+    "model-missing": "no model for this check is installed",
+    "member-undecodable": "one of the files cannot be decoded ({role})",
+}
+
+_SET_ASIDE = {
+    "scan-rejected": "the scan cannot be read",
+    "unreadable-scan": "a file is empty, cut off or damaged",
+    "unsupported-format": "the file's format is not known for this scanner",
+    "inconsistent-scan": "the files of the scan contradict each other",
+    "limit-exceeded": "the picture is larger than the limits allow",
+    "decoder-died": "the file crashed the decoder",
+    "decode-timed-out": "decoding took too long",
+    "crashed-too-often": "the agent crashed repeatedly while this scan was in hand",
+}
+
+_HEALTH = {
+    "self-test-failed": "the models failed their self-test",
+    "running-on-cpu": "running on the CPU although a GPU is wanted",
+    "folder-lost": "the folder of scanner {scanner} cannot be read",
+    "disk-low": "only {free} of the disk is free",
+    "consumer-expired": "the key of {consumer} has expired",
+}
+
+VERDICT_REASONS = {
+    "explained-by-declaration": "explained by the declared goods",
+    "packing-or-pallet": "packing material or pallet",
+    "part-of-container": "part of the container or vehicle",
+    "picture-fault": "fault of the picture or the scanner",
+    "seen-in-other-view": "clear in another view",
+    "documents-checked": "documents checked",
+    "known-shipment": "known regular shipment",
+    "threat-visible": "threat visible to me",
+    "passed-on": "passed on to a colleague",
+}
+"""What an officer may give as a reason, in the order of the keys 1 to 9."""
+
+_SENTENCES = {**_OBSTACLES, **_SET_ASIDE, **_HEALTH, **VERDICT_REASONS, **_REASONS}
+
+
+def codes() -> frozenset[str]:
+    """Give every code that has words."""
+    return frozenset(_SENTENCES)
+
+
+def sentence(part: CodeParams) -> str:
+    """Give the words for a reason, an obstacle, or the reason of a set-aside."""
+    template = _SENTENCES.get(part.code)
+    if template is None:
+        listed = ", ".join(f"{name} {_shown(name, value)}" for name, value in part.params.items())
+        words = f"{part.code} ({listed})" if listed else part.code
+    else:
+        words = template.format_map(_Shown(part.params))
+    if isinstance(part, ObstaclePart) and part.view is not None and "view" not in part.params:
+        words = f"{words} (view {part.view})"
+    return clean(words)
+
+
+def conclusion(word: str) -> tuple[str, str]:
+    """Give the words and the style of a conclusion; an unknown one as it is."""
+    return CONCLUSIONS.get(word, (clean(word), "bold magenta"))
+
+
+def clean(text: str) -> str:
+    """Give text without control characters: what comes over a wire must not move the cursor or ring the bell."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
+class _Shown(dict[str, str]):
+    """Parameters as shown; a parameter that a template wants and the site did not send leaves a gap, never an error."""
+
+    def __init__(self, params: Mapping[str, Scalar]) -> None:
+        super().__init__({name: _shown(name, value) for name, value in params.items()})
+
+    def __missing__(self, key: str) -> str:
+        return "" if key in ("role", "roles") else "?"
+
+
+def _shown(name: str, value: Scalar) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float) and name in _PERCENT:
+        return f"{value * 100:.0f} %"
+    if isinstance(value, float) and name in _SCORES:
+        return f"{value:.2f}"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,135 @@
+"""TIFF with one grey page: tifffile for directory and pixels, with checks of our own on where the pixel data lies."""
+
+import math
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, BinaryIO, Literal
+
+import numpy as np
+import tifffile
+
+from edge_agent.errors import UnreadableScan, UnsupportedFormat
+from edge_agent.formats.codec import Header, Pixels
+
+_MAGICS = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
+_COMPRESSIONS = {1: "none", 5: "lzw", 8: "deflate", 32946: "deflate", 50000: "zstd"}
+_WHITE_IS_ZERO, _BLACK_IS_ZERO = 0, 1
+_LARGEST_SIDE = 1 << 20
+_VALUE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """Where a TIFF keeps what, in bytes: the first link stands at the end of the head; counts of values are as wide as links."""
+
+    head_bytes: int
+    link_at: int
+    count_bytes: int
+    entry_bytes: int
+    value_bytes: int
+
+
+_CLASSIC_TIFF = _Layout(head_bytes=8, link_at=4, count_bytes=2, entry_bytes=12, value_bytes=4)
+_BIG_TIFF = _Layout(head_bytes=16, link_at=8, count_bytes=8, entry_bytes=20, value_bytes=8)
+
+
+class TiffCodec:
+    """Grey, unsigned, 8 or 16 bits, one page, in strips or tiles; uncompressed, LZW, deflate or Zstandard."""
+
+    name = "tiff"
+    unavailable = ""
+
+    def sniff(self, head: bytes) -> bool:
+        return head.startswith(_MAGICS)
+
+    def header(self, file: BinaryIO, size: int) -> Header | None:
+        if not _directory_is_inside(file, size):
+            return None
+        with _only_page(file) as page:
+            _require_supported(page)
+            ends = [offset + count for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True)]
+            return Header(page.imagewidth, page.imagelength, 1, page.bitspersample, max(ends))
+
+    def is_whole(self, file: BinaryIO, size: int) -> bool:
+        header = self.header(file, size)
+        return header is not None and header.expected_bytes is not None and header.expected_bytes <= size
+
+    def decode(self, file: BinaryIO, header: Header) -> Pixels:
+        wanted = np.dtype(np.uint16 if header.bits == 16 else np.uint8)
+        with _only_page(file) as page:
+            pixels = np.asarray(page.asarray())
+            if pixels.shape != (header.height, header.width) or pixels.dtype.newbyteorder("=") != wanted:
+                raise UnreadableScan("the decoder gave other pixels than the header announced")
+            native = np.ascontiguousarray(pixels, dtype=wanted)
+            return native if page.photometric == _BLACK_IS_ZERO else np.invert(native)
+
+
+def _directory_is_inside(file: BinaryIO, size: int) -> bool:
+    """Say whether the first directory and all values that it points to lie inside the file.
+
+    While they do not, the file is still being written (some writers put them last); tifffile would read an empty picture from it.
+    """
+    file.seek(0)
+    head = file.read(16)
+    order: Literal["little", "big"] = "little" if head[:2] == b"II" else "big"
+    layout = _BIG_TIFF if head[2:4] in (b"+\x00", b"\x00+") else _CLASSIC_TIFF
+    if len(head) < layout.head_bytes:
+        return False
+    start = int.from_bytes(head[layout.link_at : layout.head_bytes], order)
+    if start == 0 or start + layout.count_bytes > size:  # zero: the writer does not know yet where the directory will lie
+        return False
+    file.seek(start)
+    entries = int.from_bytes(file.read(layout.count_bytes), order)
+    if start + layout.count_bytes + entries * layout.entry_bytes + layout.value_bytes > size:
+        return False
+    directory = file.read(entries * layout.entry_bytes)
+    return all(
+        _value_end(directory[at : at + layout.entry_bytes], layout, order) <= size for at in range(0, len(directory), layout.entry_bytes)
+    )
+
+
+def _value_end(entry: bytes, layout: _Layout, order: Literal["little", "big"]) -> int:
+    """Give the offset behind an entry's value; 0 when the value stands in the entry itself."""
+    kind = int.from_bytes(entry[2:4], order)
+    stored = int.from_bytes(entry[4 : 4 + layout.value_bytes], order) * _VALUE_BYTES.get(kind, 0)
+    return 0 if stored <= layout.value_bytes else int.from_bytes(entry[-layout.value_bytes :], order) + stored
+
+
+@contextmanager
+def _only_page(file: BinaryIO) -> Iterator[Any]:
+    """Open the first page (a tifffile ``TiffPage``) of a file with one page; tifffile's own errors become ours."""
+    file.seek(0)
+    try:
+        with tifffile.TiffFile(file) as tiff:
+            if len(tiff.pages) != 1:
+                raise UnsupportedFormat("a TIFF with several pages is not read", {"pages": len(tiff.pages)})
+            yield tiff.pages[0]
+    except (tifffile.TiffFileError, ValueError, KeyError, IndexError, TypeError, struct.error, ArithmeticError, RuntimeError) as error:
+        raise UnreadableScan("the TIFF is damaged", {"error": type(error).__name__}) from error
+
+
+def _require_supported(page: Any) -> None:  # noqa: ANN401 - tifffile has no types
+    fields = {"bits": int(page.bitspersample), "samples": int(page.samplesperpixel), "compression": int(page.compression)}
+    if page.bitspersample not in (8, 16) or page.samplesperpixel != 1 or page.sampleformat != 1 or page.imagedepth != 1:
+        raise UnsupportedFormat("only grey TIFF of 8 or 16 unsigned bits is read", fields)
+    if page.compression not in _COMPRESSIONS or page.photometric not in (_WHITE_IS_ZERO, _BLACK_IS_ZERO):
+        raise UnsupportedFormat("a TIFF of this compression or colour model is not read", fields)
+    if not (0 < page.imagewidth <= _LARGEST_SIDE and 0 < page.imagelength <= _LARGEST_SIDE):
+        raise UnreadableScan("a TIFF with impossible sides", {"width": int(page.imagewidth), "height": int(page.imagelength)})
+    _require_segments(page)
+
+
+def _require_segments(page: Any) -> None:  # noqa: ANN401
+    """Refuse absent pixel data: tifffile fills it with zeros, which would be opaque cargo."""
+    if page.is_tiled:
+        wanted = math.ceil(page.imagewidth / page.tilewidth) * math.ceil(page.imagelength / page.tilelength)
+    else:
+        wanted = math.ceil(page.imagelength / min(page.rowsperstrip or page.imagelength, page.imagelength))
+    offsets, counts = page.dataoffsets, page.databytecounts
+    if len(offsets) != wanted or len(counts) != wanted or not all(offsets) or not all(counts):
+        raise UnreadableScan("the TIFF lacks pixel data", {"segments": len(offsets), "expected": wanted})
+    stored = page.imagewidth * page.imagelength * page.bitspersample // 8
+    if page.compression == 1 and sum(counts) < stored:
+        raise UnreadableScan("the TIFF lacks pixel data", {"bytes": int(sum(counts)), "expected": int(stored)})

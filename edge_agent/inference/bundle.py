@@ -1,0 +1,118 @@
+"""A bundle on disk, verified: model, card, labels, goods and golden cases, every file with the hash that the card gives.
+
+Signatures are checked where ``signing`` offers them; until then a bundle's integrity rests on the hashes in its card, and the
+card's own hash stands in every assessment.
+"""
+
+import hashlib
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from edge_agent.analysis.ports import DeclaredFamilies
+from edge_agent.domain.assessment import BundleUse
+from edge_agent.errors import BundleCorrupt, BundleIncompatible, BundleNotAllowed
+from edge_agent.inference.card import Card, read_card
+
+_MODEL = "model.onnx"
+_GOODS = "goods.toml"
+
+
+class _Family(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    headings: tuple[Annotated[str, Field(pattern=r"^\d{4}$")], ...]
+    words: str
+
+
+class _GoodsFile(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: str
+    families: Mapping[str, _Family]
+
+
+@dataclass(frozen=True, slots=True)
+class Goods:
+    """Which goods family a declared heading belongs to."""
+
+    family_of: Mapping[str, str]
+
+    def families(self, headings: Sequence[str]) -> DeclaredFamilies:
+        """Map four-digit headings; the unlisted ones are named."""
+        known = {self.family_of[heading] for heading in headings if heading in self.family_of}
+        unlisted = tuple(sorted(heading for heading in set(headings) if heading not in self.family_of))
+        return DeclaredFamilies(tuple(sorted(known)), unlisted)
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A verified bundle. ``model``: the very bytes that were hashed. ``use``: how it is named in assessments."""
+
+    folder: Path
+    card: Card
+    use: BundleUse
+    model: bytes
+    goods: Goods | None
+
+    @property
+    def ref(self) -> str:
+        """Give ``name/version``, as findings carry it."""
+        return f"{self.use.name}/{self.use.version}"
+
+
+def load_bundle(folder: Path, *, allow_research: bool = False) -> Bundle:
+    """Read and verify the bundle in ``folder``.
+
+    Raises:
+        BundleCorrupt: a file is missing, extra, or altered. BundleIncompatible: the card is not understood.
+        BundleNotAllowed: research-only and not allowed.
+    """
+    card, raw = read_card(folder)
+    if card.research_only and not allow_research:
+        raise BundleNotAllowed(f"bundle {card.name}/{card.version} is for research only")
+    files = _verified(folder, card)
+    if _MODEL not in files:
+        raise BundleCorrupt(f"bundle {card.name}/{card.version} lists no {_MODEL}")
+    goods = _goods(files.get(_GOODS), card)
+    use = BundleUse(card.name, card.version, hashlib.sha256(raw).hexdigest(), card.state)
+    return Bundle(folder, card, use, files[_MODEL], goods)
+
+
+def find_bundles(root: Path) -> list[Path]:
+    """Give the folders ``root/<name>/<version>`` that hold a card, sorted."""
+    return sorted(path.parent for path in root.glob("*/*/card.toml"))
+
+
+def _verified(folder: Path, card: Card) -> dict[str, bytes]:
+    """Read every file of the bundle once, and compare it with the card."""
+    present = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} - {"card.toml"}
+    if present != set(card.files):
+        missing, extra = sorted(set(card.files) - present), sorted(present - set(card.files))
+        raise BundleCorrupt(f"bundle {card.name}/{card.version}: missing files {missing}, unlisted files {extra}")
+    files = {}
+    for name, expected in card.files.items():
+        data = (folder / name).read_bytes()
+        if hashlib.sha256(data).hexdigest() != expected:
+            raise BundleCorrupt(f"bundle {card.name}/{card.version}: {name} was altered")
+        files[name] = data
+    return files
+
+
+def _goods(raw: bytes | None, card: Card) -> Goods | None:
+    if raw is None:
+        if card.purpose == "contents":
+            raise BundleIncompatible(f"contents bundle {card.name}/{card.version} lists no {_GOODS}")
+        return None
+    try:
+        content = _GoodsFile.model_validate(tomllib.loads(raw.decode()))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, ValidationError) as problem:
+        raise BundleIncompatible(f"{_GOODS} of {card.name}/{card.version}: {problem}") from problem
+    strangers = sorted(set(content.families) - set(card.labels.names))
+    if strangers:
+        raise BundleIncompatible(f"{_GOODS} of {card.name}/{card.version} has families without a class: {strangers}")
+    return Goods({heading: name for name, family in content.families.items() for heading in family.headings})

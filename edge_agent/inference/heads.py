@@ -1,0 +1,69 @@
+"""What the raw outputs of a graph mean, by the head that the card names. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_agent.imaging.boxes import Candidates
+from edge_agent.inference.card import ContentsCard
+
+EMPTY = "empty"
+"""The family of an empty container: part of the labels, and free space wherever there is load."""
+
+
+def boxes_scores(boxes: NDArray[np.float32], scores: NDArray[np.float32], floors: NDArray[np.float32]) -> Candidates:
+    """Read head ``boxes-scores``: every (anchor, class) whose score reaches its class's floor.
+
+    ``boxes``: (A, 4) xyxy px of the tile; ``scores``: (A, C) in [0, 1]; ``floors``: (C,).
+    """
+    anchors, labels = np.nonzero(scores >= floors)
+    return Candidates(boxes[anchors], scores[anchors, labels], labels.astype(np.intp, copy=False))
+
+
+@dataclass(frozen=True, slots=True)
+class GoodsClasses:
+    """Classes of a goods map in their order: K families (one of them ``empty``), then the background classes."""
+
+    families: tuple[str, ...]
+    background: tuple[str, ...]
+
+    def multi_hot(self, declared: Sequence[str]) -> NDArray[np.float32]:
+        """Give the (1, K) mask of declared families."""
+        return np.array([[1.0 if name in declared else 0.0 for name in self.families]], dtype=np.float32)
+
+    def majority(self, goods: NDArray[np.uint8]) -> tuple[str, ...]:
+        """Give the family that fills most of the load, none when there is no load. ``goods``: (K + B, h, w)."""
+        totals = goods[: len(self.families)].sum(axis=(1, 2), dtype=np.int64)
+        totals[self.families.index(EMPTY)] = 0
+        return (self.families[int(totals.argmax())],) if totals.any() else ()
+
+
+def judge_goods(
+    goods: NDArray[np.uint8], classes: GoodsClasses, declared: Sequence[str], formula: ContentsCard
+) -> tuple[float, NDArray[np.float32]]:
+    """Give score and heat map (h, w) of a stored goods map against declared families: the formula of the graph, in numpy.
+
+    Evidence is the share of everything that is neither declared nor background nor empty space; it counts where there is load.
+    """
+    shares = goods.astype(np.float32) / 255.0
+    names = (*classes.families, *classes.background)
+    free = shares[[i for i, name in enumerate(names) if name == EMPTY or name in classes.background]].sum(axis=0)
+    allowed = shares[[i for i, name in enumerate(names) if name in declared and name != EMPTY]].sum(axis=0) + free
+    load = (1.0 - free) > formula.load_threshold
+    evidence = np.clip(1.0 - allowed, 0.0, 1.0) * load
+    return evidence_score(evidence, load, formula), evidence.astype(np.float32)
+
+
+def evidence_score(evidence: NDArray[np.float32], load: NDArray[np.bool_], formula: ContentsCard) -> float:
+    """Give the calibrated mean of the strongest share of the evidence over the load: sigmoid(a * mean + b).
+
+    ``evidence``, ``load``: (h, w). No load gives 0: there is nothing that could differ from the declaration.
+    """
+    values = evidence[load]
+    if values.size == 0:
+        return 0.0
+    count = max(1, round(values.size * formula.top_share))
+    top = np.partition(values, values.size - count)[-count:]
+    return float(1.0 / (1.0 + np.exp(-(formula.a * float(top.mean()) + formula.b))))

@@ -1,0 +1,147 @@
+"""Golden cases: inputs in the bundle whose outputs through the real path are known.
+
+A device that answers quickly and wrongly is worse than one that fails, so nothing is called ``no-alert`` before every case of
+every bundle gave what it gave when the bundle was made.
+"""
+
+import io
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from edge_agent.analysis.ports import ContentsModel, Fan, ObjectDetector
+from edge_agent.domain.capture import SubjectKind
+from edge_agent.domain.scan import Energy, Plane, Quantity, View
+from edge_agent.errors import BundleCorrupt, SelfTestFailed
+from edge_agent.inference.bundle import Bundle
+from edge_agent.inference.load import LoadedModels
+
+_SCORE_TOLERANCE = 0.02
+_BOX_TOLERANCE_PX = 3.0
+_SHOWN_AT = 0.3
+
+
+class GoldenCase(BaseModel):
+    """What a golden input is: ``pitch_mm`` (x, y) of its pixels, ``declared`` headings."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    subject: SubjectKind
+    pitch_mm: tuple[float, float]
+    declared: tuple[Annotated[str, Field(pattern=r"^\d{4}$")], ...] = ()
+    why: str
+
+
+class ExpectedDetection(BaseModel):
+    """One detection of a golden case; box xyxy in px of the view."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    label: str
+    score: float
+    box: tuple[float, float, float, float]
+
+
+class Expected(BaseModel):
+    """What a golden input gives: detections by falling score, or the contents model's score and first guess."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    detections: tuple[ExpectedDetection, ...] = ()
+    heterogeneity: float | None = None
+    product: str | None = None
+
+
+def run_selftest(loaded: LoadedModels, fan: Fan) -> int:
+    """Run every golden case of every bundle; give how many there were.
+
+    Raises:
+        SelfTestFailed: a case gave something else, or a bundle has no case. DeviceFailed, InferenceFailed: as the model says.
+    """
+    count = 0
+    for bundle in loaded.bundles:
+        cases = golden_cases(bundle)
+        if not cases:
+            raise SelfTestFailed(f"{bundle.ref} has no golden case")
+        for name, (case, view) in cases.items():
+            expected = _expected(bundle, name)
+            seen = observe(loaded, bundle, case, view, fan)
+            _compare(f"{bundle.ref} {name}", expected, seen)
+            count += 1
+    return count
+
+
+def golden_cases(bundle: Bundle) -> Mapping[str, tuple[GoldenCase, View]]:
+    """Give the golden inputs of a bundle by name.
+
+    Raises:
+        BundleCorrupt: a case cannot be read.
+    """
+    folder = bundle.folder / "golden"
+    return {path.stem: _read_case(folder, path.stem) for path in sorted(folder.glob("*.npz"))}
+
+
+def observe(loaded: LoadedModels, bundle: Bundle, case: GoldenCase, view: View, fan: Fan) -> Expected:
+    """Give what the models make of a golden input: what :func:`run_selftest` compares, and what is stored when a bundle is made."""
+    if bundle.card.purpose == "detection":
+        return _observe_detector(loaded.models.detector, case, view, fan)
+    return _observe_contents(loaded.models.contents, case, view)
+
+
+def _observe_detector(detector: ObjectDetector | None, case: GoldenCase, view: View, fan: Fan) -> Expected:
+    if detector is None:
+        raise SelfTestFailed("no detector is loaded")
+    show_at = dict.fromkeys(detector.alert_levels, _SHOWN_AT)
+    found = detector.detect(view, case.subject, show_at, fan)
+    return Expected(
+        detections=tuple(ExpectedDetection(label=d.label, score=d.score, box=(d.box.x0, d.box.y0, d.box.x1, d.box.y1)) for d in found)
+    )
+
+
+def _observe_contents(contents: ContentsModel | None, case: GoldenCase, view: View) -> Expected:
+    if contents is None:
+        raise SelfTestFailed("no contents model is loaded")
+    seen = contents.examine(view, case.subject, contents.families(case.declared).families)
+    return Expected(heterogeneity=seen.heterogeneity.score, product=seen.product.ranked[0][0])
+
+
+def _compare(where: str, expected: Expected, seen: Expected) -> None:
+    if len(expected.detections) != len(seen.detections):
+        raise SelfTestFailed(f"{where}: {len(expected.detections)} detections expected, {len(seen.detections)} found")
+    for wanted, found in zip(expected.detections, seen.detections, strict=True):
+        shift = max(abs(a - b) for a, b in zip(wanted.box, found.box, strict=True))
+        if wanted.label != found.label or abs(wanted.score - found.score) > _SCORE_TOLERANCE or shift > _BOX_TOLERANCE_PX:
+            raise SelfTestFailed(f"{where}: expected {wanted}, found {found}")
+    if expected.product != seen.product:
+        raise SelfTestFailed(f"{where}: expected {expected.product}, found {seen.product}")
+    if abs((expected.heterogeneity or 0.0) - (seen.heterogeneity or 0.0)) > _SCORE_TOLERANCE:
+        raise SelfTestFailed(f"{where}: expected {expected.heterogeneity}, found {seen.heterogeneity}")
+
+
+def _expected(bundle: Bundle, name: str) -> Expected:
+    path = bundle.folder / "golden" / f"{name}.expected.json"
+    try:
+        return Expected.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as problem:
+        raise BundleCorrupt(f"{bundle.ref}: golden case {name} has no readable expectation") from problem
+
+
+def _read_case(folder: Path, name: str) -> tuple[GoldenCase, View]:
+    try:
+        case = GoldenCase.model_validate_json((folder / f"{name}.json").read_bytes())
+        with np.load(io.BytesIO((folder / f"{name}.npz").read_bytes()), allow_pickle=False) as arrays:
+            planes = tuple(_plane(key, arrays[key]) for key in sorted(arrays.files))
+        return case, View("golden", planes, case.pitch_mm)
+    except (OSError, ValueError, KeyError, json.JSONDecodeError) as problem:
+        raise BundleCorrupt(f"golden case {name} cannot be read") from problem
+
+
+def _plane(key: str, pixels: NDArray[np.uint16]) -> Plane:
+    energies = {"high": Energy.HIGH, "low": Energy.LOW, "single": Energy.SINGLE}
+    quantity = Quantity.DISPLAY if pixels.dtype == np.uint8 else Quantity.TRANSMISSION
+    return Plane(quantity, energies[key], pixels)

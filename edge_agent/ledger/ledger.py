@@ -1,0 +1,293 @@
+"""The ledger: one file, one process, one thread, one transaction a method.
+
+Whatever a method has returned from is on the disk. Every method may raise, besides what it names: DiskLow (nothing was changed; try
+again when there is space), LedgerFailed and LedgerDamaged (end the process).
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Self
+
+import apsw
+
+from edge_agent.domain.arrival import Known
+from edge_agent.domain.assessment import BlobRef
+from edge_agent.domain.clock import Clock
+from edge_agent.domain.identity import IdentityValue
+from edge_agent.domain.ids import DropKey, FactId, ScanId, ScannerId, Seq, SiteId, Token
+from edge_agent.ledger import schema
+from edge_agent.ledger.arrivals import Arrivals
+from edge_agent.ledger.connection import ProcessLock, check_library, create_file, open_writer, reading, shrink_log, writing
+from edge_agent.ledger.identity import Identities
+from edge_agent.ledger.jobs import LONGEST_BACK_OFF, Jobs
+from edge_agent.ledger.journal import Journal
+from edge_agent.ledger.moments import to_us
+from edge_agent.ledger.records import (
+    Acceptance,
+    Acknowledged,
+    Appended,
+    Counts,
+    Entry,
+    Fingerprint,
+    IdentityRow,
+    Job,
+    JobId,
+    LatestAssessment,
+    Quarantined,
+)
+from edge_agent.ledger.verification import verify
+from edge_agent.wire.chain import JournalHead, JournalRow
+
+
+class Ledger:
+    """Durable memory of a site: what was accepted, what became of it, and the journal of facts."""
+
+    def __init__(self, lock: ProcessLock, connection: apsw.Connection, clock: Clock) -> None:
+        """Take over a locked and prepared file; :meth:`open` is the way in."""
+        self._lock = lock
+        self._db = connection
+        self._clock = clock
+        self._site, self._epoch = schema.identity_of(connection)
+        self._journal = Journal(connection, self._site, self._epoch)
+        self._jobs = Jobs(connection)
+        self._arrivals = Arrivals(connection, self._site)
+        self._identities = Identities(connection)
+
+    @classmethod
+    def open(cls, path: Path, site: SiteId, clock: Clock) -> Self:
+        """Open the file, made with mode 0600 if absent and brought up to date if older; reads all of it once.
+
+        Raises:
+            LedgerBusy: another process holds it.
+            LedgerDamaged: it fails its integrity check, or its last journal row does not fit the chain.
+            LedgerForeign, LibraryTooOld, LedgerFailed, DiskLow.
+        """
+        check_library(apsw.sqlite_lib_version())
+        lock = ProcessLock(path.with_name(f"{path.name}.lock"))
+        try:
+            create_file(path)
+            connection = open_writer(path)
+            try:
+                schema.prepare(connection, site, to_us(clock.now()))
+                ledger = cls(lock, connection, clock)
+                ledger.check_head()
+            except BaseException:
+                connection.close()
+                raise
+        except BaseException:
+            lock.close()
+            raise
+        return ledger
+
+    def close(self) -> None:
+        """Fold the write-ahead log into the file and let another process have it."""
+        try:
+            self._db.close()
+        finally:
+            self._lock.close()
+
+    # What is in it
+
+    @property
+    def site(self) -> SiteId:
+        return self._site
+
+    @property
+    def epoch(self) -> bytes:
+        return self._epoch
+
+    def head(self) -> JournalHead:
+        with reading(self._db):
+            return self._journal.head()
+
+    def counts(self) -> Counts:
+        """Give the law's terms: accepted = assessed + set aside + in flight. Reads an index entry per scan ever accepted."""
+        with reading(self._db):
+            return self._jobs.counts()
+
+    # Intake
+
+    def seen(self, scanner: ScannerId) -> dict[DropKey, Fingerprint]:
+        """Give the fingerprint under which each drop of a scanner was last decided."""
+        with reading(self._db):
+            return self._arrivals.seen(scanner)
+
+    def known(self, scanner: ScannerId, drop_key: DropKey, content_digest: str | None, identities: tuple[Token, ...]) -> Known:
+        """Give what ``domain.arrival.decide`` needs. ``identities``: tokens of the subject of the arrival.
+
+        Ask after the arrival before was accepted: two drops with the same pixels in one batch would not know of each other.
+        """
+        with reading(self._db):
+            return self._arrivals.known(scanner, drop_key, content_digest, identities)
+
+    def accept(self, batch: Sequence[Acceptance]) -> None:
+        """Take decided arrivals, all or none. From here we answer for these scans, so their spool copies must be synced before."""
+        at = self._clock.now()
+        with writing(self._db):
+            for acceptance in batch:
+                self._arrivals.accept(acceptance, at)
+                if acceptance.entry is not None:
+                    self._journal.append(acceptance.entry, at)
+
+    # Identities
+
+    def tokenise(self, values: Sequence[IdentityValue]) -> tuple[IdentityRow, ...]:
+        """Give a row for each value, in order; the same value keeps its token until it is erased."""
+        at = self._clock.now()
+        with writing(self._db):
+            return self._identities.tokenise(values, at)
+
+    def identities(self, tokens: Sequence[Token]) -> tuple[IdentityRow, ...]:
+        """Give the rows of the tokens in the order asked; tokens that this site never made are left out."""
+        with reading(self._db):
+            return self._identities.rows(tokens)
+
+    def erase(self, tokens: Sequence[Token]) -> int:
+        """Forget the values behind tokens, in the log too; give how many there were. Asking again is harmless.
+
+        Raises:
+            LedgerBusy: erased, but a reader keeps the old pages of the log for now; ask again.
+        """
+        with writing(self._db):
+            erased = self._identities.erase(tokens, self._clock.now())
+        shrink_log(self._db)
+        return erased
+
+    # Jobs
+
+    def claim(self, now: datetime) -> Job | None:
+        """Take the next job: a suspect, alone; else the highest priority, then the earliest accepted. None when there is none to run now.
+
+        Jobs of one scan run one after the other. A job backing off is passed over, unless it was told to wait more than an hour.
+        """
+        with writing(self._db):
+            return self._jobs.claim(now)
+
+    def release(self, job: JobId, not_before: datetime | None) -> None:
+        """Put a claimed job back, to be claimed at ``not_before`` or later (at most an hour ahead)."""
+        limit = self._clock.now() + LONGEST_BACK_OFF
+        with writing(self._db):
+            self._jobs.release(job, None if not_before is None else to_us(min(not_before, limit)))
+
+    def recover(self, charge: bool) -> int:  # noqa: FBT001 - the caller names it
+        """Make suspects of the jobs that a death left claimed; give how many. To be called once, at the start.
+
+        ``charge``: the death was of a kind that counts; it is charged only to a suspect that ran alone, else it is an attempt.
+        """
+        with writing(self._db):
+            return self._jobs.recover(charge=charge)
+
+    def suspects_over(self, charges: int, attempts: int) -> list[Job]:
+        """Give waiting suspects with at least so many charges or at least so many attempts: to be set aside."""
+        with reading(self._db):
+            return self._jobs.suspects_over(charges, attempts)
+
+    def complete(self, job: JobId, entry: Entry, blobs: Sequence[BlobRef] = ()) -> Appended:
+        """Journal the assessment and close the claimed job, both or neither. A fact that is there already closes the job too."""
+        at = self._clock.now()
+        with writing(self._db):
+            appended = self._journal.append(entry, at)
+            self._jobs.assessed(job, entry.fact_id, at)
+            self._jobs.refer_blobs(entry.fact_id, blobs)
+            return appended
+
+    def set_aside(self, job: JobId, entry: Entry, reason: str) -> Appended:
+        """Journal that a scan was set aside and close its job (claimed, or waiting). ``reason``: a code."""
+        at = self._clock.now()
+        with writing(self._db):
+            appended = self._journal.append(entry, at)
+            self._jobs.set_aside(job, entry.fact_id, reason, at)
+            return appended
+
+    def unpacked(self, limit: int = 100) -> list[Job]:
+        """Give assessed revisions without a package, earliest first, at most ``limit``."""
+        with reading(self._db):
+            return self._jobs.unpacked(limit)
+
+    def mark_packed(self, job: JobId, path: str, sha256: str) -> None:
+        """Note where an assessed job's package lies, relative to the state directory."""
+        with writing(self._db):
+            self._jobs.mark_packed(job, path, sha256)
+
+    def quarantined(self) -> list[Quarantined]:
+        """Give what is set aside now, longest first."""
+        with reading(self._db):
+            return self._jobs.quarantined()
+
+    def retry(self, scan_id: ScanId, revision: int, entry: Entry) -> Appended:
+        """Let what was set aside of a revision wait again; ``entry`` is the audit fact that says who asked.
+
+        The spool copy must be back in its place before.
+
+        Raises:
+            NotQuarantined.
+        """
+        at = self._clock.now()
+        with writing(self._db):
+            self._jobs.retry(scan_id, revision)
+            return self._journal.append(entry, at)
+
+    # Journal
+
+    def append(self, entry: Entry) -> Appended:
+        """Journal a fact about no job (verdict, control result, referral, health, audit); one that is there already is found.
+
+        Raises:
+            TooLarge, ValueError.
+        """
+        at = self._clock.now()
+        with writing(self._db):
+            return self._journal.append(entry, at)
+
+    def rows(self, after: Seq, max_rows: int, max_bytes: int) -> list[JournalRow]:
+        """Give the rows that follow ``after``: at most ``max_rows``, and as many as fit in ``max_bytes``, but one at least."""
+        with reading(self._db):
+            return self._journal.rows(after, max_rows, max_bytes)
+
+    def hash_at(self, seq: Seq) -> bytes | None:
+        """Give the chain's hash after row ``seq`` (the epoch for 0 of a whole journal), None for a number that is not kept."""
+        with reading(self._db):
+            return self._journal.hash_at(seq)
+
+    def topic_heads(self) -> dict[str, Seq]:
+        """Give the newest number of each topic."""
+        with reading(self._db):
+            return self._journal.topic_heads()
+
+    def acknowledge(self, consumer: str, seq: Seq, hash: bytes, at: datetime) -> None:
+        """Note that a durable consumer holds everything up to ``seq`` on its own disk.
+
+        Raises:
+            Diverged: this journal has no row ``seq`` with that hash.
+        """
+        with writing(self._db):
+            self._journal.acknowledge(consumer, seq, hash, at)
+
+    def acknowledged(self) -> dict[str, Acknowledged]:
+        """Give each durable consumer's last word."""
+        with reading(self._db):
+            return self._journal.acknowledged()
+
+    def latest_assessment(self, scan_id: ScanId) -> LatestAssessment | None:
+        """Give the machine's newest word on a scan: the highest revision's, and of those the last journalled."""
+        with reading(self._db):
+            return self._journal.latest_assessment(scan_id)
+
+    def has_fact(self, fact_id: FactId) -> Seq | None:
+        """Give the number of a fact, or None."""
+        with reading(self._db):
+            return self._journal.has_fact(fact_id)
+
+    def verify(self) -> Seq | None:
+        """Recompute the whole chain; give the first row that does not fit, or None. Takes some 20 us a row."""
+        return verify(self._db, self._journal, self._site)
+
+    def check_head(self) -> None:
+        """Recompute the last link only.
+
+        Raises:
+            LedgerDamaged.
+        """
+        with reading(self._db):
+            self._journal.check_head()

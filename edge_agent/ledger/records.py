@@ -1,0 +1,147 @@
+"""Values that go into the ledger and come out of it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import NewType, TypeAlias
+
+from edge_agent.domain.arrival import Arrival, Decision, Particulars
+from edge_agent.domain.assessment import FactKind
+from edge_agent.domain.identity import IdentityClass
+from edge_agent.domain.ids import Commitment, DropKey, FactId, ScanId, ScannerId, Seq, Token
+from edge_agent.domain.member import MemberDigest
+
+JobId = NewType("JobId", int)
+Fingerprint: TypeAlias = tuple[tuple[str, int, int], ...]
+"""Name, size in bytes and mtime in ns of each member of a drop."""
+
+
+class JobKind(StrEnum):
+    """What a job asks for."""
+
+    ASSESS = "assess"
+    """Decode, infer and conclude one revision of a scan."""
+    RECONCLUDE = "reconclude"
+    """Conclude again without inference: only the side-car or the declaration changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A fact on its way into the journal. ``body``: from ``wire.messages.encode``, up to 64 KiB; ``topic``: from ``wire.frames.topic``."""
+
+    fact_id: FactId
+    scan_id: ScanId | None
+    kind: FactKind
+    topic: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """Where a fact stands in the journal. ``is_new`` is False when it had been there before; then the first body was kept."""
+
+    seq: Seq
+    fact_id: FactId
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """One decided arrival.
+
+    ``members``, ``particulars``, ``spool`` (relative to the state directory) and ``priority`` (higher is served first) count for new
+    work only. ``entry``: an audit fact to journal in the same transaction, such as duplicate-of.
+    """
+
+    decision: Decision
+    arrival: Arrival
+    fingerprint: Fingerprint
+    members: tuple[MemberDigest, ...]
+    particulars: Particulars
+    spool: str
+    priority: int = 0
+    entry: Entry | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One scan's work. ``is_suspect``: it was running when the process died, so it runs alone.
+
+    ``charges``: deaths while it ran alone, of a kind that counts against it; ``attempts``: all other deaths while it ran.
+    ``metadata_revision``: 0 until the side-car or the declaration changed. ``spool`` is relative to the state directory.
+    """
+
+    job_id: JobId
+    scan_id: ScanId
+    revision: int
+    metadata_revision: int
+    kind: JobKind
+    scanner: ScannerId
+    drop_key: DropKey
+    priority: int
+    accepted_at: datetime
+    is_suspect: bool
+    attempts: int
+    charges: int
+    spool: str
+    members: tuple[MemberDigest, ...]
+    particulars: Particulars
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Scan revisions by state, counted over job rows; metadata revisions are not counted."""
+
+    accepted: int
+    assessed: int
+    set_aside: int
+    in_flight: int
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """A job that was set aside. ``reason`` is a code."""
+
+    scan_id: ScanId
+    revision: int
+    metadata_revision: int
+    scanner: ScannerId
+    drop_key: DropKey
+    reason: str
+    set_aside_at: datetime
+    spool: str
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """What a durable consumer last said it holds on its own disk: everything up to ``seq`` of ``epoch``."""
+
+    epoch: bytes
+    seq: Seq
+    hash: bytes
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LatestAssessment:
+    """The machine's newest word on a scan: highest revision, then highest number. ``body``: the journalled bytes."""
+
+    fact_id: FactId
+    seq: Seq
+    revision: int
+    conclusion: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityRow:
+    """A token with its commitment. ``value`` is None once erased."""
+
+    token: Token
+    kind: IdentityClass
+    commitment: Commitment
+    value: str | None
+
+    def __repr__(self) -> str:
+        """Hide the value, so that a traceback or a log of this object carries no personal data."""
+        return f"IdentityRow({self.token}, {self.kind}, hidden)"

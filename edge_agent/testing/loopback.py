@@ -1,0 +1,138 @@
+"""A site's wire side in the test's own process: real ledger, real sockets with CURVE on free loopback ports, no models."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import zmq
+
+from edge_agent.agent.desk import Answers, JournalDesk
+from edge_agent.agent.feed import Feed
+from edge_agent.agent.lanes import Lane
+from edge_agent.agent.ledger_lane import LedgerLane
+from edge_agent.domain.clock import Clock
+from edge_agent.domain.ids import Seq
+from edge_agent.ledger.ledger import Ledger
+from edge_agent.ledger.records import Entry
+from edge_agent.telemetry.clock import SystemClock
+from edge_agent.testing.factories import SITE
+from edge_agent.transport.context import open_context
+from edge_agent.transport.desk import Peer, RouterDesk, Trouble
+from edge_agent.transport.keys import Admission, AllowList, Consumer, KeyPair, Role
+from edge_agent.transport.link import Retry, SyncLink
+from edge_agent.transport.live import LivePublisher
+from edge_agent.transport.sockets import ClientSecurity, Context, InsecureLoopback, ServerSecurity
+from edge_agent.transport.zap import Refusal, ZapProvider
+from edge_agent.wire.frames import Envelope
+from edge_agent.wire.heartbeat import SiteState
+
+ANY_PORT = "tcp://127.0.0.1:*"
+
+
+def a_key_pair(name: str) -> KeyPair:
+    """Give a new key pair that lies in no file."""
+    public, secret = (half.decode() for half in zmq.curve_keypair())
+    return KeyPair(name, public, secret)
+
+
+@dataclass(frozen=True)
+class Keyring:
+    """The keys of a site and of the clients enrolled there, and of a stranger."""
+
+    server: KeyPair = field(default_factory=lambda: a_key_pair("site"))
+    console: KeyPair = field(default_factory=lambda: a_key_pair("console-1"))
+    collector: KeyPair = field(default_factory=lambda: a_key_pair("hq"))
+    stranger: KeyPair = field(default_factory=lambda: a_key_pair("stranger"))
+
+    def consumers(self) -> list[Consumer]:
+        """Give the allow-list: one console, one durable collector."""
+        return [
+            Consumer("console-1", self.console.public, Role.CONSOLE),
+            Consumer("hq", self.collector.public, Role.COLLECTOR, durable=True),
+        ]
+
+    def client(self, pair: KeyPair) -> ClientSecurity:
+        """Give how a client with ``pair`` connects."""
+        return ClientSecurity(pair, self.server.public)
+
+
+@dataclass
+class LoopbackSite:
+    """A running site. ``context``: of the clients, which share nothing with the site's own."""
+
+    keys: Keyring
+    ledger: LedgerLane
+    feed: Feed
+    sync: str
+    live: str
+    context: Context
+    troubles: list[Trouble]
+    refusals: list[Refusal]
+
+    async def add(self, *entries: Entry) -> list[Seq]:
+        """Commit facts and ring the feed."""
+        seqs = [(await self.ledger.append(entry)).seq for entry in entries]
+        self.feed.ring()
+        return seqs
+
+    def link(self, pair: KeyPair, retry: Retry = Retry(attempts=1)) -> SyncLink:
+        """Give a client link; its socket ends with the site."""
+        return SyncLink(self.context, self.sync, self.keys.client(pair), retry)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a test may choose. ``answer`` replaces the journal's desk; ``consumers`` the allow-list."""
+
+    keys: Keyring = field(default_factory=Keyring)
+    consumers: Sequence[Consumer] | None = None
+    sync: str = ANY_PORT
+    live: str = ANY_PORT
+    is_insecure: bool = False
+    has_zap: bool = True
+    clock: Clock = field(default_factory=SystemClock)
+    answer: Callable[[Peer, Envelope], Awaitable[Envelope]] | None = None
+
+
+@asynccontextmanager
+async def loopback_site(folder: Path, setting: Setting | None = None) -> AsyncIterator[LoopbackSite]:
+    """Run a site over the ledger in ``folder``; everything is closed on leaving, and a failure of a loop is raised."""
+    setting = setting or Setting()
+    lane = Lane("ledger")
+    ledger = await lane.run(Ledger.open, folder / "ledger.db", SITE, setting.clock)
+    try:
+        with ExitStack() as stack:
+            server, clients = stack.enter_context(open_context()), stack.enter_context(open_context())
+            site, jobs = _built(setting, LedgerLane(ledger, lane), server, clients)
+            tasks = [asyncio.create_task(job) for job in jobs]
+            try:
+                yield site
+                for task in tasks:
+                    if task.done():
+                        task.result()
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+    finally:
+        await lane.run(ledger.close)
+        lane.close()
+
+
+def _built(setting: Setting, ledger: LedgerLane, server: Context, clients: Context) -> tuple[LoopbackSite, list[Awaitable[None]]]:
+    troubles: list[Trouble] = []
+    refusals: list[Refusal] = []
+    keys = setting.keys
+    admission = Admission(AllowList(keys.consumers() if setting.consumers is None else setting.consumers), setting.clock)
+    security = InsecureLoopback() if setting.is_insecure else ServerSecurity(keys.server)
+    jobs = []
+    if setting.has_zap:
+        jobs.append(ZapProvider(server, admission, frozenset({"live", "sync"}), refusals.append).serve())
+    publisher = LivePublisher(server, SITE, setting.live, security)
+    desk = RouterDesk(server, setting.sync, security, admission, troubles.append)
+    feed = Feed(ledger, publisher, setting.clock, lambda: SiteState(state="healthy"))
+    journal = JournalDesk(ledger, Answers(SITE, publisher.endpoint), setting.clock, feed.news, feed.ring)
+    jobs += [desk.serve(setting.answer or journal.answer), feed.run()]
+    return LoopbackSite(keys, ledger, feed, desk.endpoint, publisher.endpoint, clients, troubles, refusals), jobs

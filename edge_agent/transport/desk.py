@@ -1,0 +1,140 @@
+"""SYNC, the site's side: a ROUTER socket with requests in and replies out.
+
+Every request is a task of its own, so that a long poll holds up nobody.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import zmq
+
+from edge_agent.errors import EdgeAgentError, NotAllowed, PeerError, PeerFailed, TooLarge, TryLater
+from edge_agent.transport.keys import Admission, Consumer, Role
+from edge_agent.transport.sockets import SYNC_DOMAIN, Context, InsecureLoopback, ServerSecurity, bind, bound_endpoint
+from edge_agent.wire.frames import Envelope, decode_envelope, encode_envelope
+from edge_agent.wire.verbs import Verb, content, refusal
+
+LOOPBACK = Consumer("insecure-loopback", "", Role.COLLECTOR)
+_MAX_WAITING_PER_PEER = 8
+_REQUEST_ID_BYTES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Who asks. ``route``: the connection, chosen by our socket, never by the peer."""
+
+    route: bytes
+    consumer: Consumer
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """A request that was not answered as asked. ``code``: of the refusal, or ``peer-gone`` when the answer found nobody.
+
+    ``problem``: the exception behind code ``internal``, for the log.
+    """
+
+    verb: str
+    consumer: str
+    code: str
+    problem: BaseException | None = None
+
+
+Answer: TypeAlias = Callable[[Peer, Envelope], Awaitable[Envelope]]
+
+
+class RouterDesk:
+    """Takes requests from enrolled clients and sends back what ``answer`` gives."""
+
+    def __init__(
+        self,
+        context: Context,
+        endpoint: str,
+        security: ServerSecurity | InsecureLoopback,
+        admission: Admission,
+        report: Callable[[Trouble], None],
+    ) -> None:
+        """Bind ``endpoint``.
+
+        Raises:
+            ConfigInvalid: the address cannot be bound.
+        """
+        self._socket = bind(context, zmq.ROUTER, endpoint, security, SYNC_DOMAIN)
+        self._is_open = isinstance(security, InsecureLoopback)
+        self._admission = admission
+        self._report = report
+        self._waiting: Counter[bytes] = Counter()
+
+    @property
+    def endpoint(self) -> str:
+        return bound_endpoint(self._socket)
+
+    async def serve(self, answer: Answer) -> None:
+        """Serve until cancelled; requests still waiting are cancelled too."""
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                route, *frames = await self._socket.recv_multipart(copy=False)
+                tasks.create_task(self._one(bytes(route.bytes), frames, answer))
+
+    def close(self) -> None:
+        self._socket.close(0)
+
+    async def _one(self, route: bytes, frames: list[zmq.Frame], answer: Answer) -> None:
+        self._waiting[route] += 1
+        try:
+            await self._guarded(route, frames, answer)
+        finally:
+            self._waiting[route] -= 1
+            if not self._waiting[route]:
+                del self._waiting[route]
+
+    async def _guarded(self, route: bytes, frames: list[zmq.Frame], answer: Answer) -> None:
+        request_id = _request_id(frames)
+        name, verb = "", ""
+        try:
+            consumer = self._consumer(frames)
+            name = consumer.name
+            request = decode_envelope([frame.bytes for frame in frames])
+            verb = request.verb[:32]
+            self._refuse_flood(route)
+            reply = await answer(Peer(route, consumer), request)
+        except (PeerError, TryLater) as problem:
+            reply = self._refused(Trouble(verb, name, problem.code), problem, request_id)
+        except Exception as problem:  # noqa: BLE001 - the per-request guard: one bad request must not end the service of all others
+            reply = self._refused(Trouble(verb, name, PeerFailed.code, problem), PeerFailed("the site could not answer"), request_id)
+        await self._send(route, reply, Trouble(verb, name, "peer-gone"))
+
+    def _refuse_flood(self, route: bytes) -> None:
+        if self._waiting[route] > _MAX_WAITING_PER_PEER:
+            raise TooLarge("too many requests at once", {"limit": _MAX_WAITING_PER_PEER})
+
+    def _consumer(self, frames: list[zmq.Frame]) -> Consumer:
+        """Find the caller by the key that CURVE proved. Checked on every request: a key may have expired since the handshake."""
+        if self._is_open:
+            return LOOPBACK
+        try:
+            key = frames[0].get("User-Id") if frames else ""
+        except zmq.ZMQError as problem:
+            raise NotAllowed("no key was proved") from problem
+        return self._admission.admit(str(key))
+
+    def _refused(self, trouble: Trouble, problem: EdgeAgentError, request_id: int) -> Envelope:
+        self._report(trouble)
+        return Envelope(Verb.ERR, request_id, content(refusal(problem)))
+
+    async def _send(self, route: bytes, reply: Envelope, gone: Trouble) -> None:
+        """Send or drop: a peer that left or does not read must not hold up the others. It asks again, requests are idempotent."""
+        try:
+            await self._socket.send_multipart([route, *encode_envelope(reply)], flags=zmq.NOBLOCK)
+        except zmq.ZMQError:
+            self._report(gone)
+
+
+def _request_id(frames: list[zmq.Frame]) -> int:
+    """Give the asker's number even from a malformed request, so that its ERR finds the asker; 0 when there is none."""
+    if len(frames) > 1 and len(frames[1].bytes) == _REQUEST_ID_BYTES:
+        return int.from_bytes(frames[1].bytes, "big")
+    return 0

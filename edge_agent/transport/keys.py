@@ -1,0 +1,215 @@
+"""CURVE keys in files, their fingerprints, and the list of who is allowed in.
+
+A key pair is two small TOML files: ``<name>.key`` (public, may be sent by mail) and ``<name>.key_secret`` (mode 0600, holds both
+halves). Keys are 40 characters of Z85.
+"""
+
+import hashlib
+import os
+import re
+import stat
+import struct
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+
+import zmq
+from zmq.utils import z85
+
+from edge_agent.domain.clock import Clock
+from edge_agent.errors import ConfigInvalid, KeysMissing, NotAllowed
+
+PUBLIC_SUFFIX = ".key"
+SECRET_SUFFIX = ".key_secret"  # noqa: S105 - the end of a file's name
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+_MAX_FILE_BYTES = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPair:
+    """Both halves of a CURVE key, Z85. The secret half never shows in a text form of this object."""
+
+    name: str
+    public: str
+    secret: str = field(repr=False)
+
+
+def is_key(text: str) -> bool:
+    """Tell whether ``text`` is the Z85 form of 32 bytes."""
+    try:
+        return len(text) == 40 and len(z85.decode(text.encode("ascii"))) == 32
+    except (KeyError, UnicodeEncodeError, struct.error):
+        return False
+
+
+def fingerprint(public: str) -> str:
+    """Give eight groups of four hex digits (SHA-256 of the key) for people to compare over the telephone."""
+    if not is_key(public):
+        raise ConfigInvalid("not a CURVE key: 40 characters of Z85 are expected", {"length": len(public)})
+    digest = hashlib.sha256(z85.decode(public.encode())).hexdigest()
+    return " ".join(digest[i : i + 4] for i in range(0, 32, 4))
+
+
+def new_key_pair(name: str, folder: Path) -> KeyPair:
+    """Make a key pair and write its two files; the secret one is never readable by others, not even for a moment.
+
+    Raises:
+        ConfigInvalid: the name cannot be a file's name, or a key of that name exists (it is never overwritten).
+    """
+    if _NAME.fullmatch(name) is None:
+        raise ConfigInvalid(f"a key's name has lower-case letters, digits, dot, dash, underscore: {name[:64]!r}")
+    public, secret = (half.decode() for half in zmq.curve_keypair())
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _write_new(folder / (name + SECRET_SUFFIX), f'name = "{name}"\npublic = "{public}"\nsecret = "{secret}"\n', 0o600)
+    _write_new(folder / (name + PUBLIC_SUFFIX), f'name = "{name}"\npublic = "{public}"\n', 0o644)
+    return KeyPair(name, public, secret)
+
+
+def load_secret(path: Path) -> KeyPair:
+    """Read a secret key file.
+
+    Raises:
+        KeysMissing: absent, not a regular file, open to group or others, or its halves do not belong together.
+    """
+    raw, mode = _read(path)
+    if mode & 0o077:
+        raise KeysMissing(f"the secret key {path} is open to others: mode {mode:04o}, must be 0600")
+    pair = _parse(raw, path)
+    if not is_key(pair.secret) or zmq.curve_public(pair.secret.encode()).decode() != pair.public:
+        raise KeysMissing(f"the halves of the key in {path} do not belong together")
+    return pair
+
+
+def load_public(text: str) -> str:
+    """Give a public key from its Z85 text or from the path of a key file.
+
+    Raises:
+        KeysMissing: neither a key nor a readable key file.
+    """
+    if is_key(text):
+        return text
+    path = Path(text)
+    return _parse(_read(path)[0], path).public
+
+
+class Role(StrEnum):
+    """What an enrolled key may do."""
+
+    CONSOLE = "console"
+    COLLECTOR = "collector"
+
+
+@dataclass(frozen=True, slots=True)
+class Consumer:
+    """One enrolled key. ``durable``: rows are kept until this consumer acknowledged them. ``not_after``: aware, None = no end."""
+
+    name: str
+    public: str
+    role: Role
+    durable: bool = False
+    not_after: datetime | None = None
+
+    @property
+    def may_acknowledge(self) -> bool:
+        return self.durable and self.role is Role.COLLECTOR
+
+
+class AllowList:
+    """Who is allowed in. Complete and checked when it exists; replaced as a whole, never edited."""
+
+    def __init__(self, consumers: Iterable[Consumer]) -> None:
+        """Take the enrolled keys.
+
+        Raises:
+            ConfigInvalid: a name or a key twice, a key that is none, a durable console, or an end without a time zone.
+        """
+        self._by_key: dict[str, Consumer] = {}
+        names: set[str] = set()
+        for consumer in consumers:
+            _check(consumer)
+            if consumer.name in names or consumer.public in self._by_key:
+                raise ConfigInvalid(f"[[consumer]] {consumer.name}: its name or its key is enrolled twice")
+            names.add(consumer.name)
+            self._by_key[consumer.public] = consumer
+
+    @property
+    def consumers(self) -> tuple[Consumer, ...]:
+        return tuple(self._by_key.values())
+
+    def admit(self, public: str, at: datetime) -> Consumer:
+        """Give the consumer behind a key.
+
+        Raises:
+            NotAllowed: the key is not enrolled, or its time is over.
+        """
+        consumer = self._by_key.get(public)
+        if consumer is None:
+            raise NotAllowed("this key is not enrolled at the site")
+        if consumer.not_after is not None and at > consumer.not_after:
+            raise NotAllowed(f"the key of {consumer.name} has expired", {"consumer": consumer.name})
+        return consumer
+
+
+class Admission:
+    """The allow-list in force, shared by the ZAP provider (handshakes) and the desk (every request)."""
+
+    def __init__(self, allowed: AllowList, clock: Clock) -> None:
+        self._allowed = allowed
+        self._clock = clock
+
+    def admit(self, public: str) -> Consumer:
+        """Give the consumer behind a key now.
+
+        Raises:
+            NotAllowed: as ``AllowList.admit``.
+        """
+        return self._allowed.admit(public, self._clock.now())
+
+
+def _check(consumer: Consumer) -> None:
+    where = f"[[consumer]] {consumer.name}"
+    if _NAME.fullmatch(consumer.name) is None:
+        raise ConfigInvalid(f"{where}: a name has lower-case letters, digits, dot, dash, underscore")
+    if not is_key(consumer.public):
+        raise ConfigInvalid(f"{where}: key is not a public CURVE key of 40 characters")
+    if consumer.durable and consumer.role is not Role.COLLECTOR:
+        raise ConfigInvalid(f"{where}: only a collector can be durable")
+    if consumer.not_after is not None and consumer.not_after.tzinfo is None:
+        raise ConfigInvalid(f"{where}: not_after needs a time zone")
+
+
+def _read(path: Path) -> tuple[bytes, int]:
+    try:
+        # Non-blocking, so that a pipe in the key's place cannot stop the start.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            state = os.fstat(file.fileno())
+            raw = file.read(_MAX_FILE_BYTES) if stat.S_ISREG(state.st_mode) else b""
+    except (OSError, ValueError) as problem:
+        raise KeysMissing(f"cannot read the key file {str(path)[:200]}") from problem
+    return raw, stat.S_IMODE(state.st_mode)
+
+
+def _parse(raw: bytes, path: Path) -> KeyPair:
+    try:
+        table = tomllib.loads(raw.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
+        raise KeysMissing(f"{path} is not a key file") from problem
+    name, public, secret = (table.get(key, "") for key in ("name", "public", "secret"))
+    if not (isinstance(name, str) and isinstance(public, str) and isinstance(secret, str) and is_key(public)):
+        raise KeysMissing(f"{path} is not a key file")
+    return KeyPair(name, public, secret)
+
+
+def _write_new(path: Path, text: str, mode: int) -> None:
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+    except FileExistsError as problem:
+        raise ConfigInvalid(f"{path} exists; a key is never overwritten") from problem
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,0 +1,126 @@
+"""Options of every socket, in one place, with the reason beside each.
+
+ZMTP heartbeats are never set: on libzmq 4.3.5 a full receive queue with heartbeats on aborts the whole process. Our own
+heartbeats and TCP keepalive do their work.
+"""
+
+from dataclasses import dataclass
+
+import zmq
+import zmq.asyncio
+
+from edge_agent.errors import ConfigInvalid
+from edge_agent.transport.endpoints import is_loopback, readable
+from edge_agent.transport.keys import KeyPair
+
+MAX_MESSAGE_BYTES = 1 << 20
+LIVE_DOMAIN = "live"
+SYNC_DOMAIN = "sync"
+_HANDSHAKE_MS = 5000
+_RECONNECT_FIRST_MS = 100
+_RECONNECT_LAST_MS = 5000
+
+Socket = zmq.asyncio.Socket
+Context = zmq.asyncio.Context
+
+
+@dataclass(frozen=True, slots=True)
+class InsecureLoopback:
+    """No CURVE at all. Refused for any address that is not loopback."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSecurity:
+    """CURVE server with its own key pair; the ZAP provider decides about every client."""
+
+    keys: KeyPair
+
+
+@dataclass(frozen=True, slots=True)
+class ClientSecurity:
+    """CURVE client: own key pair and the pinned public key of the server."""
+
+    keys: KeyPair
+    server_key: str
+
+
+def bind(context: Context, kind: zmq.SocketType, endpoint: str, security: ServerSecurity | InsecureLoopback, domain: str) -> Socket:
+    """Give a bound XPUB (LIVE) or ROUTER (SYNC) socket with the options of its kind.
+
+    Raises:
+        ConfigInvalid: the address is in use or not of this machine, or insecure and not loopback.
+    """
+    if isinstance(security, InsecureLoopback) and not is_loopback(endpoint):
+        raise ConfigInvalid(f"insecure_loopback_only refuses {endpoint}")
+    socket = context.socket(kind)
+    _common(socket)
+    if isinstance(security, ServerSecurity):
+        socket.set(zmq.CURVE_SERVER, 1)
+        socket.set(zmq.CURVE_SECRETKEY, security.keys.secret.encode())
+        socket.set(zmq.ZAP_DOMAIN, domain.encode())
+        socket.set(zmq.ZAP_ENFORCE_DOMAIN, 1)  # without it a stopped ZAP provider would let anybody in
+    _KIND_OPTIONS[kind](socket)
+    try:
+        socket.bind(endpoint)
+    except zmq.ZMQError as problem:
+        socket.close(0)
+        raise ConfigInvalid(f"cannot bind {endpoint}: {problem.strerror}") from problem
+    return socket
+
+
+def connect(context: Context, kind: zmq.SocketType, endpoint: str, security: ClientSecurity | InsecureLoopback) -> Socket:
+    """Give a client socket that connects in the background.
+
+    Raises:
+        ConfigInvalid: the endpoint cannot be one, or is insecure and not loopback.
+    """
+    if isinstance(security, InsecureLoopback) and not is_loopback(endpoint):
+        raise ConfigInvalid(f"insecure_loopback_only refuses {endpoint}")
+    socket = context.socket(kind)
+    _common(socket)
+    socket.set(zmq.IMMEDIATE, 1)  # never queue for a connection that may not come to be
+    socket.set(zmq.RECONNECT_IVL, _RECONNECT_FIRST_MS)
+    socket.set(zmq.RECONNECT_IVL_MAX, _RECONNECT_LAST_MS)
+    socket.set(zmq.RCVHWM, 1000)
+    if isinstance(security, ClientSecurity):
+        socket.set(zmq.CURVE_SERVERKEY, security.server_key.encode())
+        socket.set(zmq.CURVE_PUBLICKEY, security.keys.public.encode())
+        socket.set(zmq.CURVE_SECRETKEY, security.keys.secret.encode())
+    try:
+        socket.connect(endpoint)
+    except zmq.ZMQError as problem:
+        socket.close(0)
+        raise ConfigInvalid(f"cannot connect to {endpoint}: {problem.strerror}") from problem
+    return socket
+
+
+def bound_endpoint(socket: Socket) -> str:
+    """Give the address a socket is bound to, with the port chosen by the system where the configuration said 0 or ``*``."""
+    return readable(socket.get_string(zmq.LAST_ENDPOINT).rstrip("\0"))
+
+
+def _common(socket: Socket) -> None:
+    socket.set(zmq.LINGER, 0)
+    socket.set(zmq.IPV6, 1)
+    socket.set(zmq.MAXMSGSIZE, MAX_MESSAGE_BYTES)  # otherwise any TCP peer can fill our memory, before authentication
+    socket.set(zmq.HANDSHAKE_IVL, _HANDSHAKE_MS)
+    socket.set(zmq.TCP_KEEPALIVE, 1)
+    socket.set(zmq.TCP_KEEPALIVE_IDLE, 10)
+    socket.set(zmq.TCP_KEEPALIVE_INTVL, 5)
+    socket.set(zmq.TCP_KEEPALIVE_CNT, 3)
+
+
+def _live_options(socket: Socket) -> None:
+    # A message that does not fit is dropped: a drop is a gap is a replay, and one hung console never stalls the others.
+    socket.set(zmq.SNDHWM, 1000)
+    socket.set(zmq.XPUB_VERBOSE, 1)  # tell of every subscription, so that each new reader gets its heartbeat at once
+
+
+def _sync_options(socket: Socket) -> None:
+    socket.set(zmq.ROUTER_MANDATORY, 1)  # the default drops replies to vanished peers without a word
+    socket.set(zmq.ROUTER_HANDOVER, 0)  # no peer may take over the routing id of another
+    socket.set(zmq.SNDHWM, 64)  # a peer that asks and never reads holds at most so many batches in our memory
+    socket.set(zmq.RCVHWM, 100)
+
+
+_KIND_OPTIONS = {zmq.XPUB: _live_options, zmq.ROUTER: _sync_options}

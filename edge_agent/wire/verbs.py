@@ -1,0 +1,235 @@
+"""Requests and replies on SYNC, their limits and their refusals. Epochs and hashes are lower-case hex in JSON.
+
+Requests refuse unknown fields: a command that is half understood must not be carried out. HELLO and all replies ignore them, so
+that sides of different age can find out what they have in common.
+"""
+
+from enum import StrEnum
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+
+from edge_agent.errors import (
+    Diverged,
+    EdgeAgentError,
+    EpochChanged,
+    FreeTextRefused,
+    MalformedMessage,
+    NotAllowed,
+    PeerError,
+    PeerFailed,
+    ReasonRequired,
+    Scalar,
+    TooLarge,
+    UnknownScan,
+    UnsupportedVersion,
+)
+from edge_agent.wire.messages import CodeParams
+
+PROTOCOL = 1
+SCHEMAS = ("assessment/1.0", "verdict/1.0", "control/1.0", "set-aside/1.0", "referral/1.0", "health/1.0", "audit/1.0")
+MAX_ROWS = 500
+MAX_BATCH_BYTES = 1 << 20
+MAX_WAIT_MS = 30_000
+_UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+
+
+class Verb(StrEnum):
+    """First frame of a request or a reply."""
+
+    HELLO = "HELLO"
+    PULL = "PULL"
+    BATCH = "BATCH"
+    VERDICT = "VERDICT"
+    OK = "OK"
+    PING = "PING"
+    PONG = "PONG"
+    ERR = "ERR"
+
+
+EpochHex = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+HashHex = Annotated[str, Field(pattern=r"^([0-9a-f]{32}|[0-9a-f]{64})$", description="hash of a row, or the epoch before the first row")]
+Number = Annotated[int, Field(ge=0, lt=1 << 63)]
+Uuid = Annotated[str, Field(pattern=f"^{_UUID}$")]
+ShortText = Annotated[str, Field(max_length=128)]
+
+
+class Request(BaseModel):
+    """Base of what a client asks."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class Reply(BaseModel):
+    """Base of what the site answers."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True, allow_inf_nan=False)
+
+
+class HelloRequest(Request):
+    """Opening of a conversation. ``proto``: lowest and highest protocol version the client speaks."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
+
+    proto: Annotated[list[Number], Field(min_length=2, max_length=2)] = [PROTOCOL, PROTOCOL]
+    schemas: Annotated[list[ShortText], Field(max_length=64)] = list(SCHEMAS)
+    client: ShortText
+    build: ShortText
+
+
+class LimitsPart(Reply):
+    """What one request may ask for: rows and bytes of a BATCH, milliseconds of a long poll."""
+
+    rows: Number = MAX_ROWS
+    bytes: Number = MAX_BATCH_BYTES
+    wait_ms: Number = MAX_WAIT_MS
+
+
+class YouPart(Reply):
+    """As whom the site knows the caller."""
+
+    name: str
+    role: str
+    durable: bool
+
+
+class HelloReply(Reply):
+    """Who the site is and where its journal stands. A new reader starts at ``first - 1`` with ``first_hash``."""
+
+    proto: Number
+    epoch: EpochHex
+    head: Number
+    first: Number
+    first_hash: HashHex
+    site: str
+    schemas: list[str]
+    limits: LimitsPart
+    live: str
+    blob: str | None = None
+    you: YouPart
+
+
+class PullRequest(Request):
+    """Ask for the rows after number ``after``.
+
+    ``hash``: chain hash the reader holds at ``after``. ``wait_ms``: hold the answer back until there is a row, at most so long.
+    ``durable``: the collector's own name at the site; it means that everything up to ``after`` is on its disk.
+    """
+
+    epoch: EpochHex
+    after: Number
+    hash: HashHex | None = None
+    max: Annotated[int, Field(ge=1, le=MAX_ROWS)] = MAX_ROWS
+    max_bytes: Annotated[int, Field(ge=1, le=MAX_BATCH_BYTES)] = MAX_BATCH_BYTES
+    wait_ms: Annotated[int, Field(ge=0, le=MAX_WAIT_MS)] = 0
+    durable: ShortText | None = None
+
+
+class BatchReply(Reply):
+    """Head of the journal and the number of rows that follow, three frames each."""
+
+    epoch: EpochHex
+    head: Number
+    n: Number
+
+
+class VerdictRequest(Request):
+    """An officer's decision. ``officer`` is plain here and becomes a token at the site; ``verdict_id`` makes a resend a no-op."""
+
+    verdict_id: Uuid
+    scan_id: Uuid
+    revision: Annotated[int, Field(ge=1, lt=1 << 31)]
+    officer: Annotated[str, Field(min_length=1, max_length=128, repr=False)]
+    conclusion: Literal["suspicious", "not-suspicious", "rescan", "refer"]
+    reasons: Annotated[list[CodeParams], Field(max_length=16)] = []
+    at: Annotated[AwareDatetime, Field(strict=False)]
+
+
+class OkReply(Reply):
+    """The fact is committed under this number."""
+
+    seq: Number
+    fact_id: str
+
+
+class PingRequest(Request):
+    """Is anybody there?"""
+
+
+class PongReply(Reply):
+    """Yes, and the journal stands here."""
+
+    epoch: EpochHex
+    head: Number
+
+
+class ErrReply(Reply):
+    """A refusal: a stable code, one sentence, and values."""
+
+    code: str
+    detail: str = ""
+    fields: dict[str, Scalar] = {}
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def read(model: type[Model], content: dict[str, Any]) -> Model:
+    """Read the JSON object of a request or reply.
+
+    Raises:
+        MalformedMessage: a field is absent, unknown or of the wrong type; names the field, never its value.
+    """
+    try:
+        return model.model_validate(content)
+    except ValidationError as problem:
+        first = problem.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])[:128]
+        raise MalformedMessage(f"{model.__name__}: {where}: {first['msg']}"[:256], {"field": where}) from None
+
+
+def content(message: Request | Reply) -> dict[str, Any]:
+    """Give the JSON object of a request or reply."""
+    return message.model_dump(mode="json", exclude_none=True)
+
+
+def common_protocol(asked: list[int]) -> int:
+    """Give the version to speak.
+
+    Raises:
+        UnsupportedVersion: no version in common.
+    """
+    low, high = asked
+    if not low <= PROTOCOL <= high:
+        raise UnsupportedVersion("no protocol version in common", {"site": PROTOCOL, "low": low, "high": high})
+    return PROTOCOL
+
+
+def refusal(error: EdgeAgentError) -> ErrReply:
+    """Give the ERR content for a refusal."""
+    return ErrReply(code=error.code, detail=error.detail, fields=error.fields)
+
+
+_LEAVES: dict[str, type[PeerError]] = {
+    leaf.code: leaf
+    for leaf in (
+        MalformedMessage,
+        UnsupportedVersion,
+        NotAllowed,
+        TooLarge,
+        Diverged,
+        ReasonRequired,
+        UnknownScan,
+        FreeTextRefused,
+        EpochChanged,
+        PeerFailed,
+    )
+}
+
+
+def raised(reply: ErrReply) -> PeerError:
+    """Give the error a client raises for an ERR; a code of a newer site becomes a plain PeerError that carries it."""
+    leaf = _LEAVES.get(reply.code)
+    if leaf is None:
+        return PeerError(f"{reply.code}: {reply.detail}", {**reply.fields, "code": reply.code})
+    return leaf(reply.detail, reply.fields)

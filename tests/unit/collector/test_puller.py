@@ -1,0 +1,223 @@
+"""The puller against a journal in memory: what it asks, what it stores, and when it stops."""
+
+import asyncio
+
+import pytest
+
+from edge_agent.collector.archive import Batch, Cursor
+from edge_agent.collector.puller import Pace, Phase, SitePuller, pause_s
+from edge_agent.domain.ids import Seq
+from edge_agent.errors import DiskLow, EpochChanged, NotAllowed, PeerSilent
+from edge_agent.testing.site_journal import SiteJournal, assessment, audit
+from edge_agent.wire.chain import first_break
+
+PACE = Pace(max_rows=3, pause_first_s=0.0, pause_last_s=0.0)
+
+
+class MemoryStore:
+    """Satisfies ``Store``; ``troubles`` are raised by the next commits, before anything is stored."""
+
+    def __init__(self):
+        self.rows = []
+        self.cursors = {}
+        self.troubles = []
+
+    async def cursor(self, site, epoch):
+        return self.cursors.get(epoch)
+
+    async def newest(self, site):
+        return list(self.cursors.values())[-1] if self.cursors else None
+
+    async def commit(self, batch: Batch):
+        if self.troubles:
+            raise self.troubles.pop(0)
+        assert self.cursors.get(batch.start.epoch, batch.start) == batch.start
+        assert first_break(batch.rows, batch.start.hash, batch.start.seq) is None
+        self.rows += batch.rows
+        self.cursors[batch.start.epoch] = batch.end
+
+
+class Bench:
+    """One site, one store, one puller; ``pull`` runs until a state satisfies the test."""
+
+    def __init__(self, rows=7):
+        self.site = SiteJournal("north")
+        self.site.add(*(assessment("north", f"scan {n}") for n in range(rows)))
+        self.store = MemoryStore()
+        self.states = []
+
+    def pull(self, until, link=None):
+        asyncio.run(self._pull(until, link or self.site))
+        return self.states
+
+    async def _pull(self, until, link):
+        reached = asyncio.Event()
+
+        def tell(state):
+            self.states.append(state)
+            if until(state):
+                reached.set()
+
+        puller = SitePuller(self.site.site, "hq", link, self.store, tell)
+        running = asyncio.create_task(puller.run(PACE, lambda: 0.0))
+        done = asyncio.create_task(reached.wait())
+        await asyncio.wait({running, done}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.sleep(0)  # lets the PULL after the last page, which acknowledges it, go out
+        for task in (running, done):
+            task.cancel()
+        await asyncio.gather(running, done, return_exceptions=True)
+        assert reached.is_set()
+
+
+def current(state):
+    return state.phase is Phase.CURRENT
+
+
+def diverged(state):
+    return state.phase is Phase.DIVERGED
+
+
+def test_a_drained_journal_is_stored_byte_for_byte():
+    bench = Bench()
+    bench.pull(current)
+    assert bench.store.rows == bench.site.rows
+
+
+def test_a_row_is_acknowledged_only_after_its_commit():
+    bench = Bench()
+    seen = []
+    bench.site.before_reply = lambda verb, content: seen.append((content["after"], len(bench.store.rows))) if verb == "PULL" else None
+    bench.pull(current)
+    assert seen[:3] == [(0, 0), (3, 3), (6, 6)]
+    assert bench.site.acknowledged == 7
+
+
+def test_new_rows_come_through_the_long_poll():
+    bench = Bench(2)
+
+    def add_once(state):
+        if current(state) and len(bench.site.rows) == 2:
+            bench.site.add(audit("north", "more"))
+        return state.durable == 3
+
+    bench.pull(add_once)
+    assert len(bench.store.rows) == 3
+
+
+def test_pulling_goes_on_from_the_stored_cursor():
+    bench = Bench()
+    bench.pull(lambda state: state.durable >= 3)
+    stored = len(bench.store.rows)
+    asked = []
+    bench.site.before_reply = lambda verb, content: asked.append(content["after"]) if verb == "PULL" else None
+    bench.pull(current)
+    assert asked[0] == stored
+    assert bench.store.rows == bench.site.rows
+
+
+def test_silence_refusals_and_a_full_disk_are_waited_out():
+    bench = Bench()
+    failures = [PeerSilent("cut"), NotAllowed("not enrolled"), PeerSilent("cut again")]
+
+    def fail(_verb, _content):
+        if failures:
+            raise failures.pop()
+
+    bench.site.before_reply = fail
+    bench.store.troubles = [DiskLow("full"), DiskLow("still full")]
+    phases = [state.phase for state in bench.pull(current)]
+    assert {Phase.SILENT, Phase.REFUSED, Phase.HELD_UP, Phase.CURRENT} <= set(phases)
+    assert bench.store.rows == bench.site.rows
+
+
+@pytest.mark.parametrize("rows_before", [0, 4])
+def test_a_new_epoch_is_read_from_its_beginning_and_the_old_rows_stay(rows_before):
+    bench = Bench(rows_before)
+    bench.pull(lambda state: state.durable == rows_before and current(state))
+    restored = SiteJournal("north", b"f" * 16)
+    restored.add(*(assessment("north", f"scan {n}") for n in range(5)))
+    bench.pull(lambda state: state.epoch == restored.epoch.hex() and current(state), restored)
+    assert bench.store.rows == bench.site.rows + restored.rows
+
+
+def test_an_epoch_that_changes_while_connected_is_followed():
+    bench = Bench(3)
+    restored = SiteJournal("north", b"f" * 16)
+    restored.add(audit("north", "restored"))
+
+    class Restoring:
+        now = bench.site
+
+        async def request(self, verb, content, timeout_s):
+            return await self.now.request(verb, content, timeout_s)
+
+    link = Restoring()
+
+    def switch(verb, _content):
+        if verb == "PULL" and len(bench.store.rows) == 3:
+            link.now = restored
+            raise EpochChanged("restored")
+
+    bench.site.before_reply = switch
+    bench.pull(lambda state: state.epoch == restored.epoch.hex() and current(state), link)
+    assert bench.store.rows == bench.site.rows + restored.rows
+
+
+def test_going_back_to_an_epoch_that_was_left_stops_the_site():
+    bench = Bench(2)
+    bench.pull(current)
+    later = SiteJournal("north", b"f" * 16)
+    later.add(audit("north", "restored"))
+    bench.pull(lambda state: state.epoch == later.epoch.hex() and current(state), later)
+    bench.pull(diverged)
+    assert bench.states[-1].code == "diverged"
+
+
+def test_a_site_that_lost_rows_we_hold_stops():
+    bench = Bench(5)
+    bench.pull(current)
+    del bench.site.rows[3:]
+    bench.pull(diverged)
+    assert len(bench.store.rows) == 5
+
+
+def test_a_site_that_rewrote_its_history_stops():
+    bench = Bench(5)
+    bench.pull(current)
+    forged = SiteJournal("north")
+    forged.add(*(assessment("north", f"other {n}") for n in range(6)))
+    bench.pull(diverged, forged)
+
+
+def test_a_broken_chain_stops_the_site_and_keeps_what_came_before_it():
+    bench = Bench(7)
+    bench.site.tamper(6, b"{}")
+    bench.pull(diverged)
+    assert bench.store.rows == bench.site.rows[:5]
+    assert bench.states[-1].durable == 5
+
+
+def test_rows_of_another_site_are_never_stored():
+    bench = Bench(0)
+    bench.site.add(audit("north", "1"))
+    bench.site.add_raw("ei1/south/~/audit/", b"{}")
+    states = bench.pull(lambda state: state.phase is Phase.REFUSED)
+    assert states[-1].code == "wrong-site"
+    assert bench.store.rows == []
+
+
+def test_another_site_at_the_endpoint_is_not_pulled():
+    bench = Bench(1)
+    states = bench.pull(lambda state: state.phase is Phase.REFUSED, SiteJournal("south"))
+    assert states[-1].code == "wrong-site"
+
+
+def test_pauses_double_up_to_the_longest_and_are_spread():
+    pace = Pace(pause_first_s=1.0, pause_last_s=8.0)
+    assert [pause_s(pace, n, 0.999999) for n in (1, 2, 3, 4, 90)] == pytest.approx([1, 2, 4, 8, 8], rel=1e-3)
+    assert pause_s(pace, 4, 0.0) == 4.0
+
+
+def test_an_empty_batch_leads_nowhere():
+    start = Cursor(b"e" * 16, Seq(4), b"h" * 32)
+    assert Batch("north", start, ()).end == start
