@@ -41,6 +41,6 @@ def _scaled(view: View, scanner: Scanner, from_sidecar: tuple[float, float] | No
         case "from-container":
             plane = view.plane(Energy.HIGH, Energy.SINGLE)
             fit = fit_container(density(plane.pixels)) if plane is not None else None
-            return view if fit is None else replace(view, pitch_mm=fit.pitch_mm, pitch_assumed=True)
+            return view if fit is None else replace(view, pitch_mm=fit.pitch_mm, pitch_assumed=True, load=fit.box)
         case _:
             return view if from_sidecar is None else replace(view, pitch_mm=from_sidecar)

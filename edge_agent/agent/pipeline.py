@@ -135,7 +135,7 @@ class Pipeline:
         encoded = messages.encode(convert.assessment_body(await self._context(job), assessment))
         entry = Entry(assessment.fact.fact_id, job.scan_id, FactKind.ASSESSMENT, self._topic(job, FactKind.ASSESSMENT), encoded)
         appended = await ledger.call(Ledger.complete, job.job_id, entry, blobs)
-        codes = [reason.code for reason in assessment.reasons] + [obstacle.code for obstacle in assessment.obstacles]
+        codes = sorted({found.code for found in (*assessment.reasons, *assessment.obstacles)})
         events.scan_assessed(
             events.AssessedLine(
                 job.scanner, job.scan_id, job.revision, assessment.conclusion.value, codes, appended.seq, assessment.timings_ms

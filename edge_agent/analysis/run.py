@@ -136,7 +136,7 @@ def _describe(view: View, gathered: _Gathered) -> None:
         gathered.obstacles.append(Obstacle("pitch-assumed", {"x_mm": round(x_mm, 3), "y_mm": round(y_mm, 3)}, view.name))
     plane = next(plane for plane in view.planes if plane.quantity in (Quantity.TRANSMISSION, Quantity.DISPLAY))
     with gathered.timed("dark"):
-        dark = dark_area(plane)
+        dark = dark_area(plane, view.load)
     if dark.share >= _SHOWN_DARK_SHARE:
         gathered.obstacles.append(Obstacle("dark", {"share": round(dark.share, 4), "regions": len(dark.boxes)}, view.name))
 

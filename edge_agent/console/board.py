@@ -107,7 +107,7 @@ def _assessed(fact: SeenFact, body: AssessmentBody) -> ScanRow:
         findings=(*(_finding(finding) for finding in body.findings), *_more(body.findings_left_out)),
         reasons=(*(sentence(part) for part in (*body.reasons, *body.obstacles)), *_more(body.reasons_left_out)),
         provider=clean(body.provenance.provider.removesuffix("ExecutionProvider")),
-        latency_s=None if fact.replayed else (fact.seen_at - body.produced_at).total_seconds() + work_s,
+        latency_s=None if fact.replayed else max((fact.seen_at - body.produced_at).total_seconds(), 0.0) + work_s,
         since_taken_s=since_taken.total_seconds() if is_sound else None,
         replayed=fact.replayed,
         seq=fact.seq,

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from edge_agent.domain.capture import Capture, Subject
 from edge_agent.domain.declaration import Declaration
-from edge_agent.domain.geometry import Orientation, Size
+from edge_agent.domain.geometry import Box, Orientation, Size
 from edge_agent.domain.ids import ScanId, ScannerId
 from edge_agent.domain.member import MemberDigest
 
@@ -66,6 +66,7 @@ class View:
     """One geometry of a scan. All planes have the same size.
 
     ``pitch_mm``: millimetres a pixel (x, y) in the plane of the cargo, None when unknown; ``pitch_assumed``: it was fitted, not measured.
+    ``load``: where the load is (the container's box, px), None = anywhere.
     """
 
     name: str
@@ -73,6 +74,7 @@ class View:
     pitch_mm: tuple[float, float] | None
     pitch_assumed: bool = False
     native: Orientation = Orientation()
+    load: Box | None = None
 
     def __post_init__(self) -> None:
         if not self.planes or len({plane.size for plane in self.planes}) != 1:

@@ -53,7 +53,7 @@ from edge_agent.formats.exchange import (
     probe_result,
     sidecar_from,
 )
-from edge_agent.formats.members import Decoded, MemberFile
+from edge_agent.formats.members import AnyMember, Decoded, MemberFile
 
 __all__ = ["DecodeChild", "Decoded", "MemberFile"]
 
@@ -113,7 +113,7 @@ class DecodeChild:
         if self._running is None:
             self._running = _spawn(self._python, self._memory_bytes)
 
-    def probe(self, members: Sequence[MemberFile], profile: Profile) -> ProbeResult:
+    def probe(self, members: Sequence[AnyMember], profile: Profile) -> ProbeResult:
         """Give header facts and completeness of a drop.
 
         Raises:
@@ -126,7 +126,7 @@ class DecodeChild:
             raise self._refusal(answer.body)
         return probe_result(answer.body)
 
-    def decode(self, members: Sequence[MemberFile], profile: Profile) -> Decoded:
+    def decode(self, members: Sequence[AnyMember], profile: Profile) -> Decoded:
         """Give views and side-car of a scan. The pixels are read-only windows on memory that the child filled; nothing is copied.
 
         Raises:
@@ -146,7 +146,7 @@ class DecodeChild:
         """End the child, if one runs."""
         self._discard()
 
-    def _ask(self, task: Literal["probe", "decode"], members: Sequence[MemberFile], profile: Profile) -> _Mapped:
+    def _ask(self, task: Literal["probe", "decode"], members: Sequence[AnyMember], profile: Profile) -> _Mapped:
         """Have a task done; a death of a child that had served other files before is tried once more in a fresh one."""
         request = _request(task, members, profile)
         was_used = self._started().served > 0
@@ -157,7 +157,7 @@ class DecodeChild:
                 raise
         return self._attempt(request, members, profile.limits.deadline_s)
 
-    def _attempt(self, request: bytes, members: Sequence[MemberFile], deadline_s: float) -> _Mapped:
+    def _attempt(self, request: bytes, members: Sequence[AnyMember], deadline_s: float) -> _Mapped:
         running = self._started()
         descriptors = _opened(members)
         try:
@@ -245,7 +245,7 @@ def _is_ready(running: _Running) -> bool:
     return running.is_ready
 
 
-def _request(task: Literal["probe", "decode"], members: Sequence[MemberFile], profile: Profile) -> bytes:
+def _request(task: Literal["probe", "decode"], members: Sequence[AnyMember], profile: Profile) -> bytes:
     if len(members) > MAX_MEMBERS:
         raise LimitExceeded("a drop has more members than allowed", {"members": len(members), "allowed": MAX_MEMBERS})
     bodies = tuple(MemberBody(name=member.name, role=member.role) for member in members)
@@ -255,7 +255,7 @@ def _request(task: Literal["probe", "decode"], members: Sequence[MemberFile], pr
     return text
 
 
-def _opened(members: Sequence[MemberFile]) -> list[int]:
+def _opened(members: Sequence[AnyMember]) -> list[int]:
     """Open each member for reading; give their descriptors. Raises as :func:`_open_regular`, with none left open."""
     descriptors: list[int] = []
     try:
@@ -267,7 +267,7 @@ def _opened(members: Sequence[MemberFile]) -> list[int]:
     return descriptors
 
 
-def _open_regular(member: MemberFile) -> int:
+def _open_regular(member: AnyMember) -> int:
     """Open a regular file, never through a symbolic link, never waiting for a writer.
 
     Raises:

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeAlias
 
 from edge_agent.domain.assessment import Reason
 from edge_agent.domain.drop import SideCar
+from edge_agent.domain.member import DropMember
 from edge_agent.domain.scan import View
 
 
@@ -16,6 +17,10 @@ class MemberFile:
     name: str
     role: str
     path: Path
+
+
+AnyMember: TypeAlias = MemberFile | DropMember
+"""What the parent can open: a member in the spool, or one still in the scanner's folder."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

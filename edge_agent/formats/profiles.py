@@ -17,6 +17,7 @@ from edge_agent.formats.sidecar import READERS
 
 _Seconds = Annotated[float, Field(gt=0, le=7 * 86400, allow_inf_nan=False)]
 _Word = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,40}$")]
+_USUAL = Limits()
 _Count = Annotated[int, Field(gt=0)]
 
 
@@ -56,12 +57,12 @@ class _OrientationSection(_Section):
 
 
 class _LimitsSection(_Section):
-    max_pixels: _Count = Limits.max_pixels
-    max_planes: _Count = Limits.max_planes
-    max_file_bytes: _Count = Limits.max_file_bytes
-    max_sidecar_bytes: _Count = Limits.max_sidecar_bytes
-    deadline_s: _Seconds = Limits.deadline_s
-    max_memory_bytes: _Count = Limits.max_memory_bytes
+    max_pixels: _Count = _USUAL.max_pixels
+    max_planes: _Count = _USUAL.max_planes
+    max_file_bytes: _Count = _USUAL.max_file_bytes
+    max_sidecar_bytes: _Count = _USUAL.max_sidecar_bytes
+    deadline_s: _Seconds = _USUAL.deadline_s
+    max_memory_bytes: _Count = _USUAL.max_memory_bytes
 
 
 class _ProfileSection(_Section):
@@ -95,6 +96,8 @@ class _ProfileSection(_Section):
             raise ValueError(f"sidecar: one of {', '.join(repr(word) for word in sorted(READERS))}")
         if bool(self.sidecar) != (SIDECAR_ROLE in roles):
             raise ValueError(f"sidecar: a reader and a member with role {SIDECAR_ROLE} belong together")
+        if not any(member.need is Need.REQUIRED and member.plane is not None for member in self.member):
+            raise ValueError("member: at least one with a plane must be required")
         if not set(self.required_views) <= views:
             raise ValueError("required_views: a view that no member has")
         return self

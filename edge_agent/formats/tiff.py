@@ -102,7 +102,7 @@ def _only_page(file: BinaryIO) -> Iterator[Any]:
     """Open the first page (a tifffile ``TiffPage``) of a file with one page; tifffile's own errors become ours."""
     file.seek(0)
     try:
-        with tifffile.TiffFile(file) as tiff:
+        with tifffile.TiffFile(file, name="member.tif") as tiff:
             if len(tiff.pages) != 1:
                 raise UnsupportedFormat("a TIFF with several pages is not read", {"pages": len(tiff.pages)})
             yield tiff.pages[0]

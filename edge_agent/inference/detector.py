@@ -61,12 +61,11 @@ class TiledDetector:
         windows = plan_tiles(source.size, self._card.input.tile_px, self._card.input.overlap_px)
         found = fan(lambda window: self._tile(source, window, floors), windows)
         merged = merge_across_tiles(windows, found, source.size)
-        sx, sy = source.to_view
-        detections = [
-            Detection(names[label], float(score), Box(*map(float, box)).scaled(sx, sy).clipped(view.size), view.name, self._bundle.ref)
-            for box, score, label in zip(merged.boxes, merged.scores, merged.labels, strict=True)
-        ]
-        return tuple(sorted(detections, key=lambda detection: -detection.score))
+        corners = _in_view(merged.boxes, source, view)
+        return tuple(
+            Detection(names[label], score, Box(*box), view.name, self._bundle.ref)
+            for box, score, label in zip(corners.tolist(), merged.scores.tolist(), merged.labels.tolist(), strict=True)
+        )
 
     def _tile(self, source: ModelView, window: Window, floors: NDArray[np.float32]) -> Candidates:
         tensor = self._tensor()
@@ -82,6 +81,12 @@ class TiledDetector:
             tensor = np.zeros((1, len(self._card.input.channels), side, side), dtype=np.float32)
             self._buffers.tensor = tensor
         return tensor
+
+
+def _in_view(boxes: NDArray[np.float32], source: ModelView, view: View) -> NDArray[np.float64]:
+    """Give (n, 4) boxes in px of the view, clipped to it: all at once, for one by one costs 10 us each."""
+    limits = np.array([view.size.width, view.size.height] * 2, dtype=np.float64)
+    return np.clip(boxes * np.array(source.to_view * 2, dtype=np.float64), 0.0, limits)
 
 
 def _check_contract(bundle: Bundle, session: Session, output: DetectionOutput) -> None:

@@ -155,11 +155,15 @@ def shrink_log(connection: apsw.Connection) -> None:
     """Move the whole write-ahead log into the file and cut it to nothing.
 
     Raises:
-        LedgerBusy: a reader still needs the log.
+        LedgerBusy: a reader still needs the log; said at once, for the lane has other work.
         DiskLow, LedgerFailed.
     """
-    with _named(connection):
-        connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+    connection.set_busy_timeout(0)
+    try:
+        with _named(connection):
+            connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+    finally:
+        connection.set_busy_timeout(_BUSY_TIMEOUT_MS)
 
 
 def _configured(connection: apsw.Connection, pragmas: dict[str, tuple[str | int, str | int]]) -> apsw.Connection:

@@ -1,7 +1,7 @@
 """A site's wire side in the test's own process: real ledger, real sockets with CURVE on free loopback ports, no models."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +28,7 @@ from edge_agent.transport.zap import Refusal, ZapProvider
 from edge_agent.wire.frames import Envelope
 from edge_agent.wire.heartbeat import SiteState
 
+ONE_TRY = Retry(attempts=1)
 ANY_PORT = "tcp://127.0.0.1:*"
 
 
@@ -77,7 +78,7 @@ class LoopbackSite:
         self.feed.ring()
         return seqs
 
-    def link(self, pair: KeyPair, retry: Retry = Retry(attempts=1)) -> SyncLink:
+    def link(self, pair: KeyPair, retry: Retry = ONE_TRY) -> SyncLink:
         """Give a client link; its socket ends with the site."""
         return SyncLink(self.context, self.sync, self.keys.client(pair), retry)
 
@@ -121,13 +122,15 @@ async def loopback_site(folder: Path, setting: Setting | None = None) -> AsyncIt
         lane.close()
 
 
-def _built(setting: Setting, ledger: LedgerLane, server: Context, clients: Context) -> tuple[LoopbackSite, list[Awaitable[None]]]:
+def _built(
+    setting: Setting, ledger: LedgerLane, server: Context, clients: Context
+) -> tuple[LoopbackSite, list[Coroutine[None, None, None]]]:
     troubles: list[Trouble] = []
     refusals: list[Refusal] = []
     keys = setting.keys
     admission = Admission(AllowList(keys.consumers() if setting.consumers is None else setting.consumers), setting.clock)
     security = InsecureLoopback() if setting.is_insecure else ServerSecurity(keys.server)
-    jobs = []
+    jobs: list[Coroutine[None, None, None]] = []
     if setting.has_zap:
         jobs.append(ZapProvider(server, admission, frozenset({"live", "sync"}), refusals.append).serve())
     publisher = LivePublisher(server, SITE, setting.live, security)

@@ -29,6 +29,11 @@ from edge_agent.testing.factories import (
 )
 
 HOUR = timedelta(hours=1)
+BEGIN_CLAIMED = """
+INSERT INTO job (scan_id, revision, metadata_revision, kind, state, scanner, drop_key, metadata_digest, identifiers, priority,
+                 accepted_us, spool, members, particulars)
+VALUES ('s', 1, 0, 'assess', 'claimed', 'g', 'k', '', '', 0, 0, '', '', '')
+"""
 
 
 @pytest.fixture
@@ -349,8 +354,7 @@ def test_a_job_that_is_not_assessed_cannot_be_packed(ledger: Ledger) -> None:
         "UPDATE job SET state = 'assessed', fact_id = 'x', closed_us = 1",
         "UPDATE job SET state = 'set-aside'",
         "UPDATE job SET state = 'forgotten'",
-        "INSERT INTO job SELECT 99, scan_id, 2, 0, kind, 'claimed', scanner, drop_key, NULL, '', '', 0, 0, NULL, 0, 0, 0, '', '', '',"
-        " NULL, NULL, NULL, NULL, NULL FROM job",
+        BEGIN_CLAIMED,
     ],
     ids=["forget", "assess unclaimed", "set aside without a fact", "invent a state", "begin claimed"],
 )

@@ -197,7 +197,7 @@ def test_the_file_itself_refuses_to_rewrite_the_journal(ledger: Ledger, tmp_path
 @pytest.mark.parametrize(
     ("statement", "broken"),
     [
-        ("UPDATE journal SET body = replace(body, 'no-alert', 'alert') WHERE seq = 4", 4),
+        ("UPDATE journal SET body = CAST(replace(CAST(body AS TEXT), 'no-alert', 'alert') AS BLOB) WHERE seq = 4", 4),
         ("UPDATE journal SET body = CAST(CAST(body AS TEXT) || ' ' AS BLOB) WHERE seq = 3", 3),
         ("UPDATE journal SET hash = zeroblob(32) WHERE seq = 6", 6),
         ("DELETE FROM journal WHERE seq = 3", 3),

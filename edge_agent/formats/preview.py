@@ -1,0 +1,31 @@
+"""The small picture of a scan that goes into its package."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_agent.domain.scan import Plane, Scan
+from edge_agent.formats.encode import jpeg_bytes
+
+_LONGEST_SIDE = 1600
+_DARKEST, _BRIGHTEST = 0.5, 99.5  # percentiles that become black and white
+
+
+def preview_bytes(scan: Scan) -> bytes | None:
+    """Give a JPEG, at most 1600 px on its longer side, of the scan's first plane; None for a scan without pixels."""
+    if not scan.views:
+        return None
+    return jpeg_bytes(_narrowed(scan.views[0].planes[0]), quality=80)
+
+
+def _narrowed(plane: Plane) -> NDArray[np.uint8]:
+    """Shrink, and stretch 16-bit values between their percentiles to (h, w) or (h, w, 3) uint8."""
+    scale = min(1.0, _LONGEST_SIDE / max(plane.size.width, plane.size.height))
+    size = (max(1, round(plane.size.width * scale)), max(1, round(plane.size.height * scale)))
+    small = np.asarray(cv2.resize(plane.pixels, size, interpolation=cv2.INTER_AREA))
+    if small.dtype == np.uint8:
+        return small.astype(np.uint8, copy=False)
+    low, high = (float(value) for value in np.percentile(small, (_DARKEST, _BRIGHTEST)))
+    stretched = (small.astype(np.float32) - low) * (255.0 / max(high - low, 1.0))
+    narrow: NDArray[np.uint8] = np.clip(np.rint(stretched), 0, 255).astype(np.uint8)
+    return narrow

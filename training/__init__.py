@@ -1,0 +1,1 @@
+"""Training of the shipped bundles on simulated images; no part of the installed package."""
