@@ -167,7 +167,7 @@ def _head(graph: _Graph, level: str, stride: int) -> tuple[str, str]:
     sides = _distances(graph, graph.conv(box, (64, 4 * _BINS, 1)), cells, stride)
     kind = graph.block(graph.block(level, (channels, channels, 3), groups=channels), (channels, 64, 1))
     kind = graph.block(graph.block(kind, (64, 64, 3), groups=64), (64, 64, 1))
-    flat = graph.add("Reshape", [graph.conv(kind, (64, len(LABELS), 1), gain=60.0), graph.constant(np.array([0, len(LABELS), cells]))])
+    flat = graph.add("Reshape", [graph.conv(kind, (64, len(LABELS), 1), gain=4.0), graph.constant(np.array([0, len(LABELS), cells]))])
     logits = graph.add("Add", [graph.add("Transpose", [flat], perm=[0, 2, 1]), graph.constant(np.float32(-3.0).reshape(1))])
     return sides, graph.add("Sigmoid", [logits])
 

@@ -40,6 +40,7 @@ class Settings:
     device: str = "cpu"
     declarations: Path | None = None
     keep_packages: bool = True
+    profiles: Path = ROOT / "config/scanners"
     extra: str = ""
 
 
@@ -107,7 +108,7 @@ class Site:
             for name, role, durable in (("console", "console", "false"), ("hq", "collector", "true"))
         )
         return (
-            f'state_dir = "state"\npolicy = "{settings.policy}"\nprofiles = "{ROOT / "config/scanners"}"\n'
+            f'state_dir = "state"\npolicy = "{settings.policy}"\nprofiles = "{settings.profiles}"\n'
             f'bundles = "{settings.bundles}"\nkeep_packages = {str(settings.keep_packages).lower()}\n{settings.extra}\n'
             f'[site]\nid = "demo"\ntimezone = "Asia/Kolkata"\n{scanners}\n[device]\npolicy = "{settings.device}"\n'
             f'[wire]\nlive_port = {live_port}\nsync_port = {self.sync_port}\nkey = "keys/site.key_secret"\n{consumers}\n{declarations}'

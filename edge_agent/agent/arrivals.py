@@ -207,8 +207,10 @@ class Arrivals:
                     particulars = replace(particulars, notes=(*particulars.notes, note))
             case NewRevision(scan_id, revision):
                 where = str(spool.place(spooled, scan_id, revision).relative_to(root))
-            case MetadataRevision(scan_id, revision, number):
-                where = str(spool.place_metadata(spooled, scan_id, revision, number).relative_to(root))
+            case MetadataRevision(scan_id, revision):
+                self._keep_sidecars(spooled)
+                spool.discard(spooled)
+                where = f"spool/{scan_id}/r{revision}"
             case DuplicateOf(scan_id):
                 spool.discard(spooled)
                 entry = self._duplicate(scan_id, arrival)
@@ -216,6 +218,12 @@ class Arrivals:
                 spool.discard(spooled)
         priority = self._scanner.section.priority
         return Acceptance(decision, arrival, drop.fingerprint, spooled.digests, particulars, where, priority, entry)
+
+    def _keep_sidecars(self, spooled: Spooled) -> None:
+        """Keep what came beside known pixels as erasable blobs; the pixels are kept already."""
+        for digest in spooled.digests:
+            if not digest.is_pixels:
+                self._intake.storage.maps.blobs.put((spooled.folder / digest.name).read_bytes())
 
     def _duplicate(self, scan_id: ScanId, arrival: Arrival) -> Entry:
         """Journal that a scan was delivered again under another name. The name itself stays out: it often holds a container number."""
@@ -245,7 +253,8 @@ def _probe_result(watched: Watched, step: Step) -> ProbeResult:
 
 
 def _pixels_digest(spooled: Spooled) -> str | None:
-    pixels = [(digest.role, digest.sha256) for digest in spooled.digests if digest.is_pixels]
+    """Give the digest by which pixels are known again; empty files hold none, and would all be alike."""
+    pixels = [(digest.role, digest.sha256) for digest in spooled.digests if digest.is_pixels and digest.size]
     return content_digest(pixels) if pixels else None
 
 

@@ -1,29 +1,40 @@
 """From decoded views and a job's particulars to the scan that the models see. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from edge_agent.agent.config import Scanner
+from edge_agent.domain.arrival import Particulars
 from edge_agent.domain.assessment import Reason
-from edge_agent.domain.ids import ScannerId
+from edge_agent.domain.ids import ScanId, ScannerId
+from edge_agent.domain.member import MemberDigest
 from edge_agent.domain.scan import Energy, Scan, ScannerRef, View
 from edge_agent.imaging.attenuation import density
 from edge_agent.imaging.scale import fit_container
-from edge_agent.ledger.records import Job
 
 
-def assemble(job: Job, views: Sequence[View], scanner: Scanner) -> Scan:
-    """Give the scan of ``job``; each view gets its scale as the scanner's section says."""
-    particulars = job.particulars
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What is known of a scan besides its pixels."""
+
+    scan_id: ScanId
+    revision: int
+    particulars: Particulars
+    members: tuple[MemberDigest, ...]
+
+
+def assemble(record: Record, views: Sequence[View], scanner: Scanner) -> Scan:
+    """Give the scan of ``record``; each view gets its scale as the scanner's section says."""
+    particulars = record.particulars
     return Scan(
-        job.scan_id,
-        job.revision,
+        record.scan_id,
+        record.revision,
         ScannerRef(ScannerId(scanner.section.id), scanner.profile.name),
         particulars.capture,
         particulars.subject,
         tuple(_scaled(view, scanner, particulars.pitch_mm) for view in views),
         particulars.declaration,
-        job.members,
+        record.members,
         particulars.partial,
     )
 

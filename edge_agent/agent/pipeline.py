@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
-from edge_agent.agent.assemble import assemble, missing_views
+from edge_agent.agent.assemble import Record, assemble, missing_views
 from edge_agent.agent.config import Scanner
 from edge_agent.agent.decoders import Decoders
 from edge_agent.agent.engine import Earlier, Engine, Judgement
@@ -14,7 +14,7 @@ from edge_agent.agent.maps import MapStore
 from edge_agent.domain.assessment import BlobRef, Fact, FactKind, MachineAssessment, Reason
 from edge_agent.domain.ids import FactId, ScannerId, SiteId, fact_id
 from edge_agent.domain.scan import Scan
-from edge_agent.errors import ScanRejected, TryLater, UnsupportedFormat
+from edge_agent.errors import ScanRejected, TryLater, UnreadableScan, UnsupportedFormat
 from edge_agent.formats.members import MemberFile
 from edge_agent.formats.package import write_package
 from edge_agent.intake.spool import Spool
@@ -99,6 +99,8 @@ class Pipeline:
         if job.kind is JobKind.RECONCLUDE and earlier is not None and earlier.revision == job.revision:
             await self._conclude_again(job, earlier)
             return None
+        if not (self._storage.state_dir / job.spool).exists():
+            raise UnreadableScan("the pixels of this scan were set aside before; only its side-car came anew")
         clock = self._engine.clock
         started = clock.monotonic()
         scan, notes = await self._read(job)
@@ -117,7 +119,7 @@ class Pipeline:
         folder = self._storage.state_dir / job.spool
         members = [MemberFile(member.name, member.role, folder / member.name) for member in job.members]
         decoded = await self._decoders.decode(members, scanner.profile)
-        scan = await self._engine.cpu.run(assemble, job, decoded.views, scanner)
+        scan = await self._engine.cpu.run(assemble, Record(job.scan_id, job.revision, job.particulars, job.members), decoded.views, scanner)
         return scan, (*job.particulars.notes, *decoded.notes, *missing_views(scan, scanner))
 
     async def _conclude_again(self, job: Job, earlier: LatestAssessment) -> None:
@@ -135,7 +137,7 @@ class Pipeline:
         encoded = messages.encode(convert.assessment_body(await self._context(job), assessment))
         entry = Entry(assessment.fact.fact_id, job.scan_id, FactKind.ASSESSMENT, self._topic(job, FactKind.ASSESSMENT), encoded)
         appended = await ledger.call(Ledger.complete, job.job_id, entry, blobs)
-        codes = sorted({found.code for found in (*assessment.reasons, *assessment.obstacles)})
+        codes = sorted({reason.code for reason in assessment.reasons} | {obstacle.code for obstacle in assessment.obstacles})
         events.scan_assessed(
             events.AssessedLine(
                 job.scanner, job.scan_id, job.revision, assessment.conclusion.value, codes, appended.seq, assessment.timings_ms
@@ -168,7 +170,7 @@ class Pipeline:
 
     async def set_aside(self, job: Job, problem: ScanRejected) -> None:
         """Journal first, then move the spool copy: a crash in between is mended at the next start from the ledger's own list."""
-        cause = f"{problem.code}-{job.attempts + job.charges}"
+        cause = f"{problem.code}-{job.metadata_revision}-{job.retries}"
         fact = self._fact_id(job, FactKind.SET_ASIDE, cause)
         event = convert.SetAside(fact, job.scan_id, job.revision, cause, self._engine.clock.now(), Reason(problem.code, problem.fields))
         encoded = messages.encode(convert.set_aside_body(await self._context(job), event))

@@ -44,7 +44,8 @@ class Conclusion:
 
 def conclude(evidence: Evidence, policy: SubjectPolicy) -> Conclusion:
     """Apply ``policy`` to ``evidence``."""
-    reasons = [reason for finding in evidence.findings for reason in _reasons(finding, evidence, policy)]
+    reasons = _of_detections([finding for finding in evidence.findings if isinstance(finding, Detection)], policy, evidence.alert_levels)
+    reasons += [reason for finding in evidence.findings for reason in _of_whole_view(finding, evidence.declaration, policy)]
     reasons += [note for note in evidence.notes if note.code in policy.alert_on]
     missing = [Obstacle("check-missing", {"check": check.value}) for check in policy.required if check not in evidence.done]
     obstacles = tuple(_marked(obstacle, policy) for obstacle in (*evidence.obstacles, *missing))
@@ -68,29 +69,28 @@ def _marked(obstacle: Obstacle, policy: SubjectPolicy) -> Obstacle:
     return replace(obstacle, blocking=blocking)
 
 
-def _reasons(finding: Finding, evidence: Evidence, policy: SubjectPolicy) -> Sequence[Reason]:
+def _of_detections(findings: Sequence[Detection], policy: SubjectPolicy, alert_levels: Mapping[str, float]) -> list[Reason]:
+    """Give one reason for each label and view with an alerting detection: the best score, and how many there are."""
+    alerting: dict[tuple[str, str], list[float]] = {}
+    for finding in findings:
+        if finding.score >= policy.levels(finding.label, alert_levels[finding.label]).alert_at:
+            alerting.setdefault((finding.label, finding.view), []).append(finding.score)
+    reasons = []
+    for (label, view), scores in sorted(alerting.items(), key=lambda group: -max(group[1])):
+        threshold = policy.levels(label, alert_levels[label]).alert_at
+        params: dict[str, Scalar] = {"label": label, "score": round(max(scores), 4), "threshold": round(threshold, 4)}
+        reasons.append(Reason("detection-alert", {**params, "count": len(scores), "view": view}))
+    return reasons
+
+
+def _of_whole_view(finding: Finding, declaration: Declaration | None, policy: SubjectPolicy) -> Sequence[Reason]:
     match finding:
-        case Detection():
-            return _of_detection(finding, policy, evidence.alert_levels)
         case Heterogeneity():
-            return _of_heterogeneity(finding, evidence.declaration, policy)
+            return _of_heterogeneity(finding, declaration, policy)
         case ProductGuess():
-            return _of_product(finding, evidence.declaration, policy)
+            return _of_product(finding, declaration, policy)
         case _:
             return ()
-
-
-def _of_detection(finding: Detection, policy: SubjectPolicy, alert_levels: Mapping[str, float]) -> Sequence[Reason]:
-    alert_at = policy.levels(finding.label, alert_levels[finding.label]).alert_at
-    if finding.score < alert_at:
-        return ()
-    params: dict[str, Scalar] = {
-        "label": finding.label,
-        "score": round(finding.score, 4),
-        "threshold": round(alert_at, 4),
-        "view": finding.view,
-    }
-    return (Reason("detection-alert", params),)
 
 
 def _of_heterogeneity(finding: Heterogeneity, declaration: Declaration | None, policy: SubjectPolicy) -> Sequence[Reason]:

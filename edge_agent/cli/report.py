@@ -4,11 +4,11 @@ import argparse
 import csv
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
 from rich.console import Console
@@ -161,12 +161,13 @@ def _safe(cell: Cell) -> Cell:
 
 
 def _write_table(sections: Sequence[Section], scope: Scope) -> None:
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else _PAGE_COLUMNS)
     period = f"{_day(scope.period.first) or 'the beginning'} to {_day(scope.period.last) or 'now'}"
     console.print(f"[bold]{_heading(scope.wanted)}[/bold], {period}, days by each site's own calendar", highlight=False)
     for section in sections:
-        if section.rows:
-            console.print(_table(section))
+        for part in _screen_parts(section) if section.rows else ():
+            console.print()
+            console.print(_table(part))
     if not sections[0].rows:
         console.print("No such scans in this period.")
 
@@ -181,28 +182,36 @@ def _heading(wanted: KindFilter) -> str:
             return "Scans of every kind: not KPIs"
 
 
-def _table(section: Section) -> Table:
-    columns, rows = (
-        (_SCREEN_COLUMNS, [_screen_row(row) for row in section.rows]) if section.name == "scans" else (section.columns, section.rows)
+def _screen_parts(section: Section) -> tuple[Section, ...]:
+    """Give what a screen shows of a table: the one with rates becomes two narrow ones."""
+    if section.name != "scans":
+        return (section,)
+    counts, rates = [], []
+    for row in section.rows:
+        cells = dict(zip(_SCAN_COLUMNS, row, strict=True))
+        counts.append(tuple(cells[column] for column in _COUNT_COLUMNS))
+        percents = (_as_percent(cells, "coverage"), _as_percent(cells, "alert_rate"))
+        rates.append((cells["site"], cells["scanner"], cells["kind"], *percents, cells["remark"]))
+    return (
+        Section("scans", section.title, _COUNT_COLUMNS, tuple(counts)),
+        Section("rates", "Rates per 100 scans, with 95 % interval and n", _RATE_COLUMNS, tuple(rates)),
     )
+
+
+def _table(section: Section) -> Table:
     table = Table(title=section.title, title_justify="left", show_edge=False)
-    for column in columns:
-        table.add_column(column.replace("_", " "), justify="left" if column in _TEXT_COLUMNS else "right", overflow="fold")
-    for row in rows:
+    for column in section.columns:
+        justify: Literal["left", "right"] = "left" if column in _TEXT_COLUMNS else "right"
+        table.add_column(column.replace("_", " "), justify=justify, overflow="fold", no_wrap=column not in _TEXT_COLUMNS)
+    for row in section.rows:
         table.add_row(*(_plain(cell) for cell in row))
     return table
 
 
+_PAGE_COLUMNS = 120
 _TEXT_COLUMNS = ("site", "scanner", "kind", "class", "day", "obstacle", "reason", "fact", "why", "remark")
-_SCREEN_COLUMNS = ("site", "scanner", "kind", "alert", "no_alert", "unassessable", "set_aside", "coverage_%", "alerts_per_100", "remark")
-
-
-def _screen_row(row: Iterable[Cell]) -> tuple[Cell, ...]:
-    cells = dict(zip(_SCAN_COLUMNS, row, strict=True))
-    return tuple(_as_percent(cells, _PERCENT[column]) if column in _PERCENT else cells[column] for column in _SCREEN_COLUMNS)
-
-
-_PERCENT = {"coverage_%": "coverage", "alerts_per_100": "alert_rate"}
+_COUNT_COLUMNS = ("site", "scanner", "kind", "alert", "no_alert", "unassessable", "set_aside")
+_RATE_COLUMNS = ("site", "scanner", "kind", "assessed_of_accepted", "alerts_of_assessed", "remark")
 
 
 def _as_percent(cells: dict[str, Cell], name: str) -> str:

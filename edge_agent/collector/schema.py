@@ -11,6 +11,7 @@ PRAGMAS: tuple[tuple[str, str, str | int], ...] = (
     ("trusted_schema", "OFF", 0),
     ("cell_size_check", "ON", 1),
     ("busy_timeout", "5000", 5000),
+    ("journal_size_limit", "67108864", 67108864),
 )
 """(name, value to set, value to read back)."""
 

@@ -7,6 +7,7 @@ many calling threads as cores; on CUDA the heuristic convolution search, for the
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
 import numpy as np
 import onnxruntime as ort
@@ -62,7 +63,7 @@ class Session:
         options.inter_op_num_threads = 1
         options.log_severity_level = 4  # a refused CUDA library is not noise for the journal; the provider is checked below
         providers: list[str | tuple[str, dict[str, str]]] = [CPU]
-        if policy is not DevicePolicy.CPU and CUDA in ort.get_available_providers():
+        if policy is not DevicePolicy.CPU and CUDA in ort.get_available_providers() and _has_nvidia_device():
             ort.preload_dlls()
             providers.insert(0, (CUDA, {"cudnn_conv_algo_search": "HEURISTIC", "arena_extend_strategy": "kSameAsRequested"}))
         try:
@@ -109,6 +110,11 @@ def expect(bundle: Bundle, session: Session, inputs: Sequence[str], outputs: Seq
     for kind, wanted, found in (("inputs", inputs, session.inputs), ("outputs", outputs, session.outputs)):
         if not set(wanted) <= set(found):
             raise BundleIncompatible(f"{bundle.ref}: card wants {kind} {sorted(wanted)}, graph has {sorted(found)}")
+
+
+def _has_nvidia_device() -> bool:
+    """Tell whether a driver offers a device at all; asking onnxruntime for CUDA without one only fills the log with its complaints."""
+    return any(Path(node).exists() for node in ("/dev/nvidiactl", "/dev/dxg"))
 
 
 def _first_line(problem: Exception) -> str:

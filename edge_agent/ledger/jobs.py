@@ -27,7 +27,7 @@ MEMBERS: TypeAdapter[tuple[MemberDigest, ...]] = TypeAdapter(tuple[MemberDigest,
 
 _JOB = (
     "SELECT job_id, scan_id, revision, metadata_revision, kind, scanner, drop_key, priority, accepted_us, is_suspect, attempts,"
-    " charges, spool, members, particulars FROM job "
+    " charges, spool, members, particulars, retries FROM job "
 )
 _DUE = "(not_before_us IS NULL OR not_before_us <= ? OR not_before_us > ?)"
 _NOTHING_EARLIER_OF_THE_SCAN = (
@@ -125,7 +125,8 @@ class Jobs:
             NotQuarantined.
         """
         self._db.execute(
-            "UPDATE job SET state = 'waiting', fact_id = NULL, reason = NULL, closed_us = NULL, attempts = 0, charges = 0"
+            "UPDATE job SET state = 'waiting', fact_id = NULL, reason = NULL, closed_us = NULL, attempts = 0, charges = 0,"
+            " retries = retries + 1"
             " WHERE state = 'set-aside' AND scan_id = ? AND revision = ?",
             (scan_id, revision),
         )
@@ -154,9 +155,8 @@ class Jobs:
 
 
 def _job(columns: tuple[Any, ...]) -> Job:
-    (job, scan, revision, metadata, kind, scanner, key, priority, accepted, suspect, attempts, charges, spool, members, particulars) = (
-        columns
-    )
+    job, scan, revision, metadata, kind, scanner, key, priority, accepted, suspect, attempts, charges, *copy, retries = columns
+    spool, members, particulars = copy
     return Job(
         job_id=JobId(job),
         scan_id=ScanId(scan),
@@ -173,4 +173,5 @@ def _job(columns: tuple[Any, ...]) -> Job:
         spool=spool,
         members=MEMBERS.validate_json(members),
         particulars=PARTICULARS.validate_json(particulars),
+        retries=retries,
     )

@@ -68,7 +68,9 @@ class Job:
     """One scan's work. ``is_suspect``: it was running when the process died, so it runs alone.
 
     ``charges``: deaths while it ran alone, of a kind that counts against it; ``attempts``: all other deaths while it ran.
-    ``metadata_revision``: 0 until the side-car or the declaration changed. ``spool`` is relative to the state directory.
+    ``retries``: how often somebody asked for it again after it was set aside; it belongs in the cause of the facts about the job,
+    or a second set-aside would pass for the first. ``metadata_revision``: 0 until the side-car or the declaration changed.
+    ``spool`` is relative to the state directory.
     """
 
     job_id: JobId
@@ -86,6 +88,7 @@ class Job:
     spool: str
     members: tuple[MemberDigest, ...]
     particulars: Particulars
+    retries: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,7 @@ CREATE TABLE job (
     is_suspect         INTEGER NOT NULL DEFAULT 0 CHECK (is_suspect IN (0, 1)),
     attempts           INTEGER NOT NULL DEFAULT 0,
     charges            INTEGER NOT NULL DEFAULT 0,
+    retries            INTEGER NOT NULL DEFAULT 0,
     spool              TEXT NOT NULL,
     members            TEXT NOT NULL,
     particulars        TEXT NOT NULL,

@@ -7,9 +7,11 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 CELL_PX = 8
@@ -59,7 +61,7 @@ def bright_cells_graph(*, classes: int = 1, output: str = "scores") -> bytes:
     """Give the graph; ``classes`` and ``output`` let a test make one that does not fit its card."""
     side = TILE_PX // CELL_PX
     cells = np.array([[x * 8, y * 8, x * 8 + 8, y * 8 + 8] for y in range(side) for x in range(side)], dtype=np.float32)[None]
-    constants = {
+    constants: dict[str, NDArray[Any]] = {
         "cells": cells,
         "shape": np.array([1, side * side, 1], dtype=np.int64),
         "repeats": np.array([1, 1, classes], dtype=np.int64),

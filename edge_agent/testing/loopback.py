@@ -71,6 +71,7 @@ class LoopbackSite:
     context: Context
     troubles: list[Trouble]
     refusals: list[Refusal]
+    links: list[SyncLink] = field(default_factory=list)
 
     async def add(self, *entries: Entry) -> list[Seq]:
         """Commit facts and ring the feed."""
@@ -80,17 +81,20 @@ class LoopbackSite:
 
     def link(self, pair: KeyPair, retry: Retry = ONE_TRY) -> SyncLink:
         """Give a client link; its socket ends with the site."""
-        return SyncLink(self.context, self.sync, self.keys.client(pair), retry)
+        link = SyncLink(self.context, self.sync, self.keys.client(pair), retry)
+        self.links.append(link)
+        return link
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What a test may choose. ``answer`` replaces the journal's desk; ``consumers`` the allow-list."""
+    """What a test may choose. ``answer`` replaces the journal's desk, ``consumers`` the allow-list, ``live_shown`` what HELLO tells."""
 
     keys: Keyring = field(default_factory=Keyring)
     consumers: Sequence[Consumer] | None = None
     sync: str = ANY_PORT
     live: str = ANY_PORT
+    live_shown: str = ""
     is_insecure: bool = False
     has_zap: bool = True
     clock: Clock = field(default_factory=SystemClock)
@@ -114,6 +118,8 @@ async def loopback_site(folder: Path, setting: Setting | None = None) -> AsyncIt
                     if task.done():
                         task.result()
             finally:
+                for link in site.links:
+                    link.close()
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
@@ -136,6 +142,6 @@ def _built(
     publisher = LivePublisher(server, SITE, setting.live, security)
     desk = RouterDesk(server, setting.sync, security, admission, troubles.append)
     feed = Feed(ledger, publisher, setting.clock, lambda: SiteState(state="healthy"))
-    journal = JournalDesk(ledger, Answers(SITE, publisher.endpoint), setting.clock, feed.news, feed.ring)
+    journal = JournalDesk(ledger, Answers(SITE, setting.live_shown or publisher.endpoint), setting.clock, feed.news, feed.ring)
     jobs += [desk.serve(setting.answer or journal.answer), feed.run()]
     return LoopbackSite(keys, ledger, feed, desk.endpoint, publisher.endpoint, clients, troubles, refusals), jobs

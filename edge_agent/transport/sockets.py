@@ -78,7 +78,10 @@ def connect(context: Context, kind: zmq.SocketType, endpoint: str, security: Cli
         raise ConfigInvalid(f"insecure_loopback_only refuses {endpoint}")
     socket = context.socket(kind)
     _common(socket)
-    socket.set(zmq.IMMEDIATE, 1)  # never queue for a connection that may not come to be
+    if kind == zmq.DEALER:
+        # Never queue a request for a connection that may not come to be. Not for SUB: there its subscriptions would leave only when
+        # the program next looks at the socket, which is after the first PULL, so rows in between would not be heard.
+        socket.set(zmq.IMMEDIATE, 1)
     socket.set(zmq.RECONNECT_IVL, _RECONNECT_FIRST_MS)
     socket.set(zmq.RECONNECT_IVL_MAX, _RECONNECT_LAST_MS)
     socket.set(zmq.RCVHWM, 1000)

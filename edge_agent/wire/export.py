@@ -47,9 +47,8 @@ def read_heading(line: str) -> Segment:
         content = json.loads(line)
         if content["format"] != FORMAT:
             raise MalformedMessage("a journal export of another format", {"format": str(content["format"])[:64]})
-        segment = Segment(
-            SiteId(str(content["site"])), bytes.fromhex(content["epoch"]), Seq(int(content["after"])), bytes.fromhex(content["hash"])
-        )
+        epoch, digest = bytes.fromhex(content["epoch"]), bytes.fromhex(content["hash"])
+        segment = Segment(SiteId(str(content["site"])), epoch, Seq(int(content["after"])), digest)
     except (ValueError, KeyError, TypeError, RecursionError) as problem:
         raise MalformedMessage("not a journal export") from problem
     if len(segment.epoch) != EPOCH_BYTES or segment.after < 0:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import signal
+import subprocess
 import sys
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
@@ -352,3 +353,10 @@ def test_a_secret_key_open_to_others_is_refused(hq, capsys):
     (hq.keys / "hq.key_secret").chmod(0o644)
     assert main(["collect", "--config", str(hq.config)]) == 78
     assert "keys-missing" in capsys.readouterr().err
+
+
+def test_headquarters_loads_no_heavy_library():
+    code = "import sys, edge_agent.cli.collect, edge_agent.cli.report\n"
+    code += "print(sorted({'numpy', 'cv2', 'onnxruntime', 'watchdog'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -301,7 +301,7 @@ def test_a_retry_starts_afresh_and_a_former_suspect_still_runs_alone(ledger: Led
     audit = ledger.retry(suspect.scan_id, 1, an_audit("retry-1", "retried", suspect.scan_id))
     assert (audit.seq, audit.is_new) == (2, True)
     again = claim(ledger)
-    assert (again.drop_key, again.is_suspect, again.attempts, again.charges) == ("poison", True, 0, 0)
+    assert (again.drop_key, again.is_suspect, again.attempts, again.charges, again.retries) == ("poison", True, 0, 0, 1)
     assert ledger.claim(NOON) is None
     assert ledger.counts() == Counts(accepted=2, assessed=0, set_aside=0, in_flight=2)
 

@@ -20,7 +20,8 @@ def tree(root: type[EdgeAgentError] = EdgeAgentError) -> list[type[EdgeAgentErro
 def expected_entry(error: type[EdgeAgentError]) -> str:
     """What the page says of an error, to be copied there when this test fails."""
     meaning = " ".join((error.__doc__ or "").split())
-    return f"### {error.code}\n`{error.__name__}` ({error.__base__.__name__ if error.__base__ else ''}). {meaning}\n\n*What to do:* {error.hint}\n"
+    parent = error.__base__.__name__ if error.__base__ else ""
+    return f"### {error.code}\n`{error.__name__}` ({parent}). {meaning}\n\n*What to do:* {error.hint}\n"
 
 
 ALL = tree()

@@ -139,3 +139,8 @@ def test_a_wrong_policy_is_refused_and_the_key_named(old: bytes, new: bytes, nam
 
 def test_the_digest_is_of_the_very_bytes() -> None:
     assert parse_policy(EXAMPLE).digest != parse_policy(EXAMPLE + b"\n").digest
+
+
+def test_many_alerting_detections_of_a_label_are_one_reason_with_the_best_score() -> None:
+    reasons = conclude(evidence(gun(0.7), gun(0.9), gun(0.1)), CARGO).reasons
+    assert [("detection-alert", 0.9, 2)] == [(r.code, r.params["score"], r.params["count"]) for r in reasons]

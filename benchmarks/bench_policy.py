@@ -1,7 +1,11 @@
 """The policy under which speed is measured: detection only, every label shown from one level and alerting from none."""
 
+from pathlib import Path
+
 from benchmarks.network import LABELS
 from edge_agent.analysis.policy import Policy, parse_policy
+
+PROFILES = Path(__file__).resolve().parent.parent / "config/scanners"
 
 
 def policy_text(show_at: float) -> str:

@@ -1,0 +1,82 @@
+"""A small site as real processes: daemon, console, collector, over CURVE, with a bundle whose outputs are known."""
+
+from collections.abc import Callable
+from pathlib import Path
+from time import monotonic, sleep
+
+import numpy as np
+
+from benchmarks.site import ROOT, Process, Scanner, Settings, Site
+from edge_agent.domain.ids import Seq
+from edge_agent.formats.encode import png_bytes
+from edge_agent.ledger.reader import LedgerReader
+from edge_agent.testing.bundles import write_detection_bundle
+from edge_agent.wire import messages
+from edge_agent.wire.chain import JournalRow
+
+POLICY = ROOT / "config/policy.example.toml"
+
+
+class SmallSite:
+    """A site with one plain-picture scanner; helpers wait on facts, never for a fixed time."""
+
+    def __init__(self, folder: Path, device: str = "cpu") -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_detection_bundle(folder / "bundles")
+        policy = folder / "policy.toml"
+        policy.write_text(POLICY.read_text().replace('required = ["detection", "contents"]', 'required = ["detection"]'))
+        profiles = folder / "scanners-toml"
+        profiles.mkdir()
+        shipped = (POLICY.parent / "scanners/plain-image.toml").read_text()
+        quick = shipped.replace("unknown_after_s = 30.0", "unknown_after_s = 1.0").replace("deadline_s = 30.0", "deadline_s = 1.0")
+        (profiles / "plain-image.toml").write_text(quick.replace("quiet_s = 0.5", "quiet_s = 0.1"))
+        settings = Settings((Scanner("s1", "plain-image", "cargo", "[5.0, 5.0]"),), folder / "bundles", policy, device, profiles=profiles)
+        self.site = Site.prepared(folder, settings)
+        self.starts = 0
+        self.watched = self.site.watched("s1")
+
+    def deliver(self, name: str, content: bytes) -> None:
+        """Write a file as a careful scanner does: another name first, then a rename."""
+        part = self.watched / f"{name}.part"
+        part.write_bytes(content)
+        part.rename(self.watched / name)
+
+    def scan(self, number: int) -> bytes:
+        """Give a small picture, different for each number, with one bright cell."""
+        pixels = np.full((64, 80), number % 1000, dtype=np.uint16)
+        pixels[0, 0] = number
+        pixels[16:24, 24:32] = 65535
+        return png_bytes(pixels)
+
+    def rows(self) -> list[JournalRow]:
+        """Give the whole journal, empty before there is one."""
+        path = self.site.state_dir / "ledger.db"
+        if not path.exists():
+            return []
+        reader = LedgerReader.open(path)
+        try:
+            rows: list[JournalRow] = []
+            while page := reader.rows(Seq(len(rows)), 500, 1 << 24):
+                rows += page
+            return rows
+        finally:
+            reader.close()
+
+    def bodies(self, *kinds: str) -> list[messages.AnyBody]:
+        """Give the journal's bodies of some kinds."""
+        return [body for body in (messages.decode(row.body) for row in self.rows()) if body.kind in kinds]
+
+    def wait_for(self, condition: Callable[[], bool], process: Process, timeout_s: float = 40.0) -> None:
+        """Wait until ``condition`` holds; fail when it does not in time or the process ends."""
+        until = monotonic() + timeout_s
+        while not condition():
+            process.fail_if_ended()
+            if monotonic() > until:
+                raise TimeoutError(f"not within {timeout_s} s; log of {process.name}:\n{process.log.read_text()[-3000:]}")
+            sleep(0.05)
+
+    def ready(self, daemon: Process) -> None:
+        """Wait until the daemon has said READY since it was started."""
+        started = self.starts
+        self.starts += 1
+        self.wait_for(lambda: sum(line.get("event") == "agent_started" for line in daemon.json_lines()) > started, daemon)

@@ -1,0 +1,163 @@
+"""Files at hand, without a daemon: the same decoding, models and policy, one drop after the other, nothing stored."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from edge_agent.agent.assemble import Record, assemble, missing_views
+from edge_agent.agent.config import Scanner, ScannerSection
+from edge_agent.agent.engine import Engine, Judgement
+from edge_agent.agent.lanes import Lane
+from edge_agent.agent.lifecycle import cores_granted
+from edge_agent.agent.particulars import Context, gather
+from edge_agent.analysis.policy import Policy
+from edge_agent.domain.arrival import Particulars
+from edge_agent.domain.capture import SubjectKind
+from edge_agent.domain.clock import Clock
+from edge_agent.domain.declaration import DeclaredItem
+from edge_agent.domain.drop import Completeness, Drop, ProbeResult
+from edge_agent.domain.ids import ScannerId, SiteId, content_digest, scan_id
+from edge_agent.domain.member import MemberDigest
+from edge_agent.domain.profile import Need, Profile
+from edge_agent.domain.scan import Scan
+from edge_agent.errors import ConfigUnreadable, ScanRejected
+from edge_agent.formats.child import DecodeChild
+from edge_agent.formats.members import MemberFile
+from edge_agent.inference.load import load_models
+from edge_agent.inference.selftest import run_selftest
+from edge_agent.inference.session import DevicePolicy
+from edge_agent.intake.grouping import FileEntry, group, is_unknown
+from edge_agent.intake.reconcile import read_folder
+
+SITE, SCANNER = SiteId("at-hand"), ScannerId("at-hand")
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How files at hand are to be read. ``declared``: headings that stand in for a declaration, None = what the side-car says."""
+
+    subject: SubjectKind | None
+    pitch_mm: tuple[float, float] | Literal["from-container"] | None
+    declared: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outcome:
+    """What became of one drop: a judged scan, or why it was rejected."""
+
+    drop: Drop
+    members: tuple[MemberDigest, ...]
+    particulars: Particulars | None
+    scan: Scan | None
+    judgement: Judgement | None
+    rejected: ScanRejected | None
+
+
+def find_drops(paths: Sequence[Path], profiles: Sequence[Profile]) -> list[tuple[Drop, Profile]]:
+    """Put the files of ``paths`` (files or folders) into drops; the first profile that finds its required members gets a drop.
+
+    Files that no profile takes come last, as drops of their own under the last profile, and will be rejected.
+
+    Raises:
+        ConfigUnreadable: a path does not exist.
+    """
+    files = [entry for path in paths for entry in _entries(path, profiles)]
+    found: list[tuple[Drop, Profile]] = []
+    for profile in profiles:
+        drops = [drop for drop in group(SCANNER, files, profile) if _is_whole(drop, profile)]
+        found += [(drop, profile) for drop in drops]
+        taken = {member.path for drop in drops for member in drop.members}
+        files = [file for file in files if file.path not in taken]
+    return found + [(drop, profiles[-1]) for drop in group(SCANNER, files, profiles[-1])]
+
+
+def _entries(path: Path, profiles: Sequence[Profile]) -> list[FileEntry]:
+    if path.is_dir():
+        return list(read_folder(path, profiles[-1].ignores))
+    try:
+        found = path.stat()
+    except OSError as problem:
+        raise ConfigUnreadable(f"{path}: {problem.strerror}") from problem
+    return [FileEntry(path.name, path, found.st_size, found.st_mtime_ns)]
+
+
+def _is_whole(drop: Drop, profile: Profile) -> bool:
+    roles = {member.role for member in drop.members}
+    return not is_unknown(drop) and all(rule.role in roles for rule in profile.members if rule.need is Need.REQUIRED)
+
+
+class Workbench:
+    """Judges drops in the calling thread, tiles on as many threads as there are cores."""
+
+    def __init__(self, engine: Engine, child: DecodeChild, rules: Rules) -> None:
+        self.engine = engine
+        self._child = child
+        self._rules = rules
+
+    def assess(self, drop: Drop, profile: Profile) -> Outcome:
+        """Decode and judge one drop.
+
+        Raises:
+            DeviceFailed: the device is lost.
+        """
+        members = [MemberFile(member.name, member.role, member.path) for member in drop.members]
+        digests = tuple(_digest(drop, profile))
+        try:
+            probe = self._child.probe(members, profile)
+            decoded = self._child.decode(members, profile)
+        except ScanRejected as problem:
+            return Outcome(drop, digests, None, None, None, problem)
+        record, scanner = self._record(drop, digests, probe), self._scanner(profile)
+        scan = assemble(record, decoded.views, scanner)
+        notes = (*record.particulars.notes, *decoded.notes, *missing_views(scan, scanner))
+        return Outcome(drop, digests, record.particulars, scan, self.engine.judge(scan, notes), None)
+
+    def _record(self, drop: Drop, digests: tuple[MemberDigest, ...], probe: ProbeResult) -> Record:
+        if probe.completeness is Completeness.WAITING:  # nobody will bring what is missing
+            probe = ProbeResult(Completeness.HOPELESS, probe.members, probe.expected_bytes, probe.sidecar, probe.reason, probe.params)
+        written_at = datetime.fromtimestamp(max(member.mtime_ns for member in drop.members) / 1e9, UTC)
+        declared = None if self._rules.declared is None else [DeclaredItem(heading) for heading in self._rules.declared]
+        context = Context(self._subject(), written_at, (), declared)
+        digest = content_digest((member.role, member.sha256) for member in digests if member.is_pixels)
+        return Record(scan_id(SITE, SCANNER, drop.key, digest), 1, gather(probe, (), context), digests)
+
+    def _subject(self) -> SubjectKind:
+        return self._rules.subject or SubjectKind.CARGO
+
+    def _scanner(self, profile: Profile) -> Scanner:
+        section = ScannerSection(
+            id=SCANNER, profile=profile.name, watch=Path("/"), timezone="UTC", subject=self._subject(), pitch_mm=self._rules.pitch_mm
+        )
+        return Scanner(section, profile)
+
+
+@contextmanager
+def open_workbench(policy: Policy, bundles: Path, device: DevicePolicy, rules: Rules, clock: Clock) -> Iterator[Workbench]:
+    """Load models, prove them with their golden cases, start a decode child; everything ends on leaving.
+
+    Raises:
+        BundleRejected, DeviceRequired: the models cannot be used.
+    """
+    threads, cpu = Lane("device", cores_granted()), Lane("cpu")
+    child = DecodeChild()
+    try:
+        loaded = load_models(bundles, device)
+        run_selftest(loaded, threads.fan)
+        config_digest = hashlib.sha256(b"").hexdigest()  # there is no agent.toml behind these assessments
+        yield Workbench(Engine(loaded, policy, threads, cpu, clock, config_digest), child, rules)
+    finally:
+        child.close()
+        threads.close()
+        cpu.close()
+
+
+def _digest(drop: Drop, profile: Profile) -> Iterator[MemberDigest]:
+    for member in drop.members:
+        rule = profile.rule(member.role)
+        with member.path.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        yield MemberDigest(member.name, member.role, member.size, sha256, is_pixels=rule is not None and rule.plane is not None)

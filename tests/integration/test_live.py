@@ -1,0 +1,188 @@
+"""LIVE over real sockets: committed rows in order, heartbeats, welcome, and who may listen."""
+
+import asyncio
+import time
+from contextlib import asynccontextmanager
+
+import pytest
+import zmq
+
+from edge_agent.errors import ConfigInvalid
+from edge_agent.testing.factories import a_scan_id, an_assessment, an_audit
+from edge_agent.testing.loopback import Setting, loopback_site
+from edge_agent.transport.context import open_context
+from edge_agent.transport.link import LiveLink, Silence
+from edge_agent.transport.live import LivePublisher
+from edge_agent.transport.sockets import InsecureLoopback, ServerSecurity, bound_endpoint
+from edge_agent.wire.frames import LiveMessage
+from edge_agent.wire.heartbeat import Heartbeat
+
+ROOT = "ei1/harbour/"
+
+
+@asynccontextmanager
+async def listening(folder, who="console", topics=(ROOT,), silence_s=3.0, setting=None):
+    async with loopback_site(folder, setting) as site:
+        link = LiveLink(site.context, site.live, site.keys.client(getattr(site.keys, who)), topics, silence_s)
+        try:
+            yield site, link
+        finally:
+            link.close()
+
+
+async def take(link, kind, count=1):
+    found = []
+    async with asyncio.timeout(5):
+        while len(found) < count:
+            thing = await anext(link)
+            found += [thing] if isinstance(thing, kind) else []
+    return found
+
+
+def test_a_new_reader_is_welcomed_at_once_with_the_head(tmp_path):
+    async def law():
+        async with loopback_site(tmp_path) as site:
+            await site.add(an_assessment(a_scan_id("a")), an_audit())
+            await asyncio.sleep(0.1)
+            for _ in range(3):  # every reader, not only the first one
+                started = time.monotonic()
+                link = LiveLink(site.context, site.live, site.keys.client(site.keys.console), [ROOT])
+                (beat,) = await take(link, Heartbeat)
+                assert time.monotonic() - started < 0.6
+                assert (beat.head, beat.first, beat.state) == (2, 1, "healthy")
+                assert beat.heads == {"ei1/harbour/gate-1/assessment/": 1, "ei1/harbour/~/audit/": 2}
+                link.close()
+
+    asyncio.run(law())
+
+
+def test_rows_arrive_in_order_with_the_bytes_of_the_journal(tmp_path):
+    async def law():
+        async with listening(tmp_path) as (site, link):
+            await take(link, Heartbeat)
+            await site.add(*(an_assessment(a_scan_id(str(number))) for number in range(30)))
+            heard = await take(link, LiveMessage, 30)
+            rows = await site.ledger.rows(0, 30, 1 << 20)
+            assert [(m.seq, m.prev_seq, m.topic, m.body) for m in heard] == [(r.seq, r.prev_seq, r.topic, r.body) for r in rows]
+
+    asyncio.run(law())
+
+
+def test_a_row_is_published_even_if_nobody_rang(tmp_path):
+    async def law():
+        async with listening(tmp_path) as (site, link):
+            await take(link, Heartbeat)
+            await site.ledger.append(an_assessment(a_scan_id("a")))
+            assert [message.seq for message in await take(link, LiveMessage)] == [1]
+
+    asyncio.run(law())
+
+
+def test_rows_of_an_earlier_life_are_left_to_pull(tmp_path):
+    async def law():
+        async with loopback_site(tmp_path) as site:
+            await site.add(an_assessment(a_scan_id("a")))
+        async with listening(tmp_path) as (site, link):
+            (beat,) = await take(link, Heartbeat)
+            assert beat.head == 1
+            await site.add(an_assessment(a_scan_id("b")))
+            assert [message.seq for message in await take(link, LiveMessage)] == [2]
+
+    asyncio.run(law())
+
+
+def test_a_reader_of_one_scanner_hears_that_scanner_only(tmp_path):
+    async def law():
+        async with listening(tmp_path, topics=(f"{ROOT}gate-1/", f"{ROOT}~hb")) as (site, link):
+            await take(link, Heartbeat)
+            await site.add(an_audit(), an_assessment(a_scan_id("a")))
+            (message,) = await take(link, LiveMessage)
+            assert (message.seq, message.prev_seq, message.topic) == (2, 0, "ei1/harbour/gate-1/assessment/")
+
+    asyncio.run(law())
+
+
+def test_heartbeats_come_each_second(tmp_path):
+    async def law():
+        async with listening(tmp_path) as (_, link):
+            await take(link, Heartbeat)
+            started = time.monotonic()
+            await take(link, Heartbeat, 3)  # the first may be a second welcome
+            assert 1.5 < time.monotonic() - started < 3.9
+
+    asyncio.run(law())
+
+
+def test_a_stranger_hears_nothing_and_the_link_says_so_again_and_again(tmp_path):
+    async def law():
+        async with listening(tmp_path, "stranger", silence_s=0.4) as (site, link):
+            await site.add(an_assessment(a_scan_id("a")))
+            assert [await anext(link) for _ in range(2)] == [Silence(0.4)] * 2
+            assert {(refusal.domain, refusal.reason) for refusal in site.refusals} == {("live", "key-unknown")}
+
+    asyncio.run(law())
+
+
+def test_without_a_zap_provider_nobody_hears_anything(tmp_path):
+    async def law():
+        async with listening(tmp_path, silence_s=0.5, setting=Setting(has_zap=False)) as (_, link):
+            assert isinstance(await anext(link), Silence)
+
+    asyncio.run(law())
+
+
+def test_a_reader_that_floods_subscriptions_does_not_silence_the_heartbeat_for_others(tmp_path):
+    async def law():
+        async with listening(tmp_path) as (site, link):
+            await take(link, Heartbeat)
+            flood = LiveLink(site.context, site.live, site.keys.client(site.keys.collector), [f"ei1/harbour/{n}" for n in range(3000)])
+            started = time.monotonic()
+            await take(link, Heartbeat, 2)
+            assert time.monotonic() - started < 2.9
+            flood.close()
+
+    asyncio.run(law())
+
+
+def test_messages_that_are_none_are_counted_and_passed_over():
+    async def law():
+        with open_context() as context:
+            raw = context.socket(zmq.XPUB)
+            raw.bind("tcp://127.0.0.1:*")
+            link = LiveLink(context, bound_endpoint(raw), InsecureLoopback(), [""], silence_s=0.3)
+            await raw.recv_multipart()
+            for frames in ([b"x"], [b"a/~hb", b"{"], [b"t", b"short", b"{}"], [b"t", bytes(32), b"x" * 70_000], [b"1", b"2", b"3", b"4"]):
+                await raw.send_multipart(frames)
+            assert isinstance(await anext(link), Silence)
+            assert link.malformed == 5
+
+    asyncio.run(law())
+
+
+def test_a_subscription_leaves_before_anybody_looks_at_the_socket():
+    async def law():
+        with open_context() as context:
+            raw = context.socket(zmq.XPUB)
+            raw.bind("tcp://127.0.0.1:*")
+            link = LiveLink(context, bound_endpoint(raw), InsecureLoopback(), [ROOT])
+            assert await asyncio.wait_for(raw.recv_multipart(), 3) == [b"\x01" + ROOT.encode()]
+            link.close()
+
+    asyncio.run(law())
+
+
+def test_an_insecure_site_is_refused_on_any_other_address():
+    async def law():
+        with open_context() as context, pytest.raises(ConfigInvalid, match="insecure_loopback_only"):
+            LivePublisher(context, "harbour", "tcp://0.0.0.0:*", InsecureLoopback())
+
+    asyncio.run(law())
+
+
+def test_an_address_in_use_is_refused_by_name(tmp_path):
+    async def law():
+        async with loopback_site(tmp_path) as site:
+            with open_context() as context, pytest.raises(ConfigInvalid, match="cannot bind"):
+                LivePublisher(context, "harbour", site.live, ServerSecurity(site.keys.server))
+
+    asyncio.run(law())

@@ -1,0 +1,191 @@
+"""The main job with real processes: nothing lost, nothing doubled, bad input named, the daemon goes on."""
+
+import random
+import subprocess
+import time
+import zlib
+from pathlib import Path
+
+import pytest
+
+from benchmarks.site import COMMAND, Process, exit_code_of, running
+from benchmarks.small_site import SmallSite
+from edge_agent.collector.archive import Archive
+from edge_agent.domain.ids import SiteId
+from edge_agent.ledger.reader import LedgerReader
+from edge_agent.telemetry.clock import SystemClock
+from edge_agent.wire.chain import JournalRow
+from edge_agent.wire.messages import AssessmentBody, HealthBody, SetAsideBody
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
+
+
+def assessed(small: SmallSite) -> list[AssessmentBody]:
+    return [body for body in small.bodies("assessment") if isinstance(body, AssessmentBody)]
+
+
+def set_aside(small: SmallSite) -> list[SetAsideBody]:
+    return [body for body in small.bodies("set-aside") if isinstance(body, SetAsideBody)]
+
+
+def test_a_scan_dropped_into_the_folder_is_the_same_fact_at_site_console_and_headquarters(small: SmallSite, daemon: Process) -> None:
+    for number in range(5):
+        small.deliver(f"scan-{number}.png", small.scan(number))
+    small.wait_for(lambda: len(assessed(small)) == 5, daemon)
+    late = small.site.console("late", "--json", "--count", "5")
+    hq = small.site.collector("--until-idle", "1.5")
+    with running(late, hq):
+        assert late.wait(30) == 0
+        assert hq.wait(60) == 0
+    facts = {body.fact_id for body in assessed(small)}
+    seen = [line["body"]["fact_id"] for line in late.json_lines() if line.get("event") == "fact" and line["body"]["kind"] == "assessment"]
+    assert len(seen) == 5
+    assert facts == set(seen)
+    assert archived(small) == small.rows()
+    body = assessed(small)[0]
+    assert (body.conclusion, body.provenance.provider) == ("alert", "CPUExecutionProvider")
+    assert [bundle.state for bundle in body.provenance.bundles] == ["simulated"]
+    assert daemon.stop() == 0
+
+
+def archived(small: SmallSite) -> list[JournalRow]:
+    with Archive.read(small.site.folder / "archive.db", SystemClock()) as archive:
+        return list(archive.rows(SiteId("demo"), small.rows()[0].epoch))
+
+
+def test_a_kill_at_any_moment_loses_and_doubles_nothing(small: SmallSite) -> None:
+    chance = random.Random(7)
+    total = 30
+    daemon = small.site.daemon()
+    delivered = 0
+    with running(daemon):
+        small.ready(daemon)
+        for _ in range(5):
+            for _ in range(total // 5):
+                small.deliver(f"scan-{delivered}.png", small.scan(delivered))
+                delivered += 1
+            time.sleep(chance.uniform(0.0, 0.5))  # the moment of the kill is what is random
+            daemon.kill()
+            daemon = small.site.daemon()
+            small.ready(daemon)
+        small.wait_for(lambda: len(assessed(small)) >= total, daemon, 90)
+        assert daemon.stop() == 0
+    bodies = assessed(small)
+    assert len(bodies) == total == len({body.scan_id for body in bodies})
+    assert set_aside(small) == []
+    reader = LedgerReader.open(small.site.state_dir / "ledger.db")
+    try:
+        counts = reader.counts()
+        assert reader.verify() is None
+    finally:
+        reader.close()
+    assert (counts.accepted, counts.assessed, counts.set_aside, counts.in_flight) == (total, total, 0, 0)
+    assert exit_code_of(["journal", "verify", "--state-dir", str(small.site.state_dir)]) == 0
+
+
+def bomb() -> bytes:
+    """Give a PNG whose header announces 30,000 x 30,000 pixels."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return len(data).to_bytes(4, "big") + kind + data + zlib.crc32(kind + data).to_bytes(4, "big")
+
+    header = (30000).to_bytes(4, "big") * 2 + bytes([16, 0, 0, 0, 0])
+    packed = zlib.compress(bytes(60001) * 30, 9)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", packed) + chunk(b"IEND", b"")
+
+
+def test_bad_input_is_set_aside_with_its_reason_and_the_daemon_goes_on(small: SmallSite, daemon: Process) -> None:
+    good = small.scan(1)
+    bad = {
+        "empty.png": (b"", "unreadable-scan"),
+        "truncated.png": (good[: len(good) // 2], "unreadable-scan"),
+        "text.jpg": (b"this is not a picture", None),
+        "bomb.png": (bomb(), "limit-exceeded"),
+        "strange.xyz": (b"who knows", "unsupported-format"),
+    }
+    for name, (content, _) in bad.items():
+        small.deliver(name, content)
+    small.wait_for(lambda: len(set_aside(small)) == len(bad), daemon, 60)
+    small.deliver("good.png", good)
+    small.wait_for(lambda: len(assessed(small)) == 1, daemon)
+    codes = sorted(body.reason.code for body in set_aside(small))
+    expected = [code for _, code in bad.values() if code]
+    for code in expected:
+        codes.remove(code)
+    assert codes in (["unsupported-format"], ["unreadable-scan"])
+    for name, (content, _) in bad.items():
+        assert content == (small.watched / name).read_bytes()
+    kept = [path for path in (small.site.state_dir / "quarantine").rglob("*") if path.is_file()]
+    assert sorted(content for content, _ in bad.values()) == sorted(path.read_bytes() for path in kept)
+
+
+def test_the_same_pixels_under_another_name_are_one_scan(small: SmallSite, daemon: Process) -> None:
+    small.deliver("first.png", small.scan(3))
+    small.wait_for(lambda: len(assessed(small)) == 1, daemon)
+    small.deliver("again.png", small.scan(3))
+    small.wait_for(lambda: len(small.bodies("audit")) == 1, daemon)
+    assert [body.event.code for body in small.bodies("audit")] == ["duplicate-of"]  # type: ignore[union-attr]
+    assert len(assessed(small)) == 1
+
+
+def test_new_pixels_under_a_known_name_are_a_revision_that_supersedes(small: SmallSite, daemon: Process) -> None:
+    small.deliver("scan.png", small.scan(3))
+    small.wait_for(lambda: len(assessed(small)) == 1, daemon)
+    small.deliver("scan.png", small.scan(4))
+    small.wait_for(lambda: len(assessed(small)) == 2, daemon)
+    first, second = assessed(small)
+    assert first.scan_id == second.scan_id
+    assert (first.revision, second.revision) == (1, 2)
+    assert second.supersedes == first.fact_id
+
+
+def test_a_folder_that_goes_away_degrades_health_and_its_return_heals_it(small: SmallSite, daemon: Process) -> None:
+    away = small.watched.with_name("away")
+    small.watched.rename(away)
+    small.wait_for(lambda: states(small)[-1:] == ["degraded"], daemon)
+    away.rename(small.watched)
+    small.deliver("scan.png", small.scan(1))
+    small.wait_for(lambda: states(small)[-1:] == ["healthy"] and len(assessed(small)) == 1, daemon)
+
+
+def states(small: SmallSite) -> list[str]:
+    return [body.state for body in small.bodies("health") if isinstance(body, HealthBody)]
+
+
+def test_the_scanner_may_delete_its_file_as_soon_as_it_is_accepted(small: SmallSite, daemon: Process) -> None:
+    small.deliver("scan.png", small.scan(1))
+    small.wait_for(lambda: daemon.has_event("scan_accepted"), daemon)
+    (small.watched / "scan.png").unlink()
+    small.wait_for(lambda: len(assessed(small)) == 1, daemon)
+    small.wait_for(lambda: len(list((small.site.state_dir / "packages").rglob("*.scan.zip"))) == 1, daemon)
+
+
+def test_require_gpu_refuses_to_start_with_78_and_a_hint(tmp_path: Path) -> None:
+    small = SmallSite(tmp_path / "site", device="require-gpu")
+    done = subprocess.run(
+        (*COMMAND, "run", "--config", str(small.site.agent_toml)), capture_output=True, check=False, text=True, timeout=60
+    )
+    assert done.returncode == 78
+    assert "device-required" in done.stderr
+    assert "what to do" in done.stderr
+
+
+def test_check_names_every_problem_at_once(small: SmallSite) -> None:
+    path = small.site.agent_toml
+    assert exit_code_of(["check", "--config", str(path)]) == 0
+    path.write_text(
+        path.read_text().replace('timezone = "Asia/Kolkata"', 'timezone = "Mars/Base"', 1).replace("keep_packages", "keep_pakages")
+    )
+    done = subprocess.run((*COMMAND, "check", "--config", str(path)), capture_output=True, check=False, text=True, timeout=60)
+    assert done.returncode == 78
+    assert "keep_pakages" in done.stdout
+    assert "site.timezone" in done.stdout
+
+
+def test_a_second_daemon_on_the_same_state_is_refused(small: SmallSite, daemon: Process) -> None:
+    done = subprocess.run(
+        (*COMMAND, "run", "--config", str(small.site.agent_toml)), capture_output=True, check=False, text=True, timeout=60
+    )
+    assert done.returncode != 0
+    assert "ledger-busy" in done.stderr
+    assert daemon.popen.poll() is None
