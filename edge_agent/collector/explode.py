@@ -125,7 +125,7 @@ def _outcome(body: AnyBody) -> OutcomeValues | None:
         case AssessmentBody():
             return OutcomeValues(Outcome(body.conclusion), body.capture.kind, body.selection, "")
         case SetAsideBody():
-            return OutcomeValues(Outcome.SET_ASIDE, UNKNOWN_KIND, UNKNOWN_KIND, body.reason.code)
+            return OutcomeValues(Outcome.SET_ASIDE, body.capture_kind or UNKNOWN_KIND, body.selection or UNKNOWN_KIND, body.reason.code)
         case _:
             return None
 

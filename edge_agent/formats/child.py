@@ -5,6 +5,7 @@ One :class:`DecodeChild` belongs to one decode lane and serves one request at a 
 
 import errno
 import fcntl
+import math
 import mmap
 import os
 import signal
@@ -59,6 +60,7 @@ __all__ = ["DecodeChild", "Decoded", "MemberFile"]
 
 _REFUSALS = {leaf.code: leaf for leaf in (UnreadableScan, UnsupportedFormat, InconsistentScan, LimitExceeded, DropUnavailable)}
 _SEALED = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
+_ITEM_BYTES = {"uint8": 1, "uint16": 2}
 _MAX_PIXELS = 1 << 30
 _START_S = 60.0
 _GRACE_S = 1.0
@@ -342,10 +344,10 @@ def _decoded(answer: _Mapped, body: DecodedBody) -> Decoded:
 
 
 def _plane(answer: _Mapped, body: PlaneBody) -> Plane:
-    if min(body.shape) <= 0:
-        raise ValueError("a plane without pixels")
-    count = int(np.prod(body.shape, dtype=object))
+    count = math.prod(body.shape)
     start = answer.pixels_at + body.offset
+    if min(body.shape) <= 0 or start + count * _ITEM_BYTES[body.dtype] > len(answer.memory):
+        raise ValueError("a plane that is not in the memory")
     if body.dtype == "uint16":
         wide = np.frombuffer(answer.memory, dtype=np.uint16, count=count, offset=start)
         return Plane(body.quantity, body.energy, wide.reshape(body.shape))

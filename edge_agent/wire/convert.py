@@ -102,6 +102,8 @@ def set_aside_body(context: ScanContext, event: SetAside) -> SetAsideBody:
         produced_at=event.at,
         reason=CodeParams(code=event.reason.code, params=dict(event.reason.params)),
         members=_members(context.members),
+        capture_kind=context.particulars.capture.kind.value,
+        selection=context.particulars.capture.selection.value,
     )
 
 

@@ -234,6 +234,9 @@ class SetAsideBody(Body):
     kind: Literal["set-aside"] = "set-aside"
     reason: CodeParams
     members: list[MemberPart]
+    capture_kind: str | None = None
+    """As the side-car says, ``live`` without one; absent in rows of before this field."""
+    selection: str | None = None
 
 
 class ReferralBody(Body):

@@ -4,11 +4,13 @@ import fcntl
 import gc
 import mmap
 import os
+import select
 import signal
 import socket
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +65,15 @@ def one(path: Path, data: bytes):
     return [MemberFile(path.name, "picture", path)]
 
 
+def hanging(folder: Path, deadline_s: float):
+    """A drop and a profile whose pattern never comes to an end on the name that the side-car lists."""
+    base = limited(picture_profile("json"), Limits(deadline_s=deadline_s))
+    endless = replace(base.members[1], pattern=r"(?P<key>(a+)+)\.png")
+    (folder / "a.json").write_bytes(sim_sidecar({"resources": ["a" * 60]}))
+    members = [*one(folder / "a.png", png_bytes(load_picture())), MemberFile("a.json", "sidecar", folder / "a.json")]
+    return members, replace(base, members=(endless, base.members[2]))
+
+
 def is_running(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
@@ -115,11 +126,11 @@ def test_a_refusal_arrives_as_its_own_leaf_and_the_child_goes_on(shared, tmp_pat
     assert before == shared.pid
 
 
-def test_a_hanging_job_is_ended_at_its_deadline_and_the_next_job_works(slow_png, tmp_path):
+def test_a_hanging_job_is_ended_at_its_deadline_and_the_next_job_works(tmp_path):
     with DecodeChild() as child:
         child.start()
         with pytest.raises(DecodeTimedOut):
-            child.decode(slow_png, limited(picture_profile(), Limits(deadline_s=0.02)))
+            child.probe(*hanging(tmp_path, 0.3))
         assert child.decode(one(tmp_path / "a.png", png_bytes(load_picture())), picture_profile()).views
 
 
@@ -179,14 +190,14 @@ def test_only_regular_files_are_opened(shared, tmp_path, kind):
 def test_no_descriptor_is_left_open(shared, tmp_path):
     members = cargo(tmp_path)
     shared.decode(members, cargo_profile())
-    before = sorted(os.listdir("/proc/self/fd"))
+    before = len(list(Path("/proc/self/fd").iterdir()))
     for _ in range(5):
         shared.probe(members, cargo_profile())
         shared.decode(members, cargo_profile())
         with pytest.raises(DropUnavailable):
             shared.probe([*members, MemberFile("x", "low", tmp_path / "x")], cargo_profile())
     gc.collect()
-    assert before == sorted(os.listdir("/proc/self/fd"))
+    assert before == len(list(Path("/proc/self/fd").iterdir()))
 
 
 def test_a_drop_of_too_many_members_is_refused_before_anything_is_opened(shared, tmp_path):
@@ -208,36 +219,35 @@ def test_closing_ends_the_child_and_a_later_call_starts_another(tmp_path):
 
 
 @pytest.mark.parametrize("busy", [False, True], ids=["idle", "in-a-hanging-job"])
-def test_the_child_does_not_outlive_a_parent_that_was_killed(slow_png, busy):
+def test_the_child_does_not_outlive_a_parent_that_was_killed(tmp_path, busy):
     """Idle, it sees its socket close; in a job, its own alarm ends it."""
     script = textwrap.dedent(
-        f"""
-        import os, sys, threading
+        """
+        import sys, threading
         from pathlib import Path
-        from edge_agent.domain.profile import Limits
-        from edge_agent.formats.child import DecodeChild, MemberFile
-        from edge_agent.testing.drops import limited, picture_profile
+        from edge_agent.formats.child import DecodeChild
+        sys.path.insert(0, sys.argv[2])
+        from test_decode_child import hanging
         child = DecodeChild()
-        member = MemberFile("slow.png", "picture", Path({str(slow_png[0].path)!r}))
-        child.probe([member], picture_profile())
-        if {busy}:
-            os.kill(child.pid, 19)  # a hang: stopped in the middle, alarm armed below by a job that is waiting
-        print(child.pid, flush=True)
-        if {busy}:
-            threading.Timer(0.2, lambda: os.kill(child.pid, 18)).start()
-        child.decode([member] if {busy} else [], limited(picture_profile(), Limits(deadline_s=0.3)))
+        child.probe([], hanging(Path(sys.argv[1]), 1.0)[1])
+        threading.Timer(0.3, lambda: print(child.pid, flush=True)).start()
+        if sys.argv[3] == "True":
+            child.probe(*hanging(Path(sys.argv[1]), 1.5))
         threading.Event().wait()
         """
     )
-    parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, cwd=Path(child_module.__file__).parents[2])
-    pid = int(parent.stdout.readline())
-    watch = os.pidfd_open(pid)
+    parent = subprocess.Popen(
+        [sys.executable, "-c", script, str(tmp_path), str(Path(__file__).parent), str(busy)],
+        stdout=subprocess.PIPE,
+        cwd=Path(child_module.__file__).parents[2],
+    )
+    watch = os.pidfd_open(int(parent.stdout.readline()))
     try:
         parent.kill()
         parent.wait()
-        poll = __import__("select").poll()
+        poll = select.poll()
         poll.register(watch)
-        assert poll.poll(10_000), "the child is an orphan"
+        assert poll.poll(20_000), "the child is an orphan"
     finally:
         os.close(watch)
         parent.stdout.close()
