@@ -74,6 +74,8 @@ class Stopwatch:
     def __init__(self, inner: ort.InferenceSession) -> None:
         self._inner = inner
         self.spells: list[float] = []
+        self.outputs: list[list[NDArray]] | None = None
+        """Raw outputs of each inference since this was set to a list; None keeps nothing."""
 
     @classmethod
     def on(cls, loaded: LoadedModels) -> "Stopwatch":
@@ -93,4 +95,6 @@ class Stopwatch:
         started = time.perf_counter()
         outputs: list[NDArray] = self._inner.run(names, feeds)
         self.spells.append(time.perf_counter() - started)
+        if self.outputs is not None:
+            self.outputs.append(outputs)
         return outputs

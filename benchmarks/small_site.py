@@ -1,5 +1,6 @@
 """A small site as real processes: daemon, console, collector, over CURVE, with a bundle whose outputs are known."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from time import monotonic, sleep
@@ -18,7 +19,7 @@ POLICY = ROOT / "config/policy.example.toml"
 
 
 class SmallSite:
-    """A site with one plain-picture scanner; helpers wait on facts, never for a fixed time."""
+    """A site with a scanner of plain pictures and one of TIFF pairs with side-car; helpers wait on facts, never for a fixed time."""
 
     def __init__(self, folder: Path, device: str = "cpu") -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -27,19 +28,20 @@ class SmallSite:
         policy.write_text(POLICY.read_text().replace('required = ["detection", "contents"]', 'required = ["detection"]'))
         profiles = folder / "scanners-toml"
         profiles.mkdir()
-        shipped = (POLICY.parent / "scanners/plain-image.toml").read_text()
-        quick = shipped.replace("unknown_after_s = 30.0", "unknown_after_s = 1.0").replace("deadline_s = 30.0", "deadline_s = 1.0")
-        (profiles / "plain-image.toml").write_text(quick.replace("quiet_s = 0.5", "quiet_s = 0.1"))
-        settings = Settings((Scanner("s1", "plain-image", "cargo", "[5.0, 5.0]"),), folder / "bundles", policy, device, profiles=profiles)
+        for name in ("plain-image", "sim-cargo"):
+            _quick_profile(POLICY.parent / f"scanners/{name}.toml", profiles)
+        scanners = (Scanner("s1", "plain-image", "cargo", "[5.0, 5.0]"), Scanner("pair", "sim-cargo"))
+        settings = Settings(scanners, folder / "bundles", policy, device, profiles=profiles)
         self.site = Site.prepared(folder, settings)
         self.starts = 0
         self.watched = self.site.watched("s1")
 
-    def deliver(self, name: str, content: bytes) -> None:
+    def deliver(self, name: str, content: bytes, scanner: str = "s1") -> None:
         """Write a file as a careful scanner does: another name first, then a rename."""
-        part = self.watched / f"{name}.part"
+        watched = self.site.watched(scanner)
+        part = watched / f"{name}.part"
         part.write_bytes(content)
-        part.rename(self.watched / name)
+        part.rename(watched / name)
 
     def scan(self, number: int) -> bytes:
         """Give a small picture, different for each number, with one bright cell."""
@@ -80,3 +82,10 @@ class SmallSite:
         started = self.starts
         self.starts += 1
         self.wait_for(lambda: sum(line.get("event") == "agent_started" for line in daemon.json_lines()) > started, daemon)
+
+
+def _quick_profile(shipped: Path, folder: Path) -> None:
+    """Write a shipped profile with short waits."""
+    text = re.sub(r"quiet_s = [0-9.]+", "quiet_s = 0.1", shipped.read_text())
+    text = re.sub(r"(unknown_after_s|deadline_s) = [0-9.]+", r"\1 = 1.0", text)
+    (folder / shipped.name).write_text(text)

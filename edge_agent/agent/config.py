@@ -6,7 +6,7 @@ Paths may be written relative to the configuration file; they are absolute from 
 import hashlib
 import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -186,8 +186,13 @@ def load_config(path: Path) -> AgentConfig:
     raw = read_file(path)
     sections = _parse(path, raw)
     policy = parse_policy(read_file(sections.policy))
-    scanners = tuple(Scanner(section, load_profile(sections.profiles / f"{section.profile}.toml")) for section in sections.scanner)
+    scanners = tuple(Scanner(section, _profile(sections, section)) for section in sections.scanner)
     return AgentConfig(path, sections, hashlib.sha256(raw).hexdigest(), policy, scanners)
+
+
+def _profile(sections: AgentSections, section: ScannerSection) -> Profile:
+    """Read a scanner's profile; where its times carry no zone, the one configured for this very scanner counts."""
+    return replace(load_profile(sections.profiles / f"{section.profile}.toml"), clock=section.timezone)
 
 
 def read_file(path: Path) -> bytes:

@@ -1,5 +1,6 @@
 """One job through its lanes: decode, prepare, infer, interpret, conclude, commit; afterwards, the package."""
 
+import errno
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -14,7 +15,7 @@ from edge_agent.agent.maps import MapStore
 from edge_agent.domain.assessment import BlobRef, Fact, FactKind, MachineAssessment, Reason
 from edge_agent.domain.ids import FactId, ScannerId, SiteId, fact_id
 from edge_agent.domain.scan import Scan
-from edge_agent.errors import ScanRejected, TryLater, UnreadableScan, UnsupportedFormat
+from edge_agent.errors import DiskLow, ScanRejected, TryLater, UnreadableScan, UnsupportedFormat
 from edge_agent.formats.members import MemberFile
 from edge_agent.formats.package import write_package
 from edge_agent.intake.spool import Spool
@@ -25,6 +26,7 @@ from edge_agent.wire import convert, messages
 from edge_agent.wire.frames import topic
 from edge_agent.wire.messages import AssessmentBody, IdentityPart
 
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 _BACK_OFF = timedelta(seconds=2)
 
 
@@ -70,8 +72,12 @@ class Pipeline:
 
     async def pack_again(self, job: Job) -> None:
         """Write the package of a job that was assessed before the process died."""
-        scan, _ = await self._read(job)
-        await self.pack(job, scan)
+        try:
+            scan, _ = await self._read(job)
+        except (TryLater, ScanRejected) as problem:
+            events.package_postponed(job.scanner, job.scan_id, problem.code)
+        else:
+            await self.pack(job, scan)
 
     async def pack(self, job: Job, scan: Scan) -> None:
         """Keep the scan as a package and its side-cars as blobs, then let go of the spool copy."""
@@ -82,8 +88,14 @@ class Pipeline:
         out = day / f"{job.scan_id}.r{job.revision}.scan.zip"
         folder = storage.state_dir / job.spool
         originals = [(member, folder / member.name) for member in job.members if member.is_pixels]
-        package = await self._engine.cpu.run(write_package, scan, originals, out)
-        await self._engine.cpu.run(self._keep_sidecars, job, folder)
+        try:
+            package = await self._engine.cpu.run(write_package, scan, originals, out)
+            await self._engine.cpu.run(self._keep_sidecars, job, folder)
+        except (OSError, DiskLow) as problem:
+            if isinstance(problem, OSError) and problem.errno not in _DISK_FULL:
+                raise
+            events.package_postponed(job.scanner, job.scan_id, DiskLow.code)  # the spool copy stays; the next start tries again
+            return
         await storage.ledger.call(Ledger.mark_packed, job.job_id, str(out.relative_to(storage.state_dir)), package.sha256)
         await storage.ledger.lane.run(storage.spool.remove, job.scan_id, job.revision)
 

@@ -3,10 +3,11 @@
 import argparse
 import importlib
 import sys
+import traceback
 from collections.abc import Sequence
 
 from edge_agent import __version__
-from edge_agent.errors import BundleRejected, ConfigError, DeviceFailed, EdgeAgentError
+from edge_agent.errors import ArchiveDamaged, BundleRejected, ConfigError, DeviceFailed, EdgeAgentError, LedgerDamaged, LedgerFailed
 
 EXIT_REFUSED = 1
 EXIT_UNEXPECTED = 70
@@ -41,13 +42,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
     except BrokenPipeError:
         return EXIT_REFUSED
+    except Exception:  # noqa: BLE001 - the last line: a fault of the program is shown whole, and its exit code says start me again
+        traceback.print_exc()
+        return EXIT_UNEXPECTED
 
 
 def exit_code(problem: EdgeAgentError) -> int:
     """Give the exit code by which a service manager or a script tells what to do."""
     if isinstance(problem, ConfigError | BundleRejected):
         return EXIT_CONFIG
-    if isinstance(problem, DeviceFailed):
+    if isinstance(problem, DeviceFailed | LedgerDamaged | LedgerFailed | ArchiveDamaged):
         return EXIT_UNEXPECTED
     return EXIT_REFUSED
 

@@ -26,7 +26,7 @@ CONCLUSIONS = {
 ADVISORY = "advisory, not commissioned"
 
 _REASONS = {
-    "detection-alert": "{label} in view {view}: best score {score} of {count}, alert from {threshold}",
+    "detection-alert": "{label} in view {view}, {count} found: best score {score}, alert from {threshold}",
     "heterogeneity": "the load differs from the declared goods ({families}): score {score}, alert from {threshold}",
     "goods-mismatch": "the load looks like {found}, declared is {declared}",
     "declared-empty-but-loaded": "declared empty, but loaded: score {score}, alert from {threshold}",

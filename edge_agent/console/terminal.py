@@ -24,7 +24,8 @@ from edge_agent.errors import PeerError, PeerSilent
 from edge_agent.wire.messages import AssessmentBody, SetAsideBody
 
 _REDRAW_S = 0.25
-_MARGIN_LINES = 12
+_MARGIN_LINES = 16
+_WIDE = 120
 _LINK_STYLES = {
     Phase.CONNECTING: "yellow",
     Phase.CATCHING_UP: "yellow",
@@ -108,7 +109,8 @@ class Screen:
         room = max(self._console.height - _MARGIN_LINES, 3)
         rows = self._board.rows[:room]
         chosen = chosen_row(self._dialogue, rows)
-        parts: list[RenderableType] = [_link_text(self._client.state), _table(rows, chosen)]
+        is_wide = self._console.width >= _WIDE
+        parts: list[RenderableType] = [_link_text(self._client.state), _table(rows, chosen, is_wide=is_wide)]
         parts += [_detail(chosen)] if chosen is not None else []
         parts += [_prompt(self._dialogue.draft) if self._dialogue.draft is not None else _help(self._officer)]
         return Group(*parts, Text(self._dialogue.message, style="bold"))
@@ -161,28 +163,24 @@ def _link_text(state: LinkState) -> Text:
     return Text(link_line(state), style=_LINK_STYLES[state.phase])
 
 
-def _table(rows: Sequence[ScanRow], chosen: ScanRow | None) -> Table:
+def _table(rows: Sequence[ScanRow], chosen: ScanRow | None, *, is_wide: bool) -> Table:
+    """Draw the scans; on a narrow terminal the columns that the detail below repeats are left out."""
+    headings = ("#", "scan", *(("scanner",) if is_wide else ()), "taken (UTC)", "machine", "officer")
     table = Table(expand=True, show_edge=False)
-    for heading in ("#", "scan", "scanner", "taken (UTC)", "machine", "officer", "findings", "seen after", "provider"):
-        table.add_column(heading, no_wrap=heading != "findings", overflow="ellipsis")
+    for heading in (*headings, *(("findings", "seen after", "provider") if is_wide else ("seen after",))):
+        table.add_column(heading, no_wrap=True, overflow="ellipsis", ratio=1 if heading == "findings" else None)
     for row in rows:
         words, style = conclusion(row.conclusion)
         machine = Text(words, style=style)
         if row.is_advisory:
             machine.append(" adv.", style="dim")
         verdict, verdict_style = conclusion(row.verdict) if row.verdict else ("", "")
-        table.add_row(
-            str(row.seq),
-            f"{row.scan_id[:SHORT_ID]} r{row.revision}",
-            row.scanner,
-            f"{row.taken_at:%Y-%m-%d %H:%M:%S}" if row.taken_at else "",
-            machine,
-            Text(verdict + (" (stale)" if row.is_verdict_stale else ""), style=verdict_style),
-            Text(", ".join(row.findings)),
-            "replayed" if row.latency_s is None else f"{row.latency_s:.2f} s",
-            row.provider,
-            style="reverse" if chosen is not None and row.scan_id == chosen.scan_id else "",
-        )
+        officer = Text(verdict + (" (stale)" if row.is_verdict_stale else ""), style=verdict_style)
+        taken = f"{row.taken_at:{'%Y-%m-%d %H:%M:%S' if is_wide else '%H:%M:%S'}}" if row.taken_at else ""
+        after = "replayed" if row.replayed else f"{row.latency_s:.2f} s" if row.latency_s is not None else ""
+        cells = [str(row.seq), f"{row.scan_id[:SHORT_ID]} r{row.revision}", *((row.scanner,) if is_wide else ()), taken, machine, officer]
+        cells += [Text(", ".join(row.findings)), after, row.provider] if is_wide else [after]
+        table.add_row(*cells, style="reverse" if chosen is not None and row.scan_id == chosen.scan_id else "")
     return table
 
 
@@ -192,8 +190,11 @@ def _detail(row: ScanRow) -> Text:
     text.append(words, style=style)
     if row.is_advisory:
         text.append(f"  {ADVISORY}", style="bold yellow")
-    if row.since_taken_s is not None:
-        text.append(f"  seen {row.since_taken_s:.1f} s after the exposure")
+    where = [row.scanner, *((f"judged on {row.provider}",) if row.provider else ())]
+    where += [f"seen {row.since_taken_s:.1f} s after the exposure"] if row.since_taken_s is not None else []
+    text.append("\n  " + "  ".join(where), style="dim")
+    if row.findings:
+        text.append("\n  found: " + ", ".join(row.findings))
     for reason in row.reasons:
         text.append(f"\n  {reason}")
     return text

@@ -59,6 +59,8 @@ def read_dataform(data: bytes) -> DataForm | None:
         if error.code in _ENDS_EARLY:
             return None
         raise UnreadableScan("the XML side-car is not well-formed", {"line": error.lineno, "problem": error.code}) from error
+    except (LookupError, ValueError) as error:
+        raise UnreadableScan("the XML side-car announces an encoding that is not read") from error
     return reading.result()
 
 

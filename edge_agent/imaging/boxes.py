@@ -114,28 +114,19 @@ def _overlapping_pairs(boxes: Boxes, groups: Indices) -> tuple[Indices, Indices,
 
     A sweep along x finds the pairs: far fewer than all, as a view is much wider than an object.
     """
-    left = boxes[:, 0].astype(np.float64)
-    right = boxes[:, 2].astype(np.float64)
-    span = right.max(initial=0.0) - left.min(initial=0.0) + 1.0
-    order = np.argsort(left + groups * span, kind="stable")
-    starts, ends = (left + groups * span)[order], (right + groups * span)[order]
-    reach = np.searchsorted(starts, ends, side="left") - np.arange(1, len(boxes) + 1)
+    left, right = boxes[:, 0].astype(np.float64), boxes[:, 2].astype(np.float64)
+    shift = groups * (right.max(initial=0.0) - left.min(initial=0.0) + 1.0)
+    order = np.argsort(left + shift, kind="stable")
+    reach = np.searchsorted((left + shift)[order], (right + shift)[order], side="left") - np.arange(1, len(boxes) + 1)
     partners = np.maximum(reach, 0)
-    first = np.repeat(np.arange(len(boxes)), partners)
-    second = first + 1 + np.arange(len(first)) - np.repeat(np.cumsum(partners) - partners, partners)
-    first, second = order[first], order[second]
-    shared = _shared_area(boxes[first], boxes[second])
-    touching = shared > 0.0
-    first, second = first[touching], second[touching]
-    return np.minimum(first, second), np.maximum(first, second), shared[touching]
-
-
-def _shared_area(first: Boxes, second: Boxes) -> NDArray[np.float32]:
-    """Give (n,) areas in px² shared by the boxes of one row."""
-    extent = np.minimum(first[:, 2:], second[:, 2:]) - np.maximum(first[:, :2], second[:, :2])
-    extent = np.maximum(extent, np.float32(0.0))
-    product: NDArray[np.float32] = extent[:, 0] * extent[:, 1]
-    return product
+    x0, y0, x1, y1 = np.ascontiguousarray(boxes[order].T)
+    second = np.arange(partners.sum()) + np.repeat(np.arange(1, len(boxes) + 1) - np.cumsum(partners) + partners, partners)
+    height = np.minimum(np.repeat(y1, partners), y1[second]) - np.maximum(np.repeat(y0, partners), y0[second])
+    # In the order of the sweep the second box never begins before the first one.
+    width = np.minimum(np.repeat(x1, partners), x1[second]) - x0[second]
+    touching = np.flatnonzero((height > 0.0) & (width > 0.0))
+    first, second = order[np.repeat(np.arange(len(boxes)), partners)[touching]], order[second[touching]]
+    return np.minimum(first, second), np.maximum(first, second), width[touching] * height[touching]
 
 
 def merge_across_tiles(windows: Sequence[Window], found: Sequence[Candidates], size: Size, iou: float = SAME_OBJECT_IOU) -> Candidates:

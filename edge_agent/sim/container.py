@@ -55,7 +55,7 @@ def _walls(canvas: Canvas, container: Container, rng: Generator) -> None:
     phase = (np.arange(width) % pitch) / pitch
     slope = ((phase > 0.25) & (phase < 0.36)) | ((phase > 0.75) & (phase < 0.86))
     profile = np.where(slope, rng.uniform(1.1, 1.4), 1.0).astype(np.float32)
-    canvas.add(np.broadcast_to(profile, (height, width)), (body.x0, body.y0), _STEEL, float(rng.uniform(2.4, 3.3)), STRUCTURE)
+    canvas.add(np.broadcast_to(profile, (height, width)), (body.x0, body.y0), _STEEL, float(rng.uniform(2.4, 4.8)), STRUCTURE)
     if rng.random() < 0.4:  # lashing posts, and a rail along the wall
         for x in np.arange(body.x0 + 400, body.x1, rng.uniform(900, 1500)):
             canvas.fill(Region(x, body.y0 + 120, x + 25, body.y1 - 200), _STEEL, float(rng.uniform(1.0, 4.0)), STRUCTURE)
@@ -124,7 +124,7 @@ def draw_chassis(canvas: Canvas, container: Container, rng: Generator, *, has_ca
     axle = body.x1 - rng.uniform(1500, 3200)
     for step in range(int(rng.integers(2, 4))):
         _wheel(canvas, axle - 1310 * step, top + rail + 280, rng)
-    for x in (body.x0 + 700, body.x0 + 2000):
+    for x in (body.x0 + 700, body.x0 + 2000) if body.width > 9000 else ():
         _wheel(canvas, x, top + rail + 300, rng)
     tank = canvas.px(520)
     canvas.add(shape.ring(tank, tank, 0.8), ((body.x0 + body.x1) / 2, top + rail + 20), _STEEL, 8.0, STRUCTURE)

@@ -44,7 +44,7 @@ FAMILIES: tuple[Family, ...] = (
            (55, 95), (0.45, 0.8), (82, 310), (4, 6)),
     Family("paper", ("4801", "4802", "4804", "4810"), "paper in rolls", "rolls", (("cellulose", 0.92), ("silica", 0.08)),
            (80, 140), (0.55, 0.95), (1150, 1100)),
-    Family("tiles", ("2515", "6802", "6907"), "stone and ceramic tiles", "slabs", (("silica", 1.0),), (95, 180), (0.25, 0.5), (1080, 90)),
+    Family("tiles", ("2515", "6802", "6907"), "stone and ceramic tiles", "slabs", (("silica", 1.0),), (95, 180), (0.25, 0.55), (385, 95)),
     Family("timber", ("4407", "4412"), "sawn timber and panels", "planks", (("cellulose", 0.9), ("water", 0.1)),
            (60, 110), (0.6, 0.95), (4000, 62)),
     Family("machinery", ("8413", "8429", "8431", "8479", "8483"), "machinery and parts", "machinery", (("iron", 0.94), ("copper", 0.06)),

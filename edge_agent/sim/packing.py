@@ -45,13 +45,14 @@ def _columns(load: Load, item: Callable[[int, int, Generator], Patch], gap_mm: t
     variants = [item(h_px, w_px, rng) for _ in range(_VARIANTS)]
     layers = int(rng.integers(load.family.layers[0], load.family.layers[1] + 1))
     for _ in range(layers):
-        x = region.x0 + rng.uniform(0, min(width * 0.25, 120.0))
+        x = region.x0 + rng.uniform(0, min(width * 0.45, 150.0))
         while x + width <= region.x1 + 1.0:
             rows = max(1, int(region.height / height) + (int(rng.integers(-1, 2)) if rng.random() < ragged else 0))
             if canvas.sees(x, x + width):
+                settled = rng.normal(0.0, 12.0)
                 column = np.concatenate([variants[i] for i in rng.integers(0, _VARIANTS, rows)])
                 strength = load.areal / layers * rng.normal(1.0, 0.05)
-                canvas.add(column, (x, region.y1 - rows * height), load.family.mix, strength, load.owner)
+                canvas.add(column, (x, region.y1 - rows * height + settled), load.family.mix, strength, load.owner)
             x += width + rng.uniform(*gap_mm)
 
 

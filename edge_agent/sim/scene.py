@@ -88,10 +88,11 @@ def draw_plan(rng: Generator) -> CargoPlan:
     feet = 40 if is_reefer else int(rng.choice((20, 40), p=(0.3, 0.7)))
     chassis = bool(rng.random() < 0.45)
     cab = chassis and bool(rng.random() < 0.5)
-    side = float(rng.uniform(60, 300)) + (3600.0 if cab else 0.0)
+    is_cropped = not chassis and rng.random() < 0.5
+    side, above = (float(rng.uniform(0, 60)), float(rng.uniform(0, 60))) if is_cropped else (float(rng.uniform(60, 300)), float(rng.uniform(40, 350)))
     below = float(rng.uniform(900, 1200)) if chassis else float(rng.uniform(0, 250))
     is_high = is_reefer or bool(rng.random() < 0.6)
-    return CargoPlan(loads, None, feet, is_high, is_reefer, chassis, cab, (side, float(rng.uniform(40, 350)), below))
+    return CargoPlan(loads, None, feet, is_high, is_reefer, chassis, cab, (side + (3600.0 if cab else 0.0), above, below))
 
 
 def cargo_scene(plan: CargoPlan, pitch_mm: float, rng: Generator) -> Scene:

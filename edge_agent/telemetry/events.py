@@ -64,6 +64,11 @@ def scan_released(scanner: str, scan_id: str, code: str) -> None:
     structlog.get_logger().warning("scan_released", scanner=scanner, scan_id=scan_id, code=code)
 
 
+def package_postponed(scanner: str, scan_id: str, code: str) -> None:
+    """The package of an assessed scan could not be written; its spool copy stays until the next start tries again."""
+    structlog.get_logger().warning("package_postponed", scanner=scanner, scan_id=scan_id, code=code)
+
+
 def folder_lost(scanner: str, code: str) -> None:
     """The scanner's folder cannot be read now."""
     structlog.get_logger().warning("folder_lost", scanner=scanner, code=code)

@@ -1,17 +1,20 @@
 """The main job with real processes: nothing lost, nothing doubled, bad input named, the daemon goes on."""
 
+import json
 import random
 import subprocess
 import time
 import zlib
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from benchmarks.site import COMMAND, Process, exit_code_of, running
 from benchmarks.small_site import SmallSite
 from edge_agent.collector.archive import Archive
 from edge_agent.domain.ids import SiteId
+from edge_agent.formats.encode import tiff_bytes
 from edge_agent.ledger.reader import LedgerReader
 from edge_agent.telemetry.clock import SystemClock
 from edge_agent.wire.chain import JournalRow
@@ -189,3 +192,98 @@ def test_a_second_daemon_on_the_same_state_is_refused(small: SmallSite, daemon: 
     assert done.returncode != 0
     assert "ledger-busy" in done.stderr
     assert daemon.popen.poll() is None
+
+
+def sidecar(container: str, heading: str) -> bytes:
+    content = {
+        "schema": "sim-sidecar/1",
+        "taken_at": "2026-03-02T10:00:00+05:30",
+        "kind": "synthetic",
+        "selection": "random",
+        "container": container,
+        "pitch_mm": [5.0, 5.0],
+        "beam": "6/4 MV",
+        "declared": [{"hs": heading, "description": "goods", "gross_kg": 1000.0, "packages": 10}],
+        "resources": [],
+    }
+    return json.dumps(content).encode()
+
+
+def pair(level: int) -> tuple[bytes, bytes]:
+    high = np.full((64, 80), level, dtype=np.uint16)
+    high[16:24, 24:32] = 65535
+    return tiff_bytes(high), tiff_bytes(high // 2)
+
+
+def deliver_pair(small: SmallSite, key: str, level: int, container: str, heading: str) -> None:
+    high, low = pair(level)
+    small.deliver(f"{key}_high.tif", high, "pair")
+    small.deliver(f"{key}_low.tif", low, "pair")
+    small.deliver(f"{key}.json", sidecar(container, heading), "pair")
+
+
+def test_a_rewritten_side_car_is_concluded_again_without_inference(small: SmallSite, daemon: Process) -> None:
+    deliver_pair(small, "k1", 100, "CSQU3054383", "0202")
+    small.wait_for(lambda: len(assessed(small)) == 1, daemon)
+    small.deliver("k1.json", sidecar("CSQU3054383", "4011"), "pair")
+    small.wait_for(lambda: len(assessed(small)) == 2, daemon)
+    first, second = assessed(small)
+    assert (first.scan_id, first.revision) == (second.scan_id, second.revision)
+    assert (first.cause, second.cause, second.supersedes) == ("pixels", "metadata-1", first.fact_id)
+    assert "detection" in first.timings_ms
+    assert "detection" not in second.timings_ms
+    assert first.findings == second.findings
+    assert second.declared is not None
+    assert [goods.hs for goods in second.declared.goods] == ["4011"]
+    assert (first.capture.kind, first.selection) == ("synthetic", "random")
+
+
+def test_the_same_pixels_under_another_container_are_a_new_scan_that_alerts(small: SmallSite, daemon: Process) -> None:
+    deliver_pair(small, "k1", 100, "CSQU3054383", "0202")
+    small.wait_for(lambda: len(assessed(small)) == 1, daemon)
+    deliver_pair(small, "k2", 100, "MSKU0000019", "0202")
+    small.wait_for(lambda: len(assessed(small)) == 2, daemon)
+    first, second = assessed(small)
+    assert first.scan_id != second.scan_id
+    assert second.conclusion == "alert"
+    assert [dict(reason.params) for reason in second.reasons if reason.code == "pixels-seen-before"] == [{"twin": first.scan_id}]
+
+
+def test_no_identifier_in_clear_is_in_journal_log_or_package(small: SmallSite, daemon: Process) -> None:
+    deliver_pair(small, "CSQU3054383", 100, "CSQU3054383", "0202")
+    small.wait_for(lambda: len(assessed(small)) == 1, daemon)
+    small.wait_for(lambda: len(list((small.site.state_dir / "packages").rglob("*.scan.zip"))) == 1, daemon)
+    (package,) = (small.site.state_dir / "packages").rglob("*.scan.zip")
+    places = [b"".join(row.body for row in small.rows()), daemon.log.read_bytes(), package.read_bytes(), str(package).encode()]
+    assert [place for place in places if b"CSQU305438" in place] == []
+    (identity,) = assessed(small)[0].identities
+    assert identity.kind == "container"
+
+
+def test_half_of_a_pair_is_judged_after_its_deadline_as_partial(small: SmallSite, daemon: Process) -> None:
+    high, _ = pair(100)
+    small.deliver("k1_high.tif", high, "pair")
+    small.deliver("k1.json", sidecar("CSQU3054383", "0202"), "pair")
+    small.wait_for(lambda: len(assessed(small)) == 1, daemon)
+    (body,) = assessed(small)
+    assert ("partial", {"role": "low"}, True) in [(o.code, dict(o.params), o.blocking) for o in body.obstacles]
+    small.deliver("k1_low.tif", pair(100)[1], "pair")
+    small.wait_for(lambda: len(assessed(small)) == 2, daemon)
+    assert (assessed(small)[1].revision, assessed(small)[1].obstacles) == (2, [])
+
+
+def test_a_malformed_side_car_never_hides_the_picture(small: SmallSite, daemon: Process) -> None:
+    high, low = pair(100)
+    small.deliver("k1_high.tif", high, "pair")
+    small.deliver("k1_low.tif", low, "pair")
+    small.deliver("k1.json", b"{ not json", "pair")
+    small.wait_for(lambda: len(assessed(small)) == 1, daemon)
+    assert "sidecar-unreadable" in {obstacle.code for obstacle in assessed(small)[0].obstacles}
+
+
+def test_a_side_car_without_its_pictures_is_unassessable_not_overlooked(small: SmallSite, daemon: Process) -> None:
+    small.deliver("k1.json", sidecar("CSQU3054383", "0202"), "pair")
+    small.wait_for(lambda: len(assessed(small)) == 1, daemon)
+    (body,) = assessed(small)
+    assert body.conclusion == "unassessable"
+    assert "view-missing" in {obstacle.code for obstacle in body.obstacles}

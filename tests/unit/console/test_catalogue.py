@@ -43,8 +43,8 @@ def test_every_conclusion_has_words(word):
 
 
 def test_the_sentence_of_a_detection_names_label_score_threshold_and_view():
-    part = CodeParams(code="detection-alert", params={"label": "knife", "score": 0.876, "threshold": 0.5, "view": "top"})
-    assert sentence(part) == "knife in view top: score 0.88, alert from 0.50"
+    part = CodeParams(code="detection-alert", params={"label": "knife", "score": 0.876, "threshold": 0.5, "count": 2, "view": "top"})
+    assert sentence(part) == "knife in view top, 2 found: best score 0.88, alert from 0.50"
 
 
 def test_shares_are_shown_in_percent_and_an_obstacle_names_its_view():
@@ -59,7 +59,7 @@ def test_an_unknown_code_is_shown_with_its_parameters_never_hidden():
 
 
 def test_a_missing_parameter_leaves_a_question_mark():
-    assert sentence(CodeParams(code="detection-alert", params={})) == "? in view ?: score ?, alert from ?"
+    assert sentence(CodeParams(code="detection-alert", params={})) == "? in view ?, ? found: best score ?, alert from ?"
 
 
 def test_braces_in_a_parameter_are_only_text():

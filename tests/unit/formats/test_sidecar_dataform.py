@@ -8,7 +8,7 @@ from edge_agent.formats.dataform import read_dataform
 from edge_agent.formats.sidecar import read_sidecar
 from edge_agent.testing.drops import dataform, picture_profile
 
-ENCODINGS = ["utf-8", "utf-8-sig", "utf-16"]
+ENCODINGS = ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"]
 
 
 @pytest.mark.parametrize("version", ["V01.07", "V01.20"])

@@ -2,12 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.formats.profiles import load_profile
 from edge_agent.intake.grouping import UNKNOWN_ROLE, FileEntry, group, is_unknown
 from edge_agent.intake.spool import spool_names
 from edge_agent.testing.drops import SCANNER, cargo_profile, picture_profile
-
-CONFIG = Path(__file__).parents[3] / "config" / "scanners"
 
 
 def files(*names):
@@ -39,31 +36,6 @@ def test_unfinished_and_ignored_names_are_nobodys(name):
 def test_the_first_rule_that_fits_wins():
     (drop,) = group(SCANNER, files("7_stamp.jpg", "7.jpg", "7.xml"), picture_profile("dataform"))
     assert sorted(member.role for member in drop.members) == ["picture", "sidecar", "stamp"]
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("202511120026910158S.jpg", ("picture", "202511120026910158")),
-        ("202511120026910158.xml", ("sidecar", "202511120026910158")),
-        ("202511120026910158S_stamp.jpg", ("stamp", "202511120026910158")),
-        ("20251112002621006DS.jpg", ("picture", "20251112002621006D")),
-        ("20251112002621006D.xml", ("sidecar", "20251112002621006D")),
-        ("truck_07.jpeg", ("picture", "truck_07")),
-        ("trucks.jpg", ("picture", "trucks")),
-        ("2026/0102/7S.JPG", ("picture", "2026/0102/7")),
-        ("202511120026910158_20423_Front_snap.jpg", None),
-        ("202511120026910158_20425_Front_ocr.jpg", None),
-        ("202511120026910158_ocr.xml", None),
-        ("202511120026910158S_rt.png", None),
-        ("202511120026910158S.Img", None),
-        ("202511120026910158S_pix.DHE", None),
-        ("readme.txt", None),
-    ],
-)
-def test_names_that_a_dataform_scanner_writes(name, expected):
-    match = load_profile(CONFIG / "smiths-dataform.toml").match(name)
-    assert expected == (match and (match[0].role, match[1]))
 
 
 @pytest.mark.parametrize(
