@@ -8,7 +8,6 @@ from fnmatch import fnmatchcase
 from edge_agent.domain.geometry import Orientation
 from edge_agent.domain.scan import Energy, Quantity
 
-
 UNFINISHED_NAMES = ("*.tmp", "*.part", "*.crdownload", "~*", ".*")
 """Names under which programs write what is not finished: never members, whatever the profile says."""
 

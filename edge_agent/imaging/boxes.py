@@ -25,7 +25,7 @@ INSIDE = 0.7
 SAME_OBJECT_IOU = 0.5
 """Two boxes of one label that overlap more than this show one object."""
 
-_BLOCK = 1024
+_BLOCK = 512
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -118,7 +118,9 @@ class Terminal:
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
         self.before = termios.tcgetattr(slave)
         self._slave = slave
-        self.process = subprocess.Popen(["env", "TERM=xterm-256color", *words], stdin=slave, stdout=slave, stderr=slave)
+        self.process = subprocess.Popen(
+            ["env", "-u", "COLUMNS", "-u", "LINES", "TERM=xterm-256color", *words], stdin=slave, stdout=slave, stderr=slave
+        )
         self.shown = ""
         self._news = asyncio.Event()
         asyncio.get_running_loop().add_reader(self._master, self._read)

@@ -1,0 +1,55 @@
+"""What every test must leave behind: nothing that still runs."""
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+_PATIENCE_S = 3.0
+_TASKS = Path("/proc/self/task")
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left_running() -> Iterator[None]:
+    """Fail a test that leaves a thread or a child process behind; what outer fixtures had started before does not count."""
+    threads, children = set(threading.enumerate()), _children()
+    yield
+    until = time.monotonic() + _PATIENCE_S
+    while (left := _left(threads, children)) and time.monotonic() < until:
+        time.sleep(0.02)
+    assert left == [], f"still running after the test: {', '.join(left)}"
+
+
+def _left(threads: set[threading.Thread], children: set[int]) -> list[str]:
+    names = [f"thread {thread.name}" for thread in threading.enumerate() if thread not in threads and thread.is_alive()]
+    return names + [f"process {pid} ({_command(pid)})" for pid in sorted(_children() - children) if _is_running(pid)]
+
+
+def _children() -> set[int]:
+    """Process ids of our children; a thread that ended meanwhile has none."""
+    found: set[int] = set()
+    for task in os.listdir(_TASKS):  # noqa: PTH208 - names only, many times a minute
+        try:
+            found |= {int(pid) for pid in (_TASKS / task / "children").read_text().split()}
+        except FileNotFoundError:
+            continue
+    return found
+
+
+def _is_running(pid: int) -> bool:
+    """Whether a process runs; one that ended and was not waited for holds nothing any more."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != "Z"
+
+
+def _command(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+    except (FileNotFoundError, ProcessLookupError):
+        return "gone"
