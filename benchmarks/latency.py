@@ -44,9 +44,6 @@ class DaemonBench:
         folder = self.site.watched(_SCANNER.id)
         unfinished = folder.parent / f"unfinished-{self.delivered}"
         unfinished.write_bytes(tiff_bytes(levels))
-        # The daemon's probe and copy must not wait for our own writes to reach the disk.
-        with unfinished.open("rb+") as file:
-            file.flush()
         closed_at = time.time()
         unfinished.rename(folder / f"scan-{self.delivered}.tif")
         body, seen_at = self._await(self.delivered)

@@ -10,7 +10,7 @@ from edge_agent.domain.declaration import DeclaredItem
 from edge_agent.errors import ConfigInvalid, ConfigUnreadable
 
 _COLUMNS = ("container", "hs", "description")
-_HEADING = re.compile(r"\d{4,10}")
+_HEADING = re.compile(r"[0-9]{4,10}")
 _MAX_BYTES = 64 << 20
 
 

@@ -114,12 +114,13 @@ class Pipeline:
         if not (self._storage.state_dir / job.spool).exists():
             raise UnreadableScan("the pixels of this scan were set aside before; only its side-car came anew")
         clock = self._engine.clock
+        waited = clock.now() - job.accepted_at
         started = clock.monotonic()
         scan, notes = await self._read(job)
         decoded = clock.monotonic()
         judgement = await self._engine.cpu.run(self._engine.judge, scan, notes)
         timings = {
-            "queue": (clock.now() - job.accepted_at).total_seconds() * 1000.0,
+            "queue": waited.total_seconds() * 1000.0,
             "decode": (decoded - started) * 1000.0,
             **judgement.timings_ms,
         }

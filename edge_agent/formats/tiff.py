@@ -17,6 +17,7 @@ _MAGICS = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 _COMPRESSIONS = {1: "none", 5: "lzw", 8: "deflate", 32946: "deflate", 50000: "zstd"}
 _WHITE_IS_ZERO, _BLACK_IS_ZERO = 0, 1
 _LARGEST_SIDE = 1 << 20
+_LARGEST_TILE = 2048
 _VALUE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 
 
@@ -118,7 +119,17 @@ def _require_supported(page: Any) -> None:  # noqa: ANN401 - tifffile has no typ
         raise UnsupportedFormat("a TIFF of this compression or colour model is not read", fields)
     if not (0 < page.imagewidth <= _LARGEST_SIDE and 0 < page.imagelength <= _LARGEST_SIDE):
         raise UnreadableScan("a TIFF with impossible sides", {"width": int(page.imagewidth), "height": int(page.imagelength)})
+    _require_sane_tiles(page)
     _require_segments(page)
+
+
+def _require_sane_tiles(page: Any) -> None:  # noqa: ANN401
+    """Refuse tiles far larger than their picture: each is decoded whole, so a small picture could ask for gigabytes."""
+    if not page.is_tiled:
+        return
+    width, length = int(page.tilewidth), int(page.tilelength)
+    if not (0 < width <= max(_LARGEST_TILE, 2 * page.imagewidth) and 0 < length <= max(_LARGEST_TILE, 2 * page.imagelength)):
+        raise UnreadableScan("a TIFF with impossible tiles", {"width": width, "height": length})
 
 
 def _require_segments(page: Any) -> None:  # noqa: ANN401

@@ -14,7 +14,7 @@ LENGTHS_MM = {12192: 2896, 6058: 2591, 13716: 2896}
 The lengths of 9,125 and 2,991 mm are left out: they are so rare that most fits to them would be other containers, badly measured.
 """
 
-_RARITY = {12192: 0.0, 6058: 0.3, 13716: 0.4}  # how much better a rarer length must fit to be preferred
+_RARITY = {12192: 0.0, 6058: 0.3, 13716: 0.35}  # how much better a rarer length must fit to be preferred
 _CASTING_MM = 178.0  # length of a corner casting, ISO 1161
 _CASTING_ERROR = 0.3  # of its measured width, as a ratio
 _CASTING_HEIGHT_SHARE = 0.035  # its height, 118 mm, as a share of the container's
@@ -74,8 +74,8 @@ def _air_limit(grid: NDArray[np.float32]) -> float:
 def _container_columns(solid: NDArray[np.bool_]) -> tuple[int, int] | None:
     """Give the widest run of columns without air in the upper half, where neither chassis nor low load stands beside the container."""
     height, width = solid.shape
-    upper = solid[height // 8 : height // 2]
-    runs = _runs(upper.mean(axis=0) > 0.75)
+    upper = solid[height // 5 : height // 2]
+    runs = _runs(upper.mean(axis=0) > 0.6)
     if not len(runs):
         return None
     start, end = (int(edge) for edge in runs[np.argmax(runs[:, 1] - runs[:, 0])])

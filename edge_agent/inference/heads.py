@@ -12,9 +12,14 @@ from edge_agent.inference.card import ContentsCard
 EMPTY = "empty"
 """The family of an empty container: part of the labels, and free space wherever there is load."""
 
+MOST_CANDIDATES = 1000
+"""Candidates a tile that go on to the merging."""
+
 
 def boxes_scores(boxes: NDArray[np.float32], scores: NDArray[np.float32], floors: NDArray[np.float32]) -> Candidates:
     """Read head ``boxes-scores``: every (anchor, class) whose score reaches its class's floor.
+
+    At most the best 1,000 of a tile are kept, so that a model gone wild cannot stall the scan.
 
     ``boxes``: (A, 4) xyxy px of the tile; ``scores``: (A, C) in [0, 1]; ``floors``: (C,).
     """
@@ -23,6 +28,9 @@ def boxes_scores(boxes: NDArray[np.float32], scores: NDArray[np.float32], floors
     anchors, labels = np.divmod(cells, scores.shape[1])
     above = scores[anchors, labels] >= floors[labels]
     anchors, labels = anchors[above], labels[above]
+    if len(anchors) > MOST_CANDIDATES:
+        best = np.argpartition(-scores[anchors, labels], MOST_CANDIDATES)[:MOST_CANDIDATES]
+        anchors, labels = anchors[best], labels[best]
     return Candidates(boxes[anchors], scores[anchors, labels], labels)
 
 

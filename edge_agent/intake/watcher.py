@@ -76,9 +76,9 @@ class _Events:
 
     def start(self) -> None:
         try:
+            self._inode = self._folder.stat().st_ino  # first of all: a failed start leaves watchdog's reading thread running
             self._observer.schedule(self._bell, str(self._folder), recursive=True, event_filter=_CHANGES)
             self._observer.start()
-            self._inode = self._folder.stat().st_ino
         except OSError as error:
             raise DropUnavailable("the scanner's folder cannot be watched", {"errno": error.errno or 0}) from error
 

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 import zmq
 
-from edge_agent.errors import EdgeAgentError, NotAllowed, PeerError, PeerFailed, TooLarge, TryLater
+from edge_agent.errors import EdgeAgentError, LedgerDamaged, LedgerFailed, NotAllowed, PeerError, PeerFailed, TooLarge, TryLater
 from edge_agent.transport.keys import Admission, Consumer, Role
 from edge_agent.transport.sockets import SYNC_DOMAIN, Context, InsecureLoopback, ServerSecurity, bind, bound_endpoint
 from edge_agent.wire.frames import Envelope, decode_envelope, encode_envelope
@@ -73,7 +73,11 @@ class RouterDesk:
         return bound_endpoint(self._socket)
 
     async def serve(self, answer: Answer) -> None:
-        """Serve until cancelled; requests still waiting are cancelled too."""
+        """Serve until cancelled; requests still waiting are cancelled too.
+
+        Raises:
+            ExceptionGroup: of LedgerDamaged or LedgerFailed, when ``answer`` met one: the process must end.
+        """
         async with asyncio.TaskGroup() as tasks:
             while True:
                 route, *frames = await self._socket.recv_multipart(copy=False)
@@ -103,6 +107,8 @@ class RouterDesk:
             reply = await answer(Peer(route, consumer), request)
         except (PeerError, TryLater) as problem:
             reply = self._refused(Trouble(verb, name, problem.code), problem, request_id)
+        except (LedgerDamaged, LedgerFailed):
+            raise  # no answer can be right any more: the process ends, the caller asks again
         except Exception as problem:  # noqa: BLE001 - the per-request guard: one bad request must not end the service of all others
             reply = self._refused(Trouble(verb, name, PeerFailed.code, problem), PeerFailed("the site could not answer"), request_id)
         await self._send(route, reply, Trouble(verb, name, "peer-gone"))

@@ -44,9 +44,9 @@ def real_png_bomb():
     return b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", header) + png_chunk(b"IDAT", body) + png_chunk(b"IEND", b"")
 
 
-def tiff_with(tag, value):
+def tiff_with(tag, value, compression="none"):
     """A good TIFF with one LONG or SHORT tag's value overwritten."""
-    data = bytearray(tiff_bytes(load_picture()))
+    data = bytearray(tiff_bytes(load_picture(), compression))
     with tifffile.TiffFile(io.BytesIO(bytes(data))) as tiff:
         found = tiff.pages[0].tags[tag]
         struct.pack_into("<I" if found.dtype == 4 else "<H", data, found.valueoffset, value)
@@ -100,6 +100,9 @@ def test_a_bomb_is_refused_by_its_header(child, tmp_path, kind):
         (tiff_with("ImageWidth", 0), UnreadableScan),
         (tiff_with("ImageLength", 5000), UnreadableScan),
         (tiff_with("BitsPerSample", 12), UnsupportedFormat),
+        (tiff_with("TileWidth", 1 << 24, "deflate"), UnreadableScan),
+        (tiff_with("TileLength", 1 << 24, "zstd"), UnreadableScan),
+        (tiff_with("TileWidth", 0, "deflate"), UnreadableScan),
         (tiff_with("SamplesPerPixel", 3), ScanRejected),
         (tiff_with("Compression", 7), ScanRejected),
         (cv2.imencode(".bmp", load_picture(bits=8))[1].tobytes(), UnsupportedFormat),

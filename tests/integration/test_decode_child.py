@@ -187,17 +187,23 @@ def test_only_regular_files_are_opened(shared, tmp_path, kind):
         shared.decode([MemberFile("a.png", "picture", path)], picture_profile())
 
 
+def held(folder: Path):
+    """Our open descriptors on members and answers; those of threads that other tests started are not our business."""
+    targets = [os.readlink(link) for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
+    return sorted(target for target in targets if target.startswith((str(folder), "/memfd:decoded")))
+
+
 def test_no_descriptor_is_left_open(shared, tmp_path):
     members = cargo(tmp_path)
-    shared.decode(members, cargo_profile())
-    before = len(list(Path("/proc/self/fd").iterdir()))
-    for _ in range(5):
+    with open(tmp_path / "k.json", "rb"):  # noqa: PTH123 - to see that the count works
+        assert len(held(tmp_path)) == 1
+    for _ in range(3):
         shared.probe(members, cargo_profile())
-        shared.decode(members, cargo_profile())
+        decoded = shared.decode(members, cargo_profile())
         with pytest.raises(DropUnavailable):
             shared.probe([*members, MemberFile("x", "low", tmp_path / "x")], cargo_profile())
-    gc.collect()
-    assert before == len(list(Path("/proc/self/fd").iterdir()))
+    assert decoded.views
+    assert held(tmp_path) == []
 
 
 def test_a_drop_of_too_many_members_is_refused_before_anything_is_opened(shared, tmp_path):

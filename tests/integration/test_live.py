@@ -1,23 +1,31 @@
 """LIVE over real sockets: committed rows in order, heartbeats, welcome, and who may listen."""
 
 import asyncio
+import resource
 import time
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 import zmq
 
+from edge_agent.domain.ids import Seq
 from edge_agent.errors import ConfigInvalid
-from edge_agent.testing.factories import a_scan_id, an_assessment, an_audit
+from edge_agent.testing.factories import SITE, a_scan_id, an_assessment, an_audit
 from edge_agent.testing.loopback import Setting, loopback_site
 from edge_agent.transport.context import open_context
 from edge_agent.transport.link import LiveLink, Silence
 from edge_agent.transport.live import LivePublisher
 from edge_agent.transport.sockets import InsecureLoopback, ServerSecurity, bound_endpoint
+from edge_agent.wire.chain import JournalRow
 from edge_agent.wire.frames import LiveMessage
 from edge_agent.wire.heartbeat import Heartbeat
 
 ROOT = "ei1/harbour/"
+
+
+def resident_kib():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() // 1024
 
 
 @asynccontextmanager
@@ -140,6 +148,30 @@ def test_a_reader_that_floods_subscriptions_does_not_silence_the_heartbeat_for_o
             await take(link, Heartbeat, 2)
             assert time.monotonic() - started < 2.9
             flood.close()
+
+    asyncio.run(law())
+
+
+def test_a_hung_reader_stalls_nobody_and_costs_bounded_memory(tmp_path):
+    async def law():
+        async with loopback_site(tmp_path) as site:
+            with open_context() as context:
+                publisher = LivePublisher(context, SITE, "tcp://127.0.0.1:*", InsecureLoopback())
+                hung, reading = (LiveLink(site.context, publisher.endpoint, InsecureLoopback(), [ROOT]) for _ in range(2))
+                for _ in range(2):
+                    await publisher._socket.recv_multipart()
+                before = resident_kib()
+                body = b"x" * 20_000
+                for start in range(0, 6000, 100):
+                    rows = [
+                        JournalRow(bytes(16), Seq(n), Seq(n - 1), f"{ROOT}~/audit/", body, bytes(32)) for n in range(start + 1, start + 101)
+                    ]
+                    await publisher.publish(rows)
+                    assert [message.seq for message in await take(reading, LiveMessage, 100)] == [row.seq for row in rows]
+                assert resident_kib() - before < 70_000  # KiB; all of it would be 120,000
+                hung.close()
+                reading.close()
+                publisher.close()
 
     asyncio.run(law())
 

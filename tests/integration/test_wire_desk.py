@@ -11,11 +11,14 @@ import zmq
 
 from edge_agent.domain.identity import IdentityClass, IdentityValue
 from edge_agent.errors import (
+    DiskLow,
     Diverged,
     EpochChanged,
     FreeTextRefused,
+    LedgerDamaged,
     MalformedMessage,
     NotAllowed,
+    PeerError,
     PeerFailed,
     PeerSilent,
     ReasonRequired,
@@ -385,6 +388,30 @@ async def test_a_fault_of_ours_is_told_as_such_without_its_text_and_the_desk_goe
         problem = await refused_in(link, "HELLO", {}, PeerFailed)
         assert "secret" not in problem.detail
         assert [type(trouble.problem) for trouble in site.troubles] == [ZeroDivisionError]
+        await link.request("PING", {})
+
+
+@in_loop
+async def test_a_ledger_that_is_damaged_ends_the_service_and_answers_nobody(folder):
+    async def answer(_peer, _request):
+        raise LedgerDamaged("a page does not verify")
+
+    with pytest.raises(ExceptionGroup) as ended:
+        async with asking(folder, setting=Setting(answer=answer)) as (_, link):
+            await refused_in(link, "PING", {}, PeerSilent)
+    assert isinstance(ended.value.exceptions[0], LedgerDamaged)
+
+
+@in_loop
+async def test_a_full_disk_is_told_as_such_and_the_desk_goes_on(folder):
+    async def answer(_peer, request):
+        if request.verb == "PING":
+            return Envelope("PONG", request.request_id, {})
+        raise DiskLow("no space for a verdict")
+
+    async with asking(folder, setting=Setting(answer=answer)) as (_, link):
+        problem = await refused_in(link, "VERDICT", verdict(), PeerError)
+        assert problem.fields["code"] == "disk-low"
         await link.request("PING", {})
 
 

@@ -1,0 +1,59 @@
+"""From views and particulars to the scan that models see: whose pitch counts, and what is named as missing."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from edge_agent.agent.assemble import Record, assemble, missing_views
+from edge_agent.agent.config import Scanner, ScannerSection
+from edge_agent.domain.assessment import Reason
+from edge_agent.domain.scan import Energy, Plane, Quantity, View
+from edge_agent.testing.drops import picture_profile
+from edge_agent.testing.factories import a_scan_id, members, particulars
+
+
+def scanner(pitch_mm=None) -> Scanner:
+    section = ScannerSection.model_validate(
+        {"id": "s1", "profile": "test-picture", "watch": "/nowhere", "timezone": "UTC", "subject": "cargo", "pitch_mm": pitch_mm}
+    )
+    return Scanner(section, picture_profile())
+
+
+def view(name: str = "side", width: int = 50) -> View:
+    plane = Plane(Quantity.TRANSMISSION, Energy.HIGH, np.full((30, width), 60000, dtype=np.uint16))
+    return View(name, (plane,), None)
+
+
+def record(pitch_mm=None, partial: tuple[str, ...] = ()) -> Record:
+    return Record(a_scan_id(), 1, replace(particulars(), pitch_mm=pitch_mm, partial=partial), members())
+
+
+def test_the_configured_pitch_counts_more_than_the_side_cars() -> None:
+    scan = assemble(record((9.0, 9.0)), [view()], scanner((5.0, 4.0)))
+    assert [((5.0, 4.0), False)] == [(one.pitch_mm, one.pitch_assumed) for one in scan.views]
+
+
+def test_without_a_configured_pitch_the_side_cars_counts() -> None:
+    assert assemble(record((9.0, 8.0)), [view()], scanner()).views[0].pitch_mm == (9.0, 8.0)
+    assert assemble(record(None), [view()], scanner()).views[0].pitch_mm is None
+
+
+def test_a_picture_without_a_container_keeps_an_unknown_pitch() -> None:
+    """The side-car's own value is not taken instead: whoever configures a fit says that it cannot be trusted."""
+    fitted = assemble(record((9.0, 9.0)), [view()], scanner("from-container")).views[0]
+    assert (fitted.pitch_mm, fitted.pitch_assumed) == (None, False)
+
+
+@pytest.mark.parametrize("partial", [(), ("low",)])
+def test_everything_known_of_the_scan_reaches_the_models(partial: tuple[str, ...]) -> None:
+    scan = assemble(record(partial=partial), [view()], scanner())
+    assert (a_scan_id(), 1, "s1", "test-picture") == (scan.scan_id, scan.revision, scan.scanner.scanner_id, scan.scanner.profile)
+    assert (partial, members()) == (scan.partial, scan.members)
+
+
+def test_each_required_view_that_is_not_there_is_named() -> None:
+    top_only = assemble(record(), [view("top")], scanner())
+    assert missing_views(top_only, scanner()) == (Reason("view-missing", {"view": "side"}),)
+    both = assemble(record(), [view("top"), view("side")], scanner())
+    assert missing_views(both, scanner()) == ()

@@ -1,0 +1,49 @@
+"""The customs system's CSV: what it may look like, and what is refused by line."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge_agent.agent.declarations import normalised, parse_declarations
+from edge_agent.domain.declaration import DeclaredItem
+from edge_agent.errors import ConfigInvalid
+
+HEADING = "container,hs,description\n"
+
+
+def test_several_lines_of_a_container_stay_together_in_order() -> None:
+    items = parse_declarations(HEADING + "MSKU1,0202,frozen beef\nOTHER,4011,tyres\nMSKU1,030389,fish\n", "goods.csv")
+    assert (DeclaredItem("0202", "frozen beef"), DeclaredItem("030389", "fish")) == items["MSKU1"]
+
+
+def test_columns_may_stand_in_any_order_beside_others() -> None:
+    items = parse_declarations("trader,description,hs,container\nACME,tyres,4011,MSKU1\n", "goods.csv")
+    assert {"MSKU1": (DeclaredItem("4011", "tyres"),)} == items
+
+
+def test_a_description_with_commas_and_quotes_stays_verbatim() -> None:
+    items = parse_declarations(HEADING + 'MSKU1,0202,"beef, ""frozen"", 20 t"\n', "goods.csv")
+    assert items["MSKU1"][0].description == 'beef, "frozen", 20 t'
+
+
+@pytest.mark.parametrize("hs", ["", "20", "02 02", "abcd", "0202x", "12345678901", "\u0660\u0662\u0660\u0662"])
+def test_a_heading_that_is_not_four_to_ten_digits_is_refused_with_its_line(hs: str) -> None:
+    with pytest.raises(ConfigInvalid, match=r"goods\.csv: line 3"):
+        parse_declarations(HEADING + f"A,0202,beef\nB,{hs},something\n", "goods.csv")
+
+
+@pytest.mark.parametrize("text", ["", "container,hs\nA,0202\n", "hs;container;description\n"])
+def test_a_missing_column_is_refused(text: str) -> None:
+    with pytest.raises(ConfigInvalid, match="needs the columns container, hs, description"):
+        parse_declarations(text, "goods.csv")
+
+
+def test_a_short_line_is_refused_and_not_read_as_empty_goods() -> None:
+    with pytest.raises(ConfigInvalid, match="line 2"):
+        parse_declarations(HEADING + "MSKU1\n", "goods.csv")
+
+
+@given(st.text(alphabet="abcXYZ019 -\t"))
+def test_a_number_is_the_same_however_it_is_spaced_or_cased(number: str) -> None:
+    assert normalised(number) == normalised(number.lower()) == normalised(" " + "-".join(number))
+    assert normalised(normalised(number)) == normalised(number)

@@ -1,0 +1,58 @@
+"""Raw outputs by hand: which candidates they are, and what a stored goods map says under another declaration."""
+
+import math
+
+import numpy as np
+import pytest
+
+from edge_agent.inference.card import ContentsCard
+from edge_agent.inference.heads import MOST_CANDIDATES, GoodsClasses, boxes_scores, judge_goods
+
+FORMULA = ContentsCard(top_share=0.5, a=10.0, b=-5.0, load_threshold=0.5)
+CLASSES = GoodsClasses(("empty", "beef", "tyres"), ("air",))
+
+
+def test_only_scores_at_their_own_floor_are_candidates_with_their_box_and_label() -> None:
+    boxes = np.array([[0, 0, 1, 1], [2, 2, 3, 3]], dtype=np.float32)
+    scores = np.array([[0.5, 0.2], [0.49, 0.9]], dtype=np.float32)
+    found = boxes_scores(boxes, scores, np.array([0.5, 0.3], dtype=np.float32))
+    assert [(0, 0.5), (1, 0.9)] == [(int(label), round(float(score), 3)) for label, score in zip(found.labels, found.scores, strict=True)]
+    assert boxes.tolist() == found.boxes.tolist()
+
+
+def test_a_model_gone_wild_is_bounded_and_its_best_are_kept() -> None:
+    count = 3 * MOST_CANDIDATES
+    scores = np.linspace(0.5, 1.0, count, dtype=np.float32)[:, None]
+    found = boxes_scores(np.zeros((count, 4), np.float32), scores, np.array([0.5], dtype=np.float32))
+    assert len(found) == MOST_CANDIDATES
+    assert float(found.scores.min()) >= float(np.sort(scores[:, 0])[-MOST_CANDIDATES])
+
+
+def goods(*cells: tuple[float, float, float, float]) -> np.ndarray:
+    """Give a goods map of one row: shares of empty, beef, tyres, air a cell."""
+    return np.rint(np.array(cells).T[:, None, :] * 255).astype(np.uint8)
+
+
+def test_declared_goods_give_no_evidence_and_others_give_their_share() -> None:
+    score, heat = judge_goods(goods((0, 1, 0, 0), (0, 0, 1, 0), (1, 0, 0, 0), (0, 0, 0, 1)), CLASSES, ("beef",), FORMULA)
+    assert heat.tolist() == [[0.0, 1.0, 0.0, 0.0]]
+    assert score == pytest.approx(1 / (1 + math.exp(-5.0)))  # the stronger half of two load cells is the tyres
+
+
+def test_a_load_under_an_empty_declaration_is_evidence_everywhere() -> None:
+    score, heat = judge_goods(goods((0, 1, 0, 0), (0.9, 0.1, 0, 0)), CLASSES, ("empty",), FORMULA)
+    assert heat.tolist() == [[1.0, 0.0]]
+    assert score > 0.99
+
+
+def test_without_load_nothing_can_differ() -> None:
+    assert judge_goods(goods((1, 0, 0, 0), (0, 0, 0, 1)), CLASSES, ("beef",), FORMULA)[0] == 0.0
+
+
+def test_the_majority_is_the_family_that_fills_most_and_never_empty_space() -> None:
+    assert CLASSES.majority(goods((1, 0, 0, 0), (1, 0, 0, 0), (0, 0.3, 0.7, 0))) == ("tyres",)
+    assert CLASSES.majority(goods((1, 0, 0, 0))) == ()
+
+
+def test_the_mask_has_a_place_for_every_family() -> None:
+    assert CLASSES.multi_hot(("tyres", "unheard-of")).tolist() == [[0.0, 0.0, 1.0]]

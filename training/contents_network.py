@@ -1,0 +1,109 @@
+"""The contents network, and the formula that turns its goods map into a judgement. Both are in the exported graph.
+
+The trunk sees an image at 20 mm a pixel and gives a softmax P over K goods families and B background classes for every cell of
+4 x 4 px. With ``empty`` = free space inside the container:
+
+    free(x)     = P[empty] + P[every background class]
+    load(x)     = 1 - free(x) > load_threshold
+    allowed     = the declared families without ``empty``; if nothing is declared, the family with the largest sum of P
+    evidence(x) = clip(1 - free(x) - sum of P over allowed, 0, 1) where load(x), else 0           -> ``heatmap``
+    n           = number of load cells, k = max(1, round(n * top_share))
+    score       = sigmoid(a * mean of the k largest evidences + b); 0 when n = 0                   -> ``score``
+    fill        = S / (S + sum of P[empty]), S = sum of P over all families but ``empty``
+    p_empty     = sigmoid(empty_slope * (empty_fill - fill))
+    product     = p_empty for ``empty``; (1 - p_empty) * (sum of P[family] / S) for the others      -> ``product_probs``
+
+The goods map itself (P) leaves the graph too, so that another declaration can be judged later without the network.
+"""
+
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import Tensor, nn
+
+from training.network import Conv
+
+_TINY = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Formula:
+    """Constants of the judgement; they are written to the card's [contents] table."""
+
+    top_share: float = 0.02
+    a: float = 1.0
+    b: float = 0.0
+    load_threshold: float = 0.5
+    empty_fill: float = 0.03
+    empty_slope: float = 150.0
+
+    def table(self) -> dict[str, float]:
+        """Give the constants by name."""
+        return asdict(self)
+
+
+class Dilated(nn.Module):
+    """Residual block that looks ``dilation`` cells around."""
+
+    def __init__(self, width: int, dilation: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(Conv(width, width, 3, dilation=dilation), nn.Conv2d(width, width, 1, bias=False), nn.BatchNorm2d(width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return nn.functional.silu(x + self.body(x))
+
+
+class GoodsNetwork(nn.Module):
+    """Input (N, 2, H, W) density at 20 mm, H and W multiples of 8; output (N, classes, H / 4, W / 4) logits."""
+
+    def __init__(self, classes: int, width: int = 64) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(Conv(2, 24, 3), Conv(24, 40, 3, 2), Conv(40, width, 3, 2))
+        self.trunk = nn.Sequential(*(Dilated(width, dilation) for dilation in (1, 2, 4, 8, 16, 2, 1)))
+        self.logits = nn.Conv2d(width, classes, 1)
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.logits(self.trunk(self.stem(image)))
+
+
+class ExportedContents(nn.Module):
+    """Network and formula as one graph: image and declared (N, K) multi-hot in; score, heatmap, product_probs, goods_map out."""
+
+    def __init__(self, network: GoodsNetwork, families: int, empty: int, formula: Formula) -> None:
+        super().__init__()
+        self.network, self.families, self.formula = network, families, formula
+        self.register_buffer("is_empty", torch.nn.functional.one_hot(torch.tensor(empty), families).float())
+
+    def forward(self, image: Tensor, declared: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        goods = torch.softmax(self.network(image), dim=1)
+        loads = goods[:, : self.families] * (1.0 - self.is_empty)[None, :, None, None]
+        totals = loads.sum(dim=(2, 3))
+        free = 1.0 - loads.sum(dim=1)
+        evidence, is_load = self._evidence(loads, free, totals, declared)
+        return self._score(evidence, is_load), evidence[:, None], self._product(goods, totals), goods
+
+    def _evidence(self, loads: Tensor, free: Tensor, totals: Tensor, declared: Tensor) -> tuple[Tensor, Tensor]:
+        majority = (totals >= totals.amax(dim=1, keepdim=True)).float()
+        is_declared = (declared.sum(dim=1, keepdim=True) > 0.5).float()
+        allowed = is_declared * declared + (1.0 - is_declared) * majority
+        explained = (loads * allowed[:, :, None, None]).sum(dim=1)
+        is_load = ((1.0 - free) > self.formula.load_threshold).float()
+        return (1.0 - free - explained).clamp(0.0, 1.0) * is_load, is_load
+
+    def _score(self, evidence: Tensor, is_load: Tensor) -> Tensor:
+        flat = evidence.flatten(1)
+        ordered = torch.sort(flat, dim=1, descending=True).values
+        place = torch.cumsum(torch.ones_like(flat), dim=1)
+        cells = is_load.flatten(1).sum(dim=1, keepdim=True)
+        count = torch.round(cells * self.formula.top_share).clamp(min=1.0)
+        mean = (ordered * (place <= count).float()).sum(dim=1) / count[:, 0]
+        return torch.sigmoid(self.formula.a * mean + self.formula.b) * (cells[:, 0] > 0.5).float()
+
+    def _product(self, goods: Tensor, totals: Tensor) -> Tensor:
+        load = totals.sum(dim=1, keepdim=True)
+        space = (goods[:, : self.families] * self.is_empty[None, :, None, None]).sum(dim=(1, 2, 3))[:, None]
+        fill = load / (load + space + _TINY)
+        p_empty = torch.sigmoid(self.formula.empty_slope * (self.formula.empty_fill - fill))
+        shares = totals / (load + _TINY)
+        shares = shares / (shares.sum(dim=1, keepdim=True) + _TINY)
+        return self.is_empty * p_empty + (1.0 - p_empty) * shares
