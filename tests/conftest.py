@@ -10,6 +10,7 @@ import pytest
 
 _PATIENCE_S = 3.0
 _TASKS = Path("/proc/self/task")
+_TRACKER = "multiprocessing.resource_tracker"  # the standard library's own, one an interpreter, for tests that spawn
 
 
 @pytest.fixture(autouse=True)
@@ -25,7 +26,8 @@ def _nothing_is_left_running() -> Iterator[None]:
 
 def _left(threads: set[threading.Thread], children: set[int]) -> list[str]:
     names = [f"thread {thread.name}" for thread in threading.enumerate() if thread not in threads and thread.is_alive()]
-    return names + [f"process {pid} ({_command(pid)})" for pid in sorted(_children() - children) if _is_running(pid)]
+    commands = {pid: _command(pid) for pid in sorted(_children() - children) if _is_running(pid)}
+    return names + [f"process {pid} ({command})" for pid, command in commands.items() if _TRACKER not in command]
 
 
 def _children() -> set[int]:

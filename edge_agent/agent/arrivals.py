@@ -175,15 +175,25 @@ class Arrivals:
         started = clock.monotonic()
         spooled = await self._intake.spool_lane.run(storage.spool.copy, drop, self._scanner.profile)
         spool_ms = (clock.monotonic() - started) * 1000.0
-        particulars = await self._particulars(drop, _probe_result(watched, step), step.missing)
+        try:
+            decision = await self._register(drop, spooled, _probe_result(watched, step), step.missing)
+        except TryLater:
+            await self._intake.spool_lane.run(storage.spool.discard, spooled)
+            raise
+        events.scan_accepted(self.scanner_id, decision.scan_id, _revision(decision), type(decision).__name__, spool_ms)
+        for tell in self._tell:
+            tell()
+
+    async def _register(self, drop: Drop, spooled: Spooled, result: ProbeResult, missing: tuple[str, ...]) -> Decision:
+        """Decide what a copied drop is, give the copy its place, and register it."""
+        storage, clock = self._intake.storage, self._intake.clock
+        particulars = await self._particulars(drop, result, missing)
         arrival = Arrival(self._intake.site, self.scanner_id, drop.key, _pixels_digest(spooled), metadata_digest(particulars))
         known = await storage.ledger.call(Ledger.known, self.scanner_id, drop.key, arrival.content_digest, particulars.subject.identifiers)
         decision = decide(arrival, known, clock.now(), self._window)
         acceptance = await self._intake.spool_lane.run(self._placed, decision, arrival, drop, spooled, particulars)
         await storage.ledger.call(Ledger.accept, [acceptance])
-        events.scan_accepted(self.scanner_id, decision.scan_id, _revision(decision), type(decision).__name__, spool_ms)
-        for tell in self._tell:
-            tell()
+        return decision
 
     async def _particulars(self, drop: Drop, result: ProbeResult, missing: tuple[str, ...]) -> Particulars:
         identities = result.sidecar.identities if result.sidecar is not None else ()

@@ -1,6 +1,6 @@
 """From decoded views and a job's particulars to the scan that the models see. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from edge_agent.agent.config import Scanner
@@ -55,3 +55,11 @@ def _scaled(view: View, scanner: Scanner, from_sidecar: tuple[float, float] | No
             return view if fit is None else replace(view, pitch_mm=fit.pitch_mm, pitch_assumed=True, load=fit.box)
         case _:
             return view if from_sidecar is None else replace(view, pitch_mm=from_sidecar)
+
+
+def distinct(*groups: Iterable[Reason]) -> tuple[Reason, ...]:
+    """Give the notes of several groups, each code once: the probe and the decoder remark the same things."""
+    found: dict[tuple[str, object], Reason] = {}
+    for note in (note for group in groups for note in group):
+        found.setdefault((note.code, note.params.get("view")), note)
+    return tuple(found.values())

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from edge_agent.agent.assemble import Record, assemble, missing_views
+from edge_agent.agent.assemble import Record, assemble, distinct, missing_views
 from edge_agent.agent.config import Scanner, ScannerSection
 from edge_agent.agent.engine import Engine, Judgement
 from edge_agent.agent.lanes import Lane
@@ -113,7 +113,7 @@ class Workbench:
             return Outcome(drop, digests, None, None, None, problem)
         record, scanner = self._record(drop, digests, probe), self._scanner(profile)
         scan = assemble(record, decoded.views, scanner)
-        notes = (*record.particulars.notes, *decoded.notes, *missing_views(scan, scanner))
+        notes = distinct(record.particulars.notes, decoded.notes, missing_views(scan, scanner))
         return Outcome(drop, digests, record.particulars, scan, self.engine.judge(scan, notes), None)
 
     def _record(self, drop: Drop, digests: tuple[MemberDigest, ...], probe: ProbeResult) -> Record:

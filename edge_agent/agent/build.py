@@ -67,8 +67,8 @@ async def run_agent(config: AgentConfig, manager: ServiceManager, clock: Clock) 
         station = await _open(config, clock, stack)
         unpacked = await _resume(station)
         spool_lane = stack.enter_context(_lane("spool"))
-        intakes = _intakes(station, spool_lane)
-        monitor = SiteMonitor(station.site, _surroundings(station, intakes), station.storage.ledger, clock)
+        shared, intakes = _intakes(station, spool_lane)
+        monitor = SiteMonitor(station.site, _surroundings(station, shared, intakes), station.storage.ledger, clock)
         await monitor.look(lambda: None)
         sockets = stack.enter_context(open_sockets(config.sections, station.storage.ledger, clock, monitor.state))
         dispatch = Dispatch(station.storage.ledger, station.pipeline, clock, config.sections.max_scans_in_flight, sockets.feed.ring)
@@ -132,20 +132,16 @@ async def _resume(station: Station) -> list[Job]:
     return await ledger.call(Ledger.unpacked, _MOST_UNPACKED) if station.storage.packages is not None else []
 
 
-def _intakes(station: Station, spool_lane: Lane) -> list[Arrivals]:
-    declarations = station.config.sections.declarations
-    intake = Intake(
-        station.site,
-        station.storage,
-        station.decoders,
-        spool_lane,
-        Declarations(declarations.file) if declarations is not None else None,
-        station.clock,
-    )
-    return [Arrivals(scanner, intake, station.config.sections) for scanner in station.config.scanners]
+def _intakes(station: Station, spool_lane: Lane) -> tuple[Intake, list[Arrivals]]:
+    section = station.config.sections.declarations
+    declarations = Declarations(section.file) if section is not None else None
+    if declarations is not None:
+        declarations.refresh()
+    intake = Intake(station.site, station.storage, station.decoders, spool_lane, declarations, station.clock)
+    return intake, [Arrivals(scanner, intake, station.config.sections) for scanner in station.config.scanners]
 
 
-def _surroundings(station: Station, intakes: Sequence[Arrivals]) -> Surroundings:
+def _surroundings(station: Station, shared: Intake, intakes: Sequence[Arrivals]) -> Surroundings:
     return Surroundings(
         station.storage.state_dir,
         station.config.sections.device.policy is not DevicePolicy.CPU,
@@ -153,6 +149,7 @@ def _surroundings(station: Station, intakes: Sequence[Arrivals]) -> Surroundings
         station.engine.provenance().bundles,
         lambda: tuple(arrivals.scanner_id for arrivals in intakes if arrivals.is_lost),
         lambda: station.config.expired_consumers(station.clock.now()),
+        lambda: shared.declarations.problem.code if shared.declarations and shared.declarations.problem else "",
     )
 
 

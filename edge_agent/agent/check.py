@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_agent.agent.config import AgentConfig, load_config
+from edge_agent.agent.declarations import read_declarations
 from edge_agent.domain.clock import Clock
 from edge_agent.errors import ConfigInvalid, EdgeAgentError
 from edge_agent.inference.bundle import find_bundles, load_bundle
@@ -35,6 +36,7 @@ def find_problems(path: Path, clock: Clock) -> list[Problem]:
         lambda: _models(config),
         lambda: _state(config),
         lambda: _consumers(config, clock),
+        lambda: _declarations(config),
     ]
     return list(_raised(checks))
 
@@ -81,3 +83,8 @@ def _consumers(config: AgentConfig, clock: Clock) -> None:
     expired = config.expired_consumers(clock.now())
     if expired:
         raise ConfigInvalid(f"[[consumer]] {', '.join(expired)}: not_after has passed; they are refused")
+
+
+def _declarations(config: AgentConfig) -> None:
+    if config.sections.declarations is not None:
+        read_declarations(config.sections.declarations.file)

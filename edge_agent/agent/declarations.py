@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from edge_agent.domain.declaration import DeclaredItem
-from edge_agent.errors import ConfigInvalid, ConfigUnreadable
+from edge_agent.errors import ConfigError, ConfigInvalid, ConfigUnreadable, EdgeAgentError
 
 _COLUMNS = ("container", "hs", "description")
 _HEADING = re.compile(r"[0-9]{4,10}")
@@ -21,6 +21,8 @@ class Declarations:
     """
 
     def __init__(self, path: Path) -> None:
+        self.problem: EdgeAgentError | None = None
+        """Why the file could not be read at the last look; the last good content goes on counting, and health says so."""
         self._path = path
         self._read_at: tuple[int, int] | None = None
         self._items: Mapping[str, tuple[DeclaredItem, ...]] = {}
@@ -28,25 +30,39 @@ class Declarations:
     def look_up(self, numbers: Iterable[str]) -> tuple[DeclaredItem, ...] | None:
         """Give the goods declared for any of ``numbers``; None when none of them is listed.
 
-        Raises:
-            ConfigUnreadable, ConfigInvalid: the file is gone or not as described; the line is named.
+        Somebody else's broken file must not stop the site, so a problem is kept for health and not raised.
         """
-        self._refresh()
+        self.refresh()
         found = [item for number in numbers for item in self._items.get(normalised(number), ())]
         return tuple(found) or None
 
-    def _refresh(self) -> None:
+    def refresh(self) -> None:
+        """Read the file if it has changed."""
         try:
             stat = self._path.stat()
-            if (stat.st_mtime_ns, stat.st_size) == self._read_at:
+            if self.problem is None and (stat.st_mtime_ns, stat.st_size) == self._read_at:
                 return
-            if stat.st_size > _MAX_BYTES:
-                raise ConfigInvalid(f"{self._path}: larger than {_MAX_BYTES} bytes")
-            text = self._path.read_text(encoding="utf-8-sig")
-        except (OSError, UnicodeDecodeError) as problem:
-            raise ConfigUnreadable(f"{self._path}: {problem}") from problem
-        self._items = parse_declarations(text, str(self._path))
-        self._read_at = (stat.st_mtime_ns, stat.st_size)
+            self._items = read_declarations(self._path)
+            self._read_at = (stat.st_mtime_ns, stat.st_size)
+            self.problem = None
+        except OSError as problem:
+            self.problem = ConfigUnreadable(f"{self._path}: {problem.strerror}")
+        except ConfigError as problem:
+            self.problem = problem
+
+
+def read_declarations(path: Path) -> dict[str, tuple[DeclaredItem, ...]]:
+    """Read the file.
+
+    Raises:
+        ConfigUnreadable, ConfigInvalid: it is not there, or not as described; the line is named.
+    """
+    try:
+        if path.stat().st_size > _MAX_BYTES:
+            raise ConfigInvalid(f"{path}: larger than {_MAX_BYTES} bytes")
+        return parse_declarations(path.read_text(encoding="utf-8-sig"), str(path))
+    except (OSError, UnicodeDecodeError) as problem:
+        raise ConfigUnreadable(f"{path}: {problem}") from problem
 
 
 def parse_declarations(text: str, where: str) -> dict[str, tuple[DeclaredItem, ...]]:

@@ -11,7 +11,10 @@ _LOW_DISK = 0.10
 
 @dataclass(frozen=True, slots=True)
 class HealthFacts:
-    """What health is judged from. ``disk_free``: share of the state directory's file system that is free."""
+    """What health is judged from. ``disk_free``: share of the state directory's file system that is free.
+
+    ``declarations_problem``: code of what is wrong with the customs system's file, empty when nothing is.
+    """
 
     wants_gpu: bool
     provider_is_cpu: bool
@@ -19,6 +22,7 @@ class HealthFacts:
     disk_free: float
     expired_consumers: tuple[str, ...]
     sandbox: str
+    declarations_problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,8 @@ def judge(facts: HealthFacts) -> Health:
     if facts.disk_free < _LOW_DISK:
         reasons.append(Reason("disk-low", {"free": round(facts.disk_free, 3)}))
     reasons += [Reason("consumer-expired", {"consumer": name}) for name in facts.expired_consumers]
+    if facts.declarations_problem:
+        reasons.append(Reason("declarations-unreadable", {"why": facts.declarations_problem}))
     return Health("degraded" if reasons else "healthy", tuple(reasons))
 
 

@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
-from edge_agent.agent.assemble import Record, assemble, missing_views
+from edge_agent.agent.assemble import Record, assemble, distinct, missing_views
 from edge_agent.agent.config import Scanner
 from edge_agent.agent.decoders import Decoders
 from edge_agent.agent.engine import Earlier, Engine, Judgement
 from edge_agent.agent.ledger_lane import LedgerLane
 from edge_agent.agent.maps import MapStore
-from edge_agent.domain.assessment import BlobRef, Fact, FactKind, MachineAssessment, Reason
+from edge_agent.domain.assessment import BlobRef, Fact, FactKind, MachineAssessment, MachineConclusion, Reason
 from edge_agent.domain.ids import FactId, ScannerId, SiteId, fact_id
 from edge_agent.domain.scan import Scan
 from edge_agent.errors import DiskLow, ScanRejected, TryLater, UnreadableScan, UnsupportedFormat
@@ -68,7 +68,7 @@ class Pipeline:
         else:
             ring()
             if scan is not None:
-                await self.pack(job, scan)
+                await self._pack(job, scan)
 
     async def pack_again(self, job: Job) -> None:
         """Write the package of a job that was assessed before the process died."""
@@ -77,10 +77,13 @@ class Pipeline:
         except (TryLater, ScanRejected) as problem:
             events.package_postponed(job.scanner, job.scan_id, problem.code)
         else:
-            await self.pack(job, scan)
+            await self._pack(job, scan)
 
-    async def pack(self, job: Job, scan: Scan) -> None:
-        """Keep the scan as a package and its side-cars as blobs, then let go of the spool copy."""
+    async def _pack(self, job: Job, scan: Scan) -> None:
+        """Keep the scan as a package and its side-cars as blobs, then let go of the spool copy.
+
+        What alerted or could not be judged may become evidence: there the scanner's own files stay too.
+        """
         storage = self._storage
         if storage.packages is None:
             return
@@ -97,7 +100,9 @@ class Pipeline:
             events.package_postponed(job.scanner, job.scan_id, DiskLow.code)  # the spool copy stays; the next start tries again
             return
         await storage.ledger.call(Ledger.mark_packed, job.job_id, str(out.relative_to(storage.state_dir)), package.sha256)
-        await storage.ledger.lane.run(storage.spool.remove, job.scan_id, job.revision)
+        latest = await storage.ledger.call(Ledger.latest_assessment, job.scan_id)
+        if latest is not None and latest.conclusion == MachineConclusion.NO_ALERT:
+            await storage.ledger.lane.run(storage.spool.remove, job.scan_id, job.revision)
 
     def _keep_sidecars(self, job: Job, folder: Path) -> None:
         """Side-cars hold personal data: they lie in erasable blobs, found by the SHA-256 in the assessment, never in a package."""
@@ -133,7 +138,7 @@ class Pipeline:
         members = [MemberFile(member.name, member.role, folder / member.name) for member in job.members]
         decoded = await self._decoders.decode(members, scanner.profile)
         scan = await self._engine.cpu.run(assemble, Record(job.scan_id, job.revision, job.particulars, job.members), decoded.views, scanner)
-        return scan, (*job.particulars.notes, *decoded.notes, *missing_views(scan, scanner))
+        return scan, distinct(job.particulars.notes, decoded.notes, missing_views(scan, scanner))
 
     async def _conclude_again(self, job: Job, earlier: LatestAssessment) -> None:
         body = messages.decode(earlier.body)

@@ -34,6 +34,7 @@ class Surroundings:
     bundles: tuple[BundleUse, ...]
     lost_folders: Callable[[], tuple[str, ...]]
     expired_consumers: Callable[[], list[str]]
+    declarations_problem: Callable[[], str]
 
 
 class SiteMonitor:
@@ -80,6 +81,7 @@ class SiteMonitor:
             self._disk_free,
             tuple(around.expired_consumers()),
             SANDBOX,
+            around.declarations_problem(),
         )
         health = judge(facts)
         if self._health is None or (health.state, codes(health.reasons)) != (self._health.state, codes(self._health.reasons)):

@@ -69,6 +69,7 @@ _HEALTH = {
     "running-on-cpu": "running on the CPU although a GPU is wanted",
     "folder-lost": "the folder of scanner {scanner} cannot be read",
     "disk-low": "only {free} of the disk is free",
+    "declarations-unreadable": "the file of declared goods cannot be read ({why}); the last good one counts",
     "consumer-expired": "the key of {consumer} has expired",
 }
 

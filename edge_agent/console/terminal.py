@@ -92,7 +92,10 @@ class Screen:
         follow = asyncio.create_task(self._follow(until))
         leave = asyncio.create_task(self._left.wait())
         try:
-            with _keys(self._pressed), Live(console=self._console, auto_refresh=False, screen=self._console.is_terminal) as live:
+            with (
+                _keys(self._pressed, self._left.set),
+                Live(console=self._console, auto_refresh=False, screen=self._console.is_terminal) as live,
+            ):
                 while not (follow.done() or leave.done()):
                     live.update(self.picture(), refresh=True)
                     await asyncio.wait({follow, leave}, timeout=_REDRAW_S, return_when=asyncio.FIRST_COMPLETED)
@@ -217,7 +220,7 @@ def _help(officer: str) -> Text:
 
 
 @contextmanager
-def _keys(pressed: Callable[[str], None]) -> Iterator[None]:
+def _keys(pressed: Callable[[str], None], hung_up: Callable[[], None]) -> Iterator[None]:
     """Hand over keys as they are pressed; without a terminal there are none. The terminal is put back as it was."""
     stdin = sys.stdin.fileno()
     if not os.isatty(stdin):
@@ -226,7 +229,19 @@ def _keys(pressed: Callable[[str], None]) -> Iterator[None]:
     before = termios.tcgetattr(stdin)
     loop = asyncio.get_running_loop()
     tty.setcbreak(stdin)
-    loop.add_reader(stdin, lambda: pressed(os.read(stdin, 256).decode("utf-8", "replace")))
+
+    def read() -> None:
+        try:
+            typed = os.read(stdin, 256)
+        except OSError:  # the other end of the terminal is gone
+            typed = b""
+        if typed:
+            pressed(typed.decode("utf-8", "replace"))
+        else:
+            loop.remove_reader(stdin)
+            hung_up()
+
+    loop.add_reader(stdin, read)
     try:
         yield
     finally:

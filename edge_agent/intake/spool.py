@@ -79,10 +79,6 @@ class Spool:
         """Give a copy its final name; an orphan under that name (from before a crash) is replaced."""
         return self._move(spooled.folder, self._folder(scan_id, revision))
 
-    def place_metadata(self, spooled: Spooled, scan_id: ScanId, revision: int, metadata_revision: int) -> Path:
-        """Give the copy of a metadata revision its final name, inside the folder of its revision."""
-        return self._move(spooled.folder, self._folder(scan_id, revision) / f"m{metadata_revision}")
-
     def discard(self, spooled: Spooled) -> None:
         """Remove a copy that turned out to hold nothing new."""
         shutil.rmtree(spooled.folder, ignore_errors=True)

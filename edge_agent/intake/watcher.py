@@ -66,35 +66,40 @@ class _Bell(events.FileSystemEventHandler):
 
 
 class _Events:
-    """The operating system's own events, by watchdog."""
+    """The operating system's own events, by watchdog. Its observer runs a thread from its construction on, so it is made in ``start``."""
 
     def __init__(self, folder: Path, ring: Callable[[], None]) -> None:
         self._folder = folder
         self._bell = _Bell(ring)
-        self._observer: BaseObserver = Observer()
+        self._observer: BaseObserver | None = None
         self._inode = 0
 
     def start(self) -> None:
         try:
-            self._inode = self._folder.stat().st_ino  # first of all: a failed start leaves watchdog's reading thread running
+            self._inode = self._folder.stat().st_ino
+            self._observer = Observer()
             self._observer.schedule(self._bell, str(self._folder), recursive=True, event_filter=_CHANGES)
             self._observer.start()
         except OSError as error:
+            self.stop()
             raise DropUnavailable("the scanner's folder cannot be watched", {"errno": error.errno or 0}) from error
 
     def is_alive(self) -> bool:
-        emitters = self._observer.emitters
-        if not (self._observer.is_alive() and emitters and all(emitter.is_alive() for emitter in emitters)):
+        observer = self._observer
+        if observer is None or not observer.is_alive() or not all(emitter.is_alive() for emitter in observer.emitters):
             return False
         try:
-            return self._folder.stat().st_ino == self._inode
+            return bool(observer.emitters) and self._folder.stat().st_ino == self._inode
         except OSError:
             return False
 
     def stop(self) -> None:
-        if self._observer.is_alive():
-            self._observer.stop()
-            self._observer.join(_STOP_S)
+        observer, self._observer = self._observer, None
+        if observer is None:
+            return
+        observer.stop()
+        if observer.is_alive():
+            observer.join(_STOP_S)
 
 
 class _Ticks:

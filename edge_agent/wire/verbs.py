@@ -210,7 +210,7 @@ def refusal(error: EdgeAgentError) -> ErrReply:
     return ErrReply(code=error.code, detail=error.detail, fields=error.fields)
 
 
-_LEAVES: dict[str, type[PeerError]] = {
+REFUSALS: dict[str, type[PeerError]] = {
     leaf.code: leaf
     for leaf in (
         MalformedMessage,
@@ -229,7 +229,7 @@ _LEAVES: dict[str, type[PeerError]] = {
 
 def raised(reply: ErrReply) -> PeerError:
     """Give the error a client raises for an ERR; a code of a newer site becomes a plain PeerError that carries it."""
-    leaf = _LEAVES.get(reply.code)
+    leaf = REFUSALS.get(reply.code)
     if leaf is None:
         return PeerError(f"{reply.code}: {reply.detail}", {**reply.fields, "code": reply.code})
     return leaf(reply.detail, reply.fields)

@@ -15,6 +15,7 @@ from edge_agent.testing.factories import a_scan_id, an_assessment, an_audit
 from edge_agent.testing.loopback import Keyring, Setting, loopback_site
 from edge_agent.testing.proxy import tcp_proxy
 from edge_agent.transport.context import open_context
+from edge_agent.wire.frames import LiveMessage
 from edge_agent.wire.messages import CodeParams
 
 SCAN = a_scan_id("a")
@@ -314,5 +315,21 @@ def test_two_consoles_see_the_same_stream(tmp_path):
             await one.seqs(range(1, 31))
             await other.seqs(range(1, 31))
             assert [state for state in one.phases if not isinstance(state, LinkState)] == []
+
+    asyncio.run(law())
+
+
+def test_a_gap_on_live_is_pulled_at_once_and_old_messages_are_dropped(tmp_path):
+    async def law():
+        async with loopback_site(tmp_path) as site:
+            client = ConsoleClient(site.context, Site(site.sync, site.keys.client(site.keys.console)), SystemClock())
+            assert await client._first_hello() is not None
+            for entry in entries(3):
+                await site.ledger.append(entry)
+            rows = await site.ledger.rows(Seq(0), 3, 1 << 20)
+            messages = [LiveMessage(row.topic, row.epoch, row.seq, row.prev_seq, row.body) for row in rows]
+            assert [event.seq async for event in client._take(messages[2]) if isinstance(event, SeenFact)] == [1, 2, 3]
+            assert [event async for event in client._take(messages[1])] == []
+            client.close()
 
     asyncio.run(law())

@@ -17,11 +17,11 @@ FAST = Retry(attempts=4, first_s=0.05, last_s=0.1)
 
 
 def answering(*, slow=0, wrong_number=0):
-    """An answer that is late, or carries another number, for the first requests; tells how often it was asked."""
+    """An answer that is late, or carries another number, for the first requests; tells who asked with which number."""
     asked = []
 
-    async def answer(_peer, request):
-        asked.append(request.request_id)
+    async def answer(peer, request):
+        asked.append((peer.route, request.request_id))
         if len(asked) <= slow:
             await asyncio.sleep(0.5)
         number = request.request_id + (1 if len(asked) <= wrong_number else 0)
@@ -36,7 +36,8 @@ def test_a_reply_is_asked_for_again_on_a_fresh_socket_with_a_new_number(tmp_path
         async with loopback_site(tmp_path, Setting(answer=answer)) as site:
             reply = await site.link(site.keys.console, FAST).request("PING", {}, timeout_s=0.3)
             assert reply.content == {"n": 2}
-            assert len(set(asked)) == 2
+            routes, numbers = zip(*asked, strict=True)
+            assert (len(set(routes)), len(set(numbers))) == (2, 2)
 
     asyncio.run(law())
 

@@ -158,13 +158,6 @@ def test_an_orphan_under_the_final_name_is_replaced(scanner, spool):
     assert sorted(CONTENT) == sorted(path.name for path in second.iterdir())
 
 
-def test_a_metadata_revision_lies_inside_its_revision(scanner, spool):
-    spool.place(spool.copy(drop_in(scanner), PROFILE), SCAN, 2)
-    folder = spool.place_metadata(spool.copy(drop_in(scanner), PROFILE), SCAN, 2, 1)
-    assert folder.parts[-3:] == (SCAN, "r2", "m1")
-    assert sorted(CONTENT) == sorted(path.name for path in folder.iterdir())
-
-
 def test_setting_aside_moves_the_copy_once_however_often_it_is_asked(scanner, spool, tmp_path):
     spool.place(spool.copy(drop_in(scanner), PROFILE), SCAN, 1)
     quarantine = tmp_path / "state" / "quarantine"

@@ -3,6 +3,7 @@
 import os
 import shutil
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -111,10 +112,26 @@ def test_a_bell_of_a_closed_loop_does_not_end_the_observer(tmp_path):
     assert not watcher.is_alive()
 
 
+@pytest.mark.parametrize("stage", ["schedule", "start"])
+def test_a_start_that_fails_leaves_no_thread_and_no_descriptor(tmp_path, monkeypatch, stage):
+    """The agent tries again every few seconds while a share is away."""
+
+    def no_watches_left(*_, **__):
+        raise OSError(28, "inotify watch limit reached")
+
+    monkeypatch.setattr(f"watchdog.observers.api.BaseObserver.{stage}", no_watches_left)
+    before = threading.active_count(), len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(5):
+        with pytest.raises(DropUnavailable):
+            Watcher(tmp_path, Bell()).start()
+    assert before == (threading.active_count(), len(list(Path("/proc/self/fd").iterdir())))
+
+
 def test_an_absent_folder_cannot_be_watched(tmp_path):
     watcher = Watcher(tmp_path / "nowhere", Bell())
     with pytest.raises(DropUnavailable):
         watcher.start()
+    assert not watcher.is_alive()
     watcher.stop()
 
 

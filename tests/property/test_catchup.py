@@ -152,6 +152,14 @@ def test_a_message_that_does_not_follow_cannot_be_taken(rows):
         after_live(cursor, live(rows[0]))
 
 
+@given(journals.filter(len), st.integers(0, 25))
+def test_each_message_is_old_next_or_a_gap_by_its_number_alone(rows, at):
+    place = min(at, len(rows))
+    cursor = after_batch(start_of(EPOCH), rows[:place])
+    expected = [Arrival.OLD] * place + [Arrival.NEXT] * (place < len(rows)) + [Arrival.GAP] * (len(rows) - place - 1)
+    assert [arrival(cursor, live(row)) for row in rows] == expected
+
+
 @given(journals.filter(len))
 def test_a_message_of_another_epoch_makes_any_reader_pull(rows):
     message = replace(live(rows[0]), epoch=OTHER)

@@ -38,6 +38,14 @@ def test_paths_are_relative_to_the_file_itself(tmp_path: Path) -> None:
     assert Path("/srv/bundles") == sections.bundles
 
 
+def test_policy_and_profiles_lie_beside_the_file_unless_it_says_otherwise(tmp_path: Path) -> None:
+    (tmp_path / "policy.toml").write_bytes((CONFIG / "policy.example.toml").read_bytes())
+    (tmp_path / "scanners").mkdir()
+    (tmp_path / "scanners/plain-image.toml").write_bytes((CONFIG / "scanners/plain-image.toml").read_bytes())
+    sections = load_config(written(tmp_path, 'state_dir = "state"\nbundles = "b"\n', SITE, SCANNER, WIRE)).sections
+    assert (tmp_path / "policy.toml", tmp_path / "scanners") == (sections.policy, sections.profiles)
+
+
 def test_the_digest_is_that_of_the_files_bytes(tmp_path: Path) -> None:
     path = written(tmp_path)
     assert hashlib.sha256(path.read_bytes()).hexdigest() == load_config(path).digest
