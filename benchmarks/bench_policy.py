@@ -17,8 +17,6 @@ required = ["detection"]
 blocking = []
 max_dark_share = 1.0
 unknown_goods = "noted"
-heterogeneity = {{ show_at = 1.0, alert_at = 1.0 }}
-empty = {{ show_at = 1.0, alert_at = 1.0 }}
 decision_clock_s = 300.0
 [{subject}.labels]
 {levels}

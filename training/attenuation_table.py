@@ -45,7 +45,7 @@ def element_table(folder: Path, symbol: str) -> tuple[np.ndarray, np.ndarray]:
     """Give energies in keV, strictly growing, and coefficients of one element; an edge keeps its two rows."""
     rows = np.loadtxt(folder / "elements" / f"z{ATOMIC[symbol]:02d}.csv", delimiter=",", comments="#")
     energies, values = rows[:, 0] * 1e3, rows[:, 1]
-    below_edge = np.append(energies[:-1] == energies[1:], False)  # noqa: FBT003 - an array element
+    below_edge = np.append(energies[:-1] == energies[1:], False)
     return np.where(below_edge, energies * (1.0 - EDGE_STEP), energies), values
 
 
@@ -69,9 +69,7 @@ def main() -> None:
     if spec is None or spec.origin is None:
         raise SystemExit("install roentgen==2.4.0 first")
     folder = Path(spec.origin).parent / "data"
-    lines = [
-        f"{name},{energy:.10g},{value:.6g}\n" for name, formula in FORMULAS.items() for energy, value in mixture(folder, formula)
-    ]
+    lines = [f"{name},{energy:.10g},{value:.6g}\n" for name, formula in FORMULAS.items() for energy, value in mixture(folder, formula)]
     target = Path(__file__).parents[1] / "edge_agent" / "sim" / "attenuation.csv"
     target.write_text(HEADER + "".join(lines))
     print(f"{target}: {len(lines)} rows")

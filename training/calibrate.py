@@ -40,7 +40,7 @@ _ALERT_SCORE = 0.8
 _DISPLAY_SHARE = 0.35
 _SURE = 2.94  # logit of 0.95
 
-ROLES = ("cargo-clean", "cargo-clean", "cargo-foreign", "cargo-threat", "parcel-clean", "parcel-threat")
+ROLES = ("cargo-clean", "cargo-clean", "cargo-empty", "cargo-foreign", "cargo-threat", "parcel-clean", "parcel-threat")
 """What the scans are, in turn."""
 
 
@@ -118,6 +118,7 @@ def contents_settings(scans: Sequence[Seen], cells: dict[str, Any]) -> dict[str,
     check = [seen for seen in cargo if seen.is_check]
     clean, foreign, small = (_of(check, f"cargo-{role}") for role in ("clean", "foreign", "threat"))
     loaded = [seen for seen in clean if seen.families != ("empty",)]
+    empty = _of(check, "cargo-empty")
     single = [seen for seen in loaded if len(seen.families) == 1]
 
     def alerted(seen: Seen) -> bool:
@@ -133,10 +134,13 @@ def contents_settings(scans: Sequence[Seen], cells: dict[str, Any]) -> dict[str,
         **_share("clean_alerted", clean, alerted),
         **_share("pointing_game", foreign, lambda seen: seen.heat_hit),
     }
-    metrics["hidden_small_threats"] = {"auc": _auc([s.evidence for s in small], [s.evidence for s in clean]), **_share("found", small, alerted)}
+    metrics["hidden_small_threats"] = {
+        "auc": _auc([s.evidence for s in small], [s.evidence for s in clean]),
+        **_share("found", small, alerted),
+    }
     metrics["product"] = _share("top1_homogeneous", single, lambda seen: seen.product == seen.families[0])
     metrics["empty"] = {
-        **_share("empty_seen_as_empty", [s for s in clean if s.families == ("empty",)], looks_empty),
+        **_share("empty_seen_as_empty", empty, looks_empty),
         **_share("loaded_seen_as_empty", loaded, looks_empty),
     }
     return {"formula": formula.table(), "thresholds": {"heterogeneity": _ALERT_SCORE, "empty": 0.9}, "metrics": metrics}
@@ -147,6 +151,8 @@ def _scene(role: str, rng: Generator) -> Scene:
         scene = parcel_scene(float(rng.uniform(1.0, 1.8)), rng)
     else:
         plan = draw_plan(rng)
+        if role == "cargo-empty":
+            plan = replace(plan, loads=())
         if role == "cargo-foreign":
             plan = replace(plan, foreign=int(rng.choice([place for place in LOADS if place not in plan.loads])))
         scene = cargo_scene(plan, 5.0, rng)
@@ -196,7 +202,10 @@ def _points(heat: NDArray[np.float32], scene: Scene) -> bool:
 
 def _threshold(scans: Sequence[Seen], label: str) -> float:
     """Give the level that 1 % of the clean scans of the worse subject reach, kept within [0.1, 0.95]."""
-    levels = [np.quantile([s.best[label] for s in _of(scans, role) if not s.is_check], 1 - _ALARM_SHARE) for role in ("cargo-clean", "parcel-clean")]
+    levels = [
+        np.quantile([s.best[label] for s in _of(scans, role) if not s.is_check], 1 - _ALARM_SHARE)
+        for role in ("cargo-clean", "parcel-clean")
+    ]
     return round(float(np.clip(max(levels) + 0.005, 0.1, 0.95)), 3)
 
 
@@ -204,7 +213,7 @@ def _formula(scans: Sequence[Seen]) -> Formula:
     clean, foreign = _of(scans, "cargo-clean"), _of(scans, "cargo-foreign")
     level = float(np.quantile([seen.evidence for seen in clean], 1 - _ALARM_SHARE))
     slope = _slope(np.array([s.evidence for s in foreign]), np.array([s.evidence for s in clean]))
-    empty = float(np.quantile([s.fill for s in clean if s.families == ("empty",)], 0.99))
+    empty = float(np.quantile([seen.fill for seen in _of(scans, "cargo-empty")], 0.99))
     loaded = float(np.quantile([s.fill for s in clean if s.families != ("empty",)], 0.01))
     middle = float(np.sqrt(max(empty, 1e-3) * max(loaded, 2e-3)))
     return Formula(
@@ -229,7 +238,7 @@ def _slope(guilty: NDArray[np.float64], clean: NDArray[np.float64]) -> float:
     return float(np.clip(weights[0], 2.0, 30.0))
 
 
-def _sigmoid(value: Any) -> Any:
+def _sigmoid(value: NDArray[np.float64] | float) -> NDArray[np.float64] | float:
     return 1.0 / (1.0 + np.exp(-value))
 
 

@@ -58,7 +58,9 @@ class Camera:
     def channels(self, scene: Scene, pitch_mm: float) -> Channels:
         """Give the network's input for a scene at ``pitch_mm``. The same camera gives the same noise and the same curve."""
         rng = default_rng(self.seed)
-        size = Size(max(1, round(scene.areal.shape[2] * scene.pitch_mm / pitch_mm)), max(1, round(scene.areal.shape[1] * scene.pitch_mm / pitch_mm)))
+        size = Size(
+            max(1, round(scene.areal.shape[2] * scene.pitch_mm / pitch_mm)), max(1, round(scene.areal.shape[1] * scene.pitch_mm / pitch_mm))
+        )
         if self.is_display:
             picture = render(expose_high(scene, self.machine, rng), draw_rendering(default_rng(self.seed + 1)))
             quality = int(default_rng(self.seed + 2).integers(60, 96))

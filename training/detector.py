@@ -48,8 +48,7 @@ def evaluate(network: Detector, pool: Path) -> dict[str, float]:
     with torch.inference_mode():
         for start in range(0, len(images), 32):
             boxes, scores = shipped(torch.from_numpy(images[start : start + 32].astype(np.float32)))
-            for place in range(len(boxes)):
-                found.append(tidy(boxes[place].numpy(), scores[place].numpy(), truth[start + place]))
+            found += [tidy(boxes[place].numpy(), scores[place].numpy(), truth[start + place]) for place in range(len(boxes))]
     return summary(found, LABELS)
 
 

@@ -42,7 +42,9 @@ _COMMON: Mapping[str, Any] = {
 }
 
 
-def export_graph(network: nn.Module, inputs: dict[str, torch.Tensor], outputs: list[str], dynamic: dict[str, dict[int, Any]], target: Path) -> None:
+def export_graph(
+    network: nn.Module, inputs: dict[str, torch.Tensor], outputs: list[str], dynamic: dict[str, dict[int, Any]], target: Path
+) -> None:
     """Write one self-contained ONNX file (opset 18) and compare it with torch on another input of another size where that may be.
 
     Raises:

@@ -39,7 +39,9 @@ class Progressed:
     history: list[tuple[int, float]] = field(default_factory=list)
 
 
-def train(network: nn.Module, loss: Callable[[np.ndarray, np.random.Generator], Tensor], count: int, recipe: Recipe, folder: Path) -> Averaged:
+def train(
+    network: nn.Module, loss: Callable[[np.ndarray, np.random.Generator], Tensor], count: int, recipe: Recipe, folder: Path
+) -> Averaged:
     """Train until ``recipe.minutes`` CPU-minutes are spent, going on from ``folder/checkpoint.pt`` if it is there.
 
     ``loss(rows, rng)`` gives the loss of the images in those rows of the pool (``count`` in all). Gives the averaged weights.
@@ -51,7 +53,13 @@ def train(network: nn.Module, loss: Callable[[np.ndarray, np.random.Generator], 
     rng = np.random.default_rng((recipe.seed, done.steps))
     rows = _batches(count, recipe.batch, rng)
     base_s, saved_s = time.process_time() - done.spent_s, done.spent_s
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeElapsedColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, refresh_per_second=0.5) as progress:
         bar = progress.add_task("training", total=recipe.minutes * 60)
         while done.spent_s < recipe.minutes * 60:
@@ -101,7 +109,12 @@ def _batches(count: int, batch: int, rng: np.random.Generator) -> Iterator[np.nd
 def _save(folder: Path, network: nn.Module, optimiser: torch.optim.Optimizer, averaged: Averaged, done: Progressed) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     part = folder / "checkpoint.part"
-    state = {"network": network.state_dict(), "optimiser": optimiser.state_dict(), "averaged": averaged.state, "averaged_steps": averaged.steps}
+    state = {
+        "network": network.state_dict(),
+        "optimiser": optimiser.state_dict(),
+        "averaged": averaged.state,
+        "averaged_steps": averaged.steps,
+    }
     torch.save(state | {"spent_s": done.spent_s, "steps": done.steps, "history": done.history}, part)
     part.rename(folder / "checkpoint.pt")
 

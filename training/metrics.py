@@ -72,7 +72,10 @@ def summary(tiles: list[Found], names: tuple[str, ...]) -> dict[str, float]:
     result |= {f"ap50_{name}": values[0] for name, values in table.items()}
     for share in (0.01, 0.05):
         result[f"tile_detection_at_{share:.0%}_false".replace("%", "pc")] = (guilty > np.quantile(empty, 1 - share)).mean()
-    return {name: round(float(value), 3) for name, value in result.items()} | {"tiles": len(tiles), "objects": sum(len(t.truth) for t in tiles)}
+    return {name: round(float(value), 3) for name, value in result.items()} | {
+        "tiles": len(tiles),
+        "objects": sum(len(t.truth) for t in tiles),
+    }
 
 
 def wilson(hits: int, total: int) -> tuple[float, float]:

@@ -67,8 +67,12 @@ class Head(nn.Module):
 
     def __init__(self, width: int, classes: int) -> None:
         super().__init__()
-        self.score_trunk = nn.Sequential(Conv(width, width, 3, groups=width), Conv(width, width, 1), Conv(width, width, 3, groups=width), Conv(width, width, 1))
-        self.side_trunk = nn.Sequential(Conv(width, width, 3, groups=width), Conv(width, width, 1), Conv(width, width, 3, groups=width), Conv(width, width, 1))
+        self.score_trunk = nn.Sequential(
+            Conv(width, width, 3, groups=width), Conv(width, width, 1), Conv(width, width, 3, groups=width), Conv(width, width, 1)
+        )
+        self.side_trunk = nn.Sequential(
+            Conv(width, width, 3, groups=width), Conv(width, width, 1), Conv(width, width, 3, groups=width), Conv(width, width, 1)
+        )
         self.score, self.side = nn.Conv2d(width, classes, 1), nn.Conv2d(width, 4, 1)
         nn.init.constant_(self.score.bias, -5.0)
         nn.init.constant_(self.side.bias, 1.5)

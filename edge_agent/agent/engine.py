@@ -90,9 +90,9 @@ class Engine:
             obstacles += declaration_obstacles(particulars.declaration, unlisted)
         missing = {obstacle.params.get("check") for obstacle in earlier.obstacles if obstacle.code == "check-missing"}
         done = frozenset(check for check in Check if check.value not in missing)
-        detector = self.loaded.models.detector
-        alert_levels = detector.alert_levels if detector is not None else {}
-        conclusion = conclude(Evidence(findings, tuple(obstacles), done, alert_levels, particulars.declaration, notes), rules)
+        conclusion = conclude(
+            Evidence(findings, tuple(obstacles), done, self.loaded.models.alert_levels, particulars.declaration, notes), rules
+        )
         return Judgement(findings, conclusion, maps, {"conclude": (self.clock.monotonic() - started) * 1000.0})
 
     def _compare_again(

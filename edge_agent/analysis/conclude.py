@@ -15,13 +15,14 @@ from edge_agent.domain.finding import Detection, Finding, Heterogeneity, Product
 from edge_agent.errors import Scalar
 
 EMPTY_FAMILY = "empty"
+HETEROGENEITY = "heterogeneity"
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """All that a conclusion rests on.
 
-    ``done``: checks that were carried out on every view. ``alert_levels``: the bundle's own level a label. ``notes``: what intake
+    ``done``: checks that were carried out on every view. ``alert_levels``: the bundles' own level a label. ``notes``: what intake
     remarked; those the policy names in ``alert_on`` alert.
     """
 
@@ -45,7 +46,7 @@ class Conclusion:
 def conclude(evidence: Evidence, policy: SubjectPolicy) -> Conclusion:
     """Apply ``policy`` to ``evidence``."""
     reasons = _of_detections([finding for finding in evidence.findings if isinstance(finding, Detection)], policy, evidence.alert_levels)
-    reasons += [reason for finding in evidence.findings for reason in _of_whole_view(finding, evidence.declaration, policy)]
+    reasons += [reason for finding in evidence.findings for reason in _of_whole_view(finding, evidence, policy)]
     reasons += [note for note in evidence.notes if note.code in policy.alert_on]
     missing = [Obstacle("check-missing", {"check": check.value}) for check in policy.required if check not in evidence.done]
     obstacles = tuple(_marked(obstacle, policy) for obstacle in (*evidence.obstacles, *missing))
@@ -83,23 +84,27 @@ def _of_detections(findings: Sequence[Detection], policy: SubjectPolicy, alert_l
     return reasons
 
 
-def _of_whole_view(finding: Finding, declaration: Declaration | None, policy: SubjectPolicy) -> Sequence[Reason]:
+def _of_whole_view(finding: Finding, evidence: Evidence, policy: SubjectPolicy) -> Sequence[Reason]:
     match finding:
         case Heterogeneity():
-            return _of_heterogeneity(finding, declaration, policy)
+            return _of_heterogeneity(finding, evidence.declaration, _alert_at(HETEROGENEITY, evidence, policy))
         case ProductGuess():
-            return _of_product(finding, declaration, policy)
+            return _of_product(finding, evidence.declaration, _alert_at(EMPTY_FAMILY, evidence, policy))
         case _:
             return ()
 
 
-def _of_heterogeneity(finding: Heterogeneity, declaration: Declaration | None, policy: SubjectPolicy) -> Sequence[Reason]:
-    if finding.score < policy.heterogeneity.alert_at:
+def _alert_at(label: str, evidence: Evidence, policy: SubjectPolicy) -> float:
+    return policy.levels(label, evidence.alert_levels[label]).alert_at
+
+
+def _of_heterogeneity(finding: Heterogeneity, declaration: Declaration | None, alert_at: float) -> Sequence[Reason]:
+    if finding.score < alert_at:
         return ()
     code = "declared-empty-but-loaded" if declaration is not None and declaration.is_empty else "heterogeneity"
     params: dict[str, Scalar] = {
         "score": round(finding.score, 4),
-        "threshold": policy.heterogeneity.alert_at,
+        "threshold": round(alert_at, 4),
         "families": ", ".join(finding.against),
         "declared": finding.declared,
         "view": finding.view,
@@ -107,9 +112,9 @@ def _of_heterogeneity(finding: Heterogeneity, declaration: Declaration | None, p
     return (Reason(code, params),)
 
 
-def _of_product(finding: ProductGuess, declaration: Declaration | None, policy: SubjectPolicy) -> Sequence[Reason]:
+def _of_product(finding: ProductGuess, declaration: Declaration | None, alert_at: float) -> Sequence[Reason]:
     share = dict(finding.ranked).get(EMPTY_FAMILY, 0.0)
-    if declaration is None or declaration.is_empty or not declaration.items or share < policy.empty.alert_at:
+    if declaration is None or declaration.is_empty or not declaration.items or share < alert_at:
         return ()
-    params: dict[str, Scalar] = {"score": round(share, 4), "threshold": policy.empty.alert_at, "view": finding.view}
+    params: dict[str, Scalar] = {"score": round(share, 4), "threshold": round(alert_at, 4), "view": finding.view}
     return (Reason("declared-goods-but-empty", params),)

@@ -67,7 +67,8 @@ class Levels(_Section):
 class SubjectPolicy(_Section):
     """The rules for one kind of subject.
 
-    ``labels``: levels per detection label; a label without an entry uses the bundle's own alert level and shows from half of it.
+    ``labels``: levels per label (detection labels, ``heterogeneity``, ``empty``); a label without an entry uses its bundle's own alert
+    level and shows from half of it.
     ``max_dark_share``: share of the load that may be too dark to judge before ``dark`` blocks. ``unknown_goods``: whether declared
     headings that the bundle cannot map block. ``alert_on``: notes of intake that alert by themselves. ``decision_clock_s``: seconds
     an officer has before the scan is referred.
@@ -77,8 +78,6 @@ class SubjectPolicy(_Section):
     blocking: frozenset[str]
     max_dark_share: Score
     unknown_goods: Literal["blocking", "noted"]
-    heterogeneity: Levels
-    empty: Levels
     decision_clock_s: Annotated[float, Field(gt=0)]
     alert_on: frozenset[str] = frozenset({"pixels-seen-before"})
     labels: Mapping[str, Levels] = {}
@@ -91,7 +90,7 @@ class SubjectPolicy(_Section):
         return self
 
     def levels(self, label: str, bundle_alert_at: float) -> Levels:
-        """Give the levels for a detection label."""
+        """Give the levels for a label."""
         return self.labels.get(label) or Levels(show_at=bundle_alert_at / 2, alert_at=bundle_alert_at)
 
     def blocks(self, obstacle: str) -> bool:

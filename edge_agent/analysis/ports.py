@@ -76,6 +76,10 @@ class ContentsModel(Protocol):
     @property
     def bundle(self) -> BundleUse: ...
 
+    @property
+    def alert_levels(self) -> Mapping[str, float]:
+        """Give the bundle's own alert level of ``heterogeneity`` and ``empty``."""
+
     def applies_to(self, subject: SubjectKind) -> bool: ...
 
     def families(self, headings: Sequence[str]) -> DeclaredFamilies:
@@ -100,3 +104,11 @@ class Models:
 
     detector: ObjectDetector | None
     contents: ContentsModel | None
+
+    @property
+    def alert_levels(self) -> Mapping[str, float]:
+        """Give the bundles' own alert level for every label that can come out of them."""
+        levels: dict[str, float] = {}
+        for model in (self.detector, self.contents):
+            levels |= model.alert_levels if model is not None else {}
+        return levels

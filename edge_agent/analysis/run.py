@@ -104,7 +104,7 @@ def examine(scan: Scan, notes: tuple[Reason, ...], models: Models, policy: Polic
         tuple(gathered.findings),
         tuple(gathered.obstacles),
         frozenset(available - gathered.undone),
-        models.detector.alert_levels if models.detector is not None else {},
+        models.alert_levels,
         scan.declaration,
         notes,
     )

@@ -81,6 +81,10 @@ class LabelsCard(_Table):
         return self
 
 
+JUDGED = ("heterogeneity", "empty")
+"""What a contents bundle alerts on; its card gives a level for each."""
+
+
 class Card(_Table):
     """One bundle. ``thresholds``: default alert level a label (or ``heterogeneity``, ``empty``); ``files``: SHA-256 by relative path."""
 
@@ -108,11 +112,12 @@ class Card(_Table):
         if self.purpose == "detection":
             if not isinstance(self.output, DetectionOutput) or self.head != "boxes-scores" or self.input.tile_px == 0:
                 raise ValueError("a detection bundle needs head boxes-scores, outputs boxes and scores, and a tile size")
-            missing = [name for name in self.labels.names if name not in self.thresholds]
-            if missing:
-                raise ValueError(f"thresholds lack {missing}")
         elif not isinstance(self.output, ContentsOutput) or self.head != "goods-map" or self.contents is None:
             raise ValueError("a contents bundle needs head goods-map, its four outputs and a [contents] table")
+        wanted = self.labels.names if self.purpose == "detection" else JUDGED
+        missing = [name for name in wanted if name not in self.thresholds]
+        if missing:
+            raise ValueError(f"thresholds lack {missing}")
         return self
 
 

@@ -1,6 +1,6 @@
 """Comparing the load with the declared goods: one pass over the whole view."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from edge_agent.domain.scan import View
 from edge_agent.errors import BundleIncompatible
 from edge_agent.imaging.regions import strongest_regions
 from edge_agent.inference.bundle import Bundle, Goods
-from edge_agent.inference.card import ContentsCard, ContentsOutput
+from edge_agent.inference.card import JUDGED, ContentsCard, ContentsOutput
 from edge_agent.inference.heads import GoodsClasses, judge_goods
 from edge_agent.inference.prepare import ModelView, fill, model_view
 from edge_agent.inference.session import Session, expect
@@ -50,6 +50,10 @@ class ContentsAnalyser:
     @property
     def bundle(self) -> BundleUse:
         return self._bundle.use
+
+    @property
+    def alert_levels(self) -> Mapping[str, float]:
+        return {label: self._card.thresholds[label] for label in JUDGED}
 
     def applies_to(self, subject: SubjectKind) -> bool:
         return subject in self._card.subjects

@@ -81,7 +81,9 @@ def _frame(canvas: Canvas, body: Region, rng: Generator) -> None:
 def _floor(canvas: Canvas, container: Container, rng: Generator) -> None:
     body = container.body
     top = container.inside.y1
-    canvas.fill(Region(body.x0, top, body.x1, top + 28), _PLYWOOD if not container.is_reefer else _ALUMINIUM, float(rng.uniform(25, 110)), STRUCTURE)
+    canvas.fill(
+        Region(body.x0, top, body.x1, top + 28), _PLYWOOD if not container.is_reefer else _ALUMINIUM, float(rng.uniform(25, 110)), STRUCTURE
+    )
     if container.is_reefer:
         return
     spacing = rng.uniform(280, 420)

@@ -47,4 +47,5 @@ def render(high: NDArray[np.uint16], look: Rendering) -> NDArray[np.uint8]:
         around = padded[:-2, 1:-1] + padded[2:, 1:-1] + padded[1:-1, :-2] + padded[1:-1, 2:]
         shown = shown + np.float32(look.sharpen) * (shown - around / 4.0)
     shown[:, : int(look.dark_columns * shown.shape[1])] = 0.0
-    return np.rint(np.clip(shown, 0.0, 1.0) * 255.0).astype(np.uint8)
+    grey: NDArray[np.uint8] = np.rint(np.clip(shown, 0.0, 1.0) * 255.0).astype(np.uint8)
+    return grey

@@ -58,13 +58,13 @@ def draw_machine(rng: Generator) -> Machine:
 def expose(scene: Scene, machine: Machine, rng: Generator) -> tuple[NDArray[np.uint16], NDArray[np.uint16]]:
     """Give the (high, low) planes of a scene: (h, w) uint16 transmission, 65535 = air."""
     high, low = machine.beams(scene)
-    rows = rng.normal(1.0, machine.channel, scene.areal.shape[1]).astype(np.float32)
+    rows = _gains(machine.channel, scene.areal.shape[1], rng)
     return _plane(scene, high, machine, rows, rng), _plane(scene, low, machine, rows, rng)
 
 
 def expose_high(scene: Scene, machine: Machine, rng: Generator) -> NDArray[np.uint16]:
     """Give the plane of a single-energy scanner."""
-    rows = rng.normal(1.0, machine.channel, scene.areal.shape[1]).astype(np.float32)
+    rows = _gains(machine.channel, scene.areal.shape[1], rng)
     return _plane(scene, machine.beams(scene)[0], machine, rows, rng)
 
 
@@ -74,13 +74,20 @@ def _plane(scene: Scene, beam: Beam, machine: Machine, rows: Levels, rng: Genera
     level /= np.float32(1.0 + machine.scatter)
     noise = rng.standard_normal(level.shape, dtype=np.float32)
     level += noise * np.sqrt(level / np.float32(machine.photons) + np.float32(machine.electronic**2))
-    level *= rng.normal(1.0, machine.pulse, level.shape[1]).astype(np.float32)
+    level *= _gains(machine.pulse, level.shape[1], rng)
     level *= rows[:, None]
     for place in machine.dead_rows:
         level[min(int(place * level.shape[0]), level.shape[0] - 1)] = rng.choice((0.0, 1.0))
     steps = float(2**machine.bits - 1)
     counts = np.rint(np.clip(level, 0.0, 1.0) * steps)
-    return np.rint(counts * (65535.0 / steps)).astype(np.uint16)
+    plane: NDArray[np.uint16] = np.rint(counts * (65535.0 / steps)).astype(np.uint16)
+    return plane
+
+
+def _gains(spread: float, count: int, rng: Generator) -> Levels:
+    """Give (count,) gains around 1."""
+    gains: Levels = rng.normal(1.0, spread, (count,)).astype(np.float32)
+    return gains
 
 
 def _spread(level: Levels, weight: float) -> Levels:

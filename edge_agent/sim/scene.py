@@ -89,7 +89,9 @@ def draw_plan(rng: Generator) -> CargoPlan:
     chassis = bool(rng.random() < 0.45)
     cab = chassis and bool(rng.random() < 0.5)
     is_cropped = not chassis and rng.random() < 0.5
-    side, above = (float(rng.uniform(0, 60)), float(rng.uniform(0, 60))) if is_cropped else (float(rng.uniform(60, 300)), float(rng.uniform(40, 350)))
+    side, above = (
+        (float(rng.uniform(0, 60)), float(rng.uniform(0, 60))) if is_cropped else (float(rng.uniform(60, 300)), float(rng.uniform(40, 350)))
+    )
     below = float(rng.uniform(900, 1200)) if chassis else float(rng.uniform(0, 250))
     is_high = is_reefer or bool(rng.random() < 0.6)
     return CargoPlan(loads, None, feet, is_high, is_reefer, chassis, cab, (side + (3600.0 if cab else 0.0), above, below))
@@ -104,12 +106,10 @@ def cargo_scene(plan: CargoPlan, pitch_mm: float, rng: Generator) -> Scene:
     container.draw(canvas, box, rng)
     if plan.chassis or below > 120.0:
         container.draw_chassis(canvas, box, rng, has_cab=plan.cab)
-    bounds = _stow_all(canvas, box.inside, plan, rng)
+    _stow_all(canvas, box.inside, plan, rng)
     room = _pixels(canvas, box.inside)
     goods = _goods_map(canvas, room)
-    hidden: tuple[Hidden, ...] = ()
-    if plan.foreign is not None and bounds is not None:
-        hidden = (Hidden(f"goods.{FAMILIES[plan.foreign].name}", _pixels(canvas, bounds)),)
+    hidden = _undeclared(canvas, plan.foreign)
     loaded = tuple(FAMILIES[place].name for place in plan.loads) or (FAMILIES[EMPTY].name,)
     declared = _declared(canvas, plan, rng)
     mask = np.zeros(goods.shape, dtype=np.uint8)
@@ -189,14 +189,12 @@ def _tight(seen: NDArray[np.bool_], x: int, y: int) -> Box:
     return (float(x + columns[0]), float(y + rows[0]), float(x + columns[-1] + 1), float(y + rows[-1] + 1))
 
 
-def _stow_all(canvas: Canvas, inside: Region, plan: CargoPlan, rng: Generator) -> Region | None:
-    """Stow the loads side by side, the undeclared one in a gap between them; give where that is."""
+def _stow_all(canvas: Canvas, inside: Region, plan: CargoPlan, rng: Generator) -> None:
+    """Stow the loads side by side, and the undeclared one in a gap between them."""
     if not plan.loads:
-        if plan.foreign is None:
-            return None
-        spot = _foreign_spot(canvas, inside, rng)
-        stow(canvas, plan.foreign, spot, rng)
-        return spot
+        if plan.foreign is not None:
+            stow(canvas, plan.foreign, _foreign_spot(canvas, inside, rng), rng)
+        return
     edges = np.linspace(inside.x0, inside.x1, len(plan.loads) + 1)
     if len(plan.loads) == 2:
         edges[1] += rng.uniform(-0.2, 0.2) * inside.width
@@ -205,9 +203,8 @@ def _stow_all(canvas: Canvas, inside: Region, plan: CargoPlan, rng: Generator) -
     for place, x0, x1 in zip(plan.loads, edges[:-1], edges[1:], strict=True):
         for part in _around(Region(float(x0), inside.y0, min(float(x1), end), inside.y1), spot):
             stow(canvas, place, part, rng)
-    if spot is not None and plan.foreign is not None:
+    if plan.foreign is not None and spot is not None:
         stow(canvas, plan.foreign, spot, rng)
-    return spot
 
 
 def _foreign_spot(canvas: Canvas, inside: Region, rng: Generator) -> Region:
@@ -221,11 +218,17 @@ def _foreign_spot(canvas: Canvas, inside: Region, rng: Generator) -> Region:
 
 def _around(part: Region, spot: Region | None) -> list[Region]:
     """Give what is left of ``part`` beside ``spot``; pieces too short for goods are dropped."""
-    if spot is None or spot.x0 >= part.x1 or spot.x1 <= part.x0:
-        pieces = [part]
-    else:
-        pieces = [replace(part, x1=spot.x0), replace(part, x0=spot.x1)]
+    is_apart = spot is None or spot.x0 >= part.x1 or spot.x1 <= part.x0
+    pieces = [part] if spot is None or is_apart else [replace(part, x1=spot.x0), replace(part, x0=spot.x1)]
     return [piece for piece in pieces if piece.width > 250.0]
+
+
+def _undeclared(canvas: Canvas, foreign: int | None) -> tuple[Hidden, ...]:
+    """Give where the undeclared goods lie; nothing if there are none, or none in the window."""
+    if foreign is None or foreign not in canvas.owned:
+        return ()
+    seen = canvas.owned[foreign] > _LOAD_AT
+    return (Hidden(f"goods.{FAMILIES[foreign].name}", _tight(seen, 0, 0)),) if seen.any() else ()
 
 
 def _goods_map(canvas: Canvas, room: Box) -> NDArray[np.uint8]:

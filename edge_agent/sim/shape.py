@@ -22,7 +22,9 @@ def cylinder(height: int, width: int) -> Patch:
 def pillow(height: int, width: int, power: float = 4.0) -> Patch:
     """Give a filled sack: flat in the middle, thin at its rim; a higher power has fuller corners."""
     across, down = np.abs(_axis(width)) ** power, np.abs(_axis(height)) ** power
-    return np.sqrt(np.maximum(1.0 - across[None, :] - down[:, None] + across[None, :] * down[:, None], 0.0)).astype(np.float32)
+    squared = 1.0 - across[None, :] - down[:, None] + across[None, :] * down[:, None]
+    patch: Patch = np.sqrt(np.maximum(squared, 0.0)).astype(np.float32)
+    return patch
 
 
 def ball(height: int, width: int) -> Patch:
@@ -95,7 +97,8 @@ def turned(patch: Patch, degrees: float) -> Patch:
     fy, fx = (from_y - iy).astype(np.float32), (from_x - ix).astype(np.float32)
     upper = padded[iy, ix] * (1 - fx) + padded[iy, ix + 1] * fx
     lower = padded[iy + 1, ix] * (1 - fx) + padded[iy + 1, ix + 1] * fx
-    return (upper * (1 - fy) + lower * fy).astype(np.float32)
+    rotated: Patch = (upper * (1 - fy) + lower * fy).astype(np.float32)
+    return rotated
 
 
 def blurred(patch: Patch, radius: int, passes: int = 2) -> Patch:

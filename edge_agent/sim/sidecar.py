@@ -35,7 +35,8 @@ def json_sidecar(scene: Scene, about: Particulars) -> bytes:
         "pitch_mm": [scene.pitch_mm, scene.pitch_mm],
         "beam": about.beam,
         "declared": [
-            {"hs": item.hs, "description": item.description, "gross_kg": item.gross_kg, "packages": item.packages} for item in scene.declared
+            {"hs": item.hs, "description": item.description, "gross_kg": item.gross_kg, "packages": item.packages}
+            for item in scene.declared
         ],
         "resources": list(about.resources),
     }

@@ -55,6 +55,10 @@ class ToldContents:
     def bundle(self) -> BundleUse:
         return USE
 
+    @property
+    def alert_levels(self) -> Mapping[str, float]:
+        return {"heterogeneity": 0.8, "empty": 0.9}
+
     def applies_to(self, subject: SubjectKind) -> bool:
         return subject is SubjectKind.CARGO
 

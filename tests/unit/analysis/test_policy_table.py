@@ -38,7 +38,7 @@ def evidence(
     declaration: Declaration | None = BEEF,
     notes: tuple[Reason, ...] = (),
 ) -> Evidence:
-    return Evidence(findings, obstacles, done, {"handgun": 0.6}, declaration, notes)
+    return Evidence(findings, obstacles, done, {"handgun": 0.6, "heterogeneity": 0.8, "empty": 0.9}, declaration, notes)
 
 
 def rows() -> list[tuple[bool, bool, bool, bool, str]]:
@@ -126,7 +126,7 @@ def test_a_label_without_entry_uses_the_level_of_its_bundle() -> None:
         (b'required = ["detection"', b'required = ["telepathy"', "cargo.required"),
         (b'blocking = ["partial"', b'blocking = ["weather"', "weather"),
         (b"max_dark_share = 0.35", b"max_dark_share = 1.35", "cargo.max_dark_share"),
-        (b"heterogeneity = { show_at = 0.3", b"heterogeneity = { show_at = 0.9", "show_at must not be above"),
+        (b"# [cargo.labels]\n# handgun = { show_at = 0.3", b"[cargo.labels]\nhandgun = { show_at = 0.9", "show_at must not be above"),
         (b"[cargo]", b"[cargo]\nsurprise = 1", "cargo.surprise"),
         (b"[cargo]", b"[cargo", "not TOML"),
         (b"# What", b"# \xff", "not TOML"),
