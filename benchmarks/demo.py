@@ -147,7 +147,7 @@ def _summary(site: Site, seen: list[dict[str, Any]], code: int, took_s: float) -
         reader.close()
     journal, archive = _journal(site), _archived(site)
     print()
-    exit_code_of(["report", "--config", str(site.collector_toml), "--kind", "synthetic"], print)
+    exit_code_of(["report", "--config", str(site.collector_toml), "--kind", "all"], print)
     balanced = counts.accepted == counts.assessed + counts.set_aside and counts.in_flight == 0
     same = [row.body for row in journal] == [row.body for row in archive] and [line["seq"] for line in seen] == [row.seq for row in journal]
     print(f"accepted {counts.accepted} = assessed {counts.assessed} + set aside {counts.set_aside}: {'yes' if balanced else 'NO'}")

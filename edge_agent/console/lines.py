@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from edge_agent.console.board import Board
 from edge_agent.console.catalogue import ADVISORY, clean, conclusion, sentence
-from edge_agent.console.client import LinkState, SeenFact
+from edge_agent.console.client import LinkState, Phase, SeenFact
 from edge_agent.wire.messages import AuditBody, Body, ControlBody, HealthBody, ReferralBody, VerdictBody
 
 Event: TypeAlias = SeenFact | LinkState
@@ -36,7 +36,8 @@ def plain_line(event: Event) -> str:
 def link_line(state: LinkState) -> str:
     """Give the link's state in words."""
     parts = [f"link {state.phase.value.upper()}", f"site {state.site or 'unknown'}", f"head {state.head}", f"behind by {state.lag}"]
-    parts += [f"site is {state.health}"] if state.health else []
+    is_known = state.phase in (Phase.LIVE, Phase.CATCHING_UP)
+    parts += [f"site {'is' if is_known else 'was last'} {state.health}"] if state.health else []
     parts += [state.detail] if state.detail else []
     return clean(" · ".join(parts))
 

@@ -57,7 +57,10 @@ def main(arguments: Sequence[str]) -> int:
     cv2.setNumThreads(1)
     parent.send(READY)
     while True:
-        message, descriptors, _, _ = socket.recv_fds(parent, MAX_REQUEST_BYTES, MAX_MEMBERS, socket.MSG_CMSG_CLOEXEC)
+        try:
+            message, descriptors, _, _ = socket.recv_fds(parent, MAX_REQUEST_BYTES, MAX_MEMBERS, socket.MSG_CMSG_CLOEXEC)
+        except ConnectionResetError:
+            return 0  # the parent closed its end before it had read that we are ready
         if not message:
             return 0
         _serve(parent, message, descriptors, memory_bytes)

@@ -4,7 +4,7 @@ import json
 from datetime import timedelta
 
 from edge_agent.console.client import LinkState, Phase, SeenFact
-from edge_agent.console.lines import json_line, plain_line
+from edge_agent.console.lines import json_line, link_line, plain_line
 from edge_agent.console.terminal import Stop, Until
 from edge_agent.domain.ids import Seq
 from edge_agent.testing.factories import NOON, a_scan_id, a_set_aside, a_verdict, an_assessment, an_audit
@@ -64,3 +64,8 @@ def test_a_row_number_ends_the_watch_whatever_the_kind():
 
 def test_a_journal_that_is_past_the_wanted_row_at_the_start_ends_the_watch():
     assert Stop(Until(seq=5)).after(LinkState(Phase.LIVE, head=6, seq=6))
+
+
+def test_a_stale_link_never_says_how_the_site_is_now():
+    assert "site was last healthy" in link_line(LinkState(Phase.STALE, "harbour", health="healthy"))
+    assert "site is healthy" in link_line(LinkState(Phase.LIVE, "harbour", health="healthy"))
