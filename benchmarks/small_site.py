@@ -19,7 +19,7 @@ POLICY = ROOT / "config/policy.example.toml"
 
 
 class SmallSite:
-    """A site with a scanner of plain pictures and one of TIFF pairs with side-car; helpers wait on facts, never for a fixed time."""
+    """A site with a scanner of plain pictures, one of TIFF pairs and one of JPEG with DataForm; helpers wait on facts, never for a fixed time."""
 
     def __init__(self, folder: Path, device: str = "cpu") -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -28,9 +28,9 @@ class SmallSite:
         policy.write_text(POLICY.read_text().replace('required = ["detection", "contents"]', 'required = ["detection"]'))
         profiles = folder / "scanners-toml"
         profiles.mkdir()
-        for name in ("plain-image", "sim-cargo"):
+        for name in ("plain-image", "sim-cargo", "smiths-dataform"):
             _quick_profile(POLICY.parent / f"scanners/{name}.toml", profiles)
-        scanners = (Scanner("s1", "plain-image", "cargo", "[5.0, 5.0]"), Scanner("pair", "sim-cargo"))
+        scanners = (Scanner("s1", "plain-image", "cargo", "[5.0, 5.0]"), Scanner("pair", "sim-cargo"), Scanner("form", "smiths-dataform"))
         settings = Settings(scanners, folder / "bundles", policy, device, profiles=profiles)
         self.site = Site.prepared(folder, settings)
         self.starts = 0

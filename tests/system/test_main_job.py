@@ -14,7 +14,7 @@ from benchmarks.site import COMMAND, Process, exit_code_of, running
 from benchmarks.small_site import SmallSite
 from edge_agent.collector.archive import Archive
 from edge_agent.domain.ids import SiteId
-from edge_agent.formats.encode import tiff_bytes
+from edge_agent.formats.encode import jpeg_bytes, tiff_bytes
 from edge_agent.ledger.reader import LedgerReader
 from edge_agent.telemetry.clock import SystemClock
 from edge_agent.wire.chain import JournalRow
@@ -287,3 +287,42 @@ def test_a_side_car_without_its_pictures_is_unassessable_not_overlooked(small: S
     (body,) = assessed(small)
     assert body.conclusion == "unassessable"
     assert "view-missing" in {obstacle.code for obstacle in body.obstacles}
+
+
+def form(picture: str) -> bytes:
+    return (
+        '<DataForm xmlns="dataforms.model.cargovision.smiths.com"><Version>V01.20</Version><TruckId>T1</TruckId>'
+        '<Date>2025-11-12T07:30:08.910Z</Date><Operations><Operation Type="1"><Resources>'
+        f'<Resource Type="img" IsLinked="false" IsPreview="false" IsDeleted="false">{picture}</Resource>'
+        "</Resources></Operation></Operations></DataForm>"
+    ).encode()
+
+
+def test_bad_pictures_and_side_cars_of_a_dataform_scanner_end_named_and_untouched(small: SmallSite, daemon: Process) -> None:
+    picture, other, third = (jpeg_bytes(np.tile(np.arange(k, k + 200, dtype=np.uint8), (150, 1))) for k in range(3))
+    delivered = {
+        "cut.jpg": picture[: len(picture) // 2],
+        "cut.xml": form("cut.jpg"),
+        "words.jpg": b"this is not a picture",
+        "words.xml": form("words.jpg"),
+        "broken.jpg": other,
+        "broken.xml": b"<DataForm><Version>V01.20",
+        "doctype.jpg": third,
+        "doctype.xml": b'<!DOCTYPE x [<!ENTITY a "b">]>' + form("doctype.jpg"),
+        "absent.xml": form("absent.jpg"),
+    }
+    for name, content in delivered.items():
+        small.deliver(name, content, "form")
+    small.wait_for(lambda: len(set_aside(small)) + len(assessed(small)) == 5, daemon, 60)
+    assert sorted(body.reason.code for body in set_aside(small)) in (
+        ["unreadable-scan", "unsupported-format"],
+        ["unreadable-scan", "unreadable-scan"],
+    )
+    looked_for = ("sidecar-unreadable", "view-missing")
+    named = sorted(obstacle.code for body in assessed(small) for obstacle in body.obstacles if obstacle.code in looked_for)
+    assert named == ["sidecar-unreadable", "sidecar-unreadable", "view-missing"]
+    assert {body.conclusion for body in assessed(small)} == {"unassessable"}
+    for name, content in delivered.items():
+        assert content == (small.site.watched("form") / name).read_bytes()
+    small.deliver("good.png", small.scan(1))
+    small.wait_for(lambda: len(assessed(small)) == 4, daemon)
