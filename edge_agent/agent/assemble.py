@@ -58,8 +58,8 @@ def _scaled(view: View, scanner: Scanner, from_sidecar: tuple[float, float] | No
 
 
 def distinct(*groups: Iterable[Reason]) -> tuple[Reason, ...]:
-    """Give the notes of several groups, each code once: the probe and the decoder remark the same things."""
-    found: dict[tuple[str, object], Reason] = {}
+    """Give the notes of several groups, each once: the probe and the decoder remark the same things about the same view and role."""
+    found: dict[tuple[str, object, object], Reason] = {}
     for note in (note for group in groups for note in group):
-        found.setdefault((note.code, note.params.get("view")), note)
+        found.setdefault((note.code, note.params.get("view"), note.params.get("role")), note)
     return tuple(found.values())

@@ -75,12 +75,15 @@ def parse_declarations(text: str, where: str) -> dict[str, tuple[DeclaredItem, .
     if not set(_COLUMNS) <= set(reader.fieldnames or ()):
         raise ConfigInvalid(f"{where}: needs the columns {', '.join(_COLUMNS)}")
     items: dict[str, tuple[DeclaredItem, ...]] = {}
-    for row in reader:
-        heading = (row["hs"] or "").strip()
-        if not _HEADING.fullmatch(heading):
-            raise ConfigInvalid(f"{where}: line {reader.line_num}: hs must be 4 to 10 digits")
-        number = normalised(row["container"] or "")
-        items[number] = (*items.get(number, ()), DeclaredItem(heading, (row["description"] or "").strip()))
+    try:
+        for row in reader:
+            heading = (row["hs"] or "").strip()
+            if not _HEADING.fullmatch(heading):
+                raise ConfigInvalid(f"{where}: line {reader.line_num}: hs must be 4 to 10 digits")
+            number = normalised(row["container"] or "")
+            items[number] = (*items.get(number, ()), DeclaredItem(heading, (row["description"] or "").strip()))
+    except csv.Error as problem:  # a quote that is never closed makes the rest of the file one field, which is too long
+        raise ConfigInvalid(f"{where}: line {reader.line_num}: {problem}") from problem
     return items
 
 

@@ -39,6 +39,8 @@ def place(x0_mm: float, y0_mm: float, feet: int, *, is_high: bool, is_reefer: bo
 def draw(canvas: Canvas, container: Container, rng: Generator) -> None:
     """Draw walls, frame, roof, floor and doors."""
     _walls(canvas, container, rng)
+    if rng.random() < 0.7:
+        _slanting_view(canvas, container, rng)
     _frame(canvas, container.body, rng)
     _floor(canvas, container, rng)
     _ends(canvas, container, rng)
@@ -59,9 +61,24 @@ def _walls(canvas: Canvas, container: Container, rng: Generator) -> None:
     if rng.random() < 0.4:  # lashing posts, and a rail along the wall
         for x in np.arange(body.x0 + 400, body.x1, rng.uniform(900, 1500)):
             canvas.fill(Region(x, body.y0 + 120, x + 25, body.y1 - 200), _STEEL, float(rng.uniform(1.0, 4.0)), STRUCTURE)
-    if rng.random() < 0.4:
-        y = body.y0 + body.height * rng.uniform(0.35, 0.5)
-        canvas.fill(Region(body.x0, y, body.x1, y + 45), _STEEL, float(rng.uniform(0.8, 2.5)), STRUCTURE)
+
+
+def _slanting_view(canvas: Canvas, container: Container, rng: Generator) -> None:
+    """Draw what a low source sees: rays to the upper part cross the roof, and its far edge shows as a line below the near one.
+
+    The beam itself is parallel here, so the roof and the floor are drawn where a fan of rays would show them.
+    """
+    body, inside = container.body, container.inside
+    far_edge = body.y0 + body.height * rng.uniform(0.12, 0.5)
+    mix = _ALUMINIUM if container.is_reefer else _STEEL
+    canvas.fill(Region(body.x0, body.y0, body.x1, far_edge), mix, float(rng.uniform(0.6, 3.6)), STRUCTURE)
+    canvas.fill(Region(body.x0, far_edge - 25, body.x1, far_edge + 25), mix, float(rng.uniform(0.8, 4.0)), STRUCTURE)
+    bows = rng.uniform(0.2, 1.2) if rng.random() < 0.6 else 0.0
+    if bows > 0.0:
+        for x in np.arange(body.x0 + 300, body.x1, rng.choice((210.0, 560.0, 1120.0))):
+            canvas.fill(Region(x, body.y0, x + 30, far_edge), mix, float(bows), STRUCTURE)
+    floor_edge = inside.y1 - body.height * rng.uniform(0.0, 0.08)
+    canvas.fill(Region(body.x0, floor_edge, body.x1, inside.y1), _PLYWOOD, float(rng.uniform(2.0, 14.0)), STRUCTURE)
 
 
 def _frame(canvas: Canvas, body: Region, rng: Generator) -> None:

@@ -44,16 +44,31 @@ def _columns(load: Load, item: Callable[[int, int, Generator], Patch], gap_mm: t
     height = h_px * canvas.pitch_mm
     variants = [item(h_px, w_px, rng) for _ in range(_VARIANTS)]
     layers = int(rng.integers(load.family.layers[0], load.family.layers[1] + 1))
+    fade_px = canvas.px(rng.uniform(20, 400)) if rng.random() < 0.6 else 0
+    is_aligned = rng.random() < 0.6  # gaps of one layer behind those of the next let light lines through
+    first = region.x0 + rng.uniform(0, min(width * 0.45, 150.0))
+    gaps = rng.uniform(*gap_mm, int(region.width / width) + 2)
     for _ in range(layers):
-        x = region.x0 + rng.uniform(0, min(width * 0.45, 150.0))
+        x = first + rng.normal(0.0, 8.0) if is_aligned else region.x0 + rng.uniform(0, min(width * 0.45, 150.0))
+        place = 0
         while x + width <= region.x1 + 1.0:
             rows = max(1, int(region.height / height) + (int(rng.integers(-1, 2)) if rng.random() < ragged else 0))
             if canvas.sees(x, x + width):
-                settled = rng.normal(0.0, 12.0)
                 column = np.concatenate([variants[i] for i in rng.integers(0, _VARIANTS, rows)])
-                strength = load.areal / layers * rng.normal(1.0, 0.05)
-                canvas.add(column, (x, region.y1 - rows * height + settled), load.family.mix, strength, load.owner)
-            x += width + rng.uniform(*gap_mm)
+                at = (x, region.y1 - rows * height + rng.normal(0.0, 12.0))
+                canvas.add(_faded(column, fade_px), at, load.family.mix, load.areal / layers * rng.normal(1.0, 0.05), load.owner)
+            x += width + (gaps[place] if is_aligned else rng.uniform(*gap_mm))
+            place += 1
+
+
+def _faded(column: Patch, fade_px: int) -> Patch:
+    """Thin the top of a column: slanting rays near its upper edge cross a part of its depth only."""
+    count = min(fade_px, column.shape[0])
+    if count < 2:
+        return column
+    out = column.copy()
+    out[:count] *= np.linspace(0.15, 1.0, count, dtype=np.float32)[:, None]
+    return out
 
 
 def _with_light_rim(patch: Patch, rng: Generator, depth: float) -> Patch:

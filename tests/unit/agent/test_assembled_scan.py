@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edge_agent.agent.assemble import Record, assemble, missing_views
+from edge_agent.agent.assemble import Record, assemble, distinct, missing_views
 from edge_agent.agent.config import Scanner, ScannerSection
 from edge_agent.domain.assessment import Reason
 from edge_agent.domain.scan import Energy, Plane, Quantity, View
@@ -57,3 +57,10 @@ def test_each_required_view_that_is_not_there_is_named() -> None:
     assert missing_views(top_only, scanner()) == (Reason("view-missing", {"view": "side"}),)
     both = assemble(record(), [view("top"), view("side")], scanner())
     assert missing_views(both, scanner()) == ()
+
+
+def test_a_remark_that_probe_and_decoder_both_make_stands_once() -> None:
+    dark, other_view = Reason("resource-missing", {"view": "side"}), Reason("resource-missing", {"view": "top"})
+    again = Reason("resource-missing", {"view": "side", "name": "x"})
+    assert (dark, other_view, Reason("partial")) == distinct([dark], [again, other_view], [Reason("partial"), dark])
+    assert distinct([], []) == ()

@@ -1,10 +1,12 @@
 """The customs system's CSV: what it may look like, and what is refused by line."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent.agent.declarations import normalised, parse_declarations
+from edge_agent.agent.declarations import Declarations, normalised, parse_declarations
 from edge_agent.domain.declaration import DeclaredItem
 from edge_agent.errors import ConfigInvalid
 
@@ -41,6 +43,35 @@ def test_a_missing_column_is_refused(text: str) -> None:
 def test_a_short_line_is_refused_and_not_read_as_empty_goods() -> None:
     with pytest.raises(ConfigInvalid, match="line 2"):
         parse_declarations(HEADING + "MSKU1\n", "goods.csv")
+
+
+def test_a_quote_that_is_never_closed_is_refused_and_is_no_crash() -> None:
+    with pytest.raises(ConfigInvalid, match=r"goods\.csv: line \d+: field larger"):
+        parse_declarations(HEADING + 'A,0202,"beef\n' + "B,4011,tyres\n" * 20_000, "goods.csv")
+
+
+def test_the_last_good_content_counts_while_the_file_is_broken_or_gone(tmp_path: Path) -> None:
+    path = tmp_path / "goods.csv"
+    path.write_text(HEADING + "MSKU1,0202,beef\n")
+    declarations = Declarations(path)
+    assert (DeclaredItem("0202", "beef"),) == declarations.look_up(["msku-1"])
+    path.write_text("half a li")
+    assert (DeclaredItem("0202", "beef"),) == declarations.look_up(["MSKU1"])
+    assert declarations.problem is not None
+    assert declarations.problem.code == "config-invalid"
+    path.unlink()
+    assert (DeclaredItem("0202", "beef"),) == declarations.look_up(["MSKU1"])
+    assert declarations.problem.code == "config-unreadable"
+
+
+def test_a_mended_file_counts_again_and_health_has_nothing_to_say(tmp_path: Path) -> None:
+    path = tmp_path / "goods.csv"
+    declarations = Declarations(path)
+    assert (None, "config-unreadable") == (declarations.look_up(["A"]), declarations.problem and declarations.problem.code)
+    path.write_text(HEADING + "A,4011,tyres\nB,0202,beef\n")
+    assert (DeclaredItem("4011", "tyres"),) == declarations.look_up(["none", "A"])
+    assert declarations.problem is None
+    assert declarations.look_up(["none"]) is None
 
 
 @given(st.text(alphabet="abcXYZ019 -\t"))

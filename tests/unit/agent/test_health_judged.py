@@ -23,6 +23,7 @@ def test_a_site_without_trouble_is_healthy_without_reasons() -> None:
         ({"lost_folders": ("portal-1",)}, "folder-lost", {"scanner": "portal-1"}),
         ({"disk_free": 0.09999}, "disk-low", {"free": 0.1}),
         ({"expired_consumers": ("hq",)}, "consumer-expired", {"consumer": "hq"}),
+        ({"declarations_problem": "config-invalid"}, "declarations-unreadable", {"why": "config-invalid"}),
     ],
 )
 def test_each_trouble_degrades_with_its_own_reason(change: dict, code: str, params: dict) -> None:

@@ -52,9 +52,12 @@ def test_a_line_never_holds_a_line_break_from_the_wire():
 
 def test_counting_outcomes_leaves_verdicts_and_audits_out():
     stop = Stop(Until(count=2))
-    assert [
-        stop.after(seen(entry)) for entry in (an_assessment(SCAN), a_verdict(SCAN), an_audit(), a_set_aside(SCAN))
-    ] == [False, False, False, True]
+    assert [stop.after(seen(entry)) for entry in (an_assessment(SCAN), a_verdict(SCAN), an_audit(), a_set_aside(SCAN))] == [
+        False,
+        False,
+        False,
+        True,
+    ]
 
 
 def test_a_row_number_ends_the_watch_whatever_the_kind():

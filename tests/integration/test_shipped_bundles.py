@@ -1,0 +1,124 @@
+"""The bundles that ship: whole, verified, what their cards say, and good enough to be worth starting."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pytest
+
+from edge_agent.analysis.ports import one_by_one
+from edge_agent.errors import BundleCorrupt
+from edge_agent.inference.bundle import find_bundles, load_bundle
+from edge_agent.inference.load import load_models
+from edge_agent.inference.selftest import golden_cases, run_selftest
+from edge_agent.inference.session import DevicePolicy
+from edge_agent.sim.goods import FAMILIES
+from edge_agent.sim.threat import LABELS
+
+ROOT = Path(__file__).parents[2] / "exported_models"
+FOLDERS = find_bundles(ROOT)
+REAL_HEADINGS = ("0202", "0207", "0805", "0901", "1202", "1701", "2304", "4011", "5201", "0000")
+
+
+@pytest.fixture(params=FOLDERS, ids=lambda folder: folder.parent.name)
+def bundle(request):
+    return load_bundle(request.param)
+
+
+@pytest.fixture
+def session(bundle):
+    return ort.InferenceSession(bundle.model, providers=["CPUExecutionProvider"])
+
+
+def test_one_bundle_of_each_purpose_ships():
+    assert sorted(load_bundle(folder).card.purpose for folder in FOLDERS) == ["contents", "detection"]
+
+
+def test_a_bundle_lies_under_its_own_name_and_says_what_it_is(bundle):
+    card = bundle.card
+    assert (bundle.folder.parent.name, bundle.folder.name) == (card.name, card.version)
+    assert card.state == "simulated"
+    assert card.licence == "Apache-2.0"
+    assert not card.research_only
+    assert "simulated images only" in card.limits
+    assert "simulated" in card.metrics["note"]
+
+
+def test_an_altered_file_is_noticed(bundle, tmp_path):
+    for path in bundle.folder.rglob("*"):
+        if path.is_file():
+            target = tmp_path / path.relative_to(bundle.folder)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(path.read_bytes())
+    (tmp_path / "labels.txt").write_text("something else\n")
+    with pytest.raises(BundleCorrupt, match="altered"):
+        load_bundle(tmp_path)
+
+
+def test_the_graph_is_one_file_of_the_promised_opset(bundle):
+    model = onnx.load_from_string(bundle.model)
+    onnx.checker.check_model(model)
+    assert {one.domain: one.version for one in model.opset_import}[""] == 18
+    assert all(not one.external_data for one in model.graph.initializer)
+
+
+def test_labels_are_the_same_everywhere(bundle):
+    assert (bundle.folder / "labels.txt").read_text().split() == list(bundle.card.labels.names)
+    expected = LABELS if bundle.card.purpose == "detection" else tuple(family.name for family in FAMILIES)
+    assert bundle.card.labels.names == expected
+
+
+def test_outputs_have_the_shapes_of_the_card(bundle, session):
+    card, k = bundle.card, len(bundle.card.labels.names)
+    if card.purpose == "detection":
+        side = card.input.tile_px
+        boxes, scores = session.run([card.output.boxes, card.output.scores], {"image": np.zeros((3, 2, side, side), dtype=np.float32)})
+        assert boxes.shape == (3, scores.shape[1], 4)
+        assert scores.shape == (3, boxes.shape[1], k)
+        assert 0.0 <= scores.min() <= scores.max() <= 1.0
+        return
+    feeds = {"image": np.zeros((1, 2, 80, 168), dtype=np.float32), "declared": np.zeros((1, k), dtype=np.float32)}
+    names = [card.output.score, card.output.heatmap, card.output.product, card.output.goods_map]
+    score, heat, product, goods = session.run(names, feeds)
+    assert score.shape == (1,)
+    assert heat.shape == (1, 1, 20, 42)
+    assert product.shape == (1, k)
+    assert goods.shape == (1, k + len(card.labels.background), 20, 42)
+    assert float(product.sum()) == pytest.approx(1.0, abs=1e-3)
+    np.testing.assert_allclose(goods.sum(axis=1), 1.0, atol=1e-4)
+
+
+def test_the_golden_cases_are_small_and_pass_through_the_real_path():
+    loaded = load_models(ROOT, DevicePolicy.CPU)
+    assert run_selftest(loaded, one_by_one) == sum(len(golden_cases(bundle)) for bundle in loaded.bundles) >= 5
+    for folder in FOLDERS:
+        assert all(path.stat().st_size <= 300_000 for path in (folder / "golden").iterdir())
+
+
+def test_the_headings_of_the_field_are_known_and_one_of_them_means_empty():
+    goods = next(load_bundle(folder).goods for folder in FOLDERS if folder.parent.name == "contents")
+    known = goods.families(REAL_HEADINGS)
+    assert known.unlisted == ()
+    assert goods.families(["0000"]).families == ("empty",)
+    assert goods.families(["9999"]).unlisted == ("9999",)
+
+
+def test_the_detector_finds_the_threats_of_its_golden_cases_and_no_alarm_in_the_clean_one():
+    folder = next(folder for folder in FOLDERS if folder.parent.name == "detector")
+    levels = load_bundle(folder).card.thresholds
+    alarms = {}
+    for path in sorted((folder / "golden").glob("*.expected.json")):
+        seen = json.loads(path.read_text())["detections"]
+        alarms[path.name.split(".")[0]] = {one["label"] for one in seen if one["score"] >= levels[one["label"]]}
+    assert alarms["cargo-clean"] == set()
+    assert alarms["cargo-threat"] & {"handgun", "bricks"}
+    assert "knife" in alarms["parcel-threat"]
+
+
+def test_the_contents_network_sees_what_its_golden_cases_hold():
+    folder = next(folder for folder in FOLDERS if folder.parent.name == "contents")
+    seen = {path.name.split(".")[0]: json.loads(path.read_text()) for path in (folder / "golden").glob("*.expected.json")}
+    assert {name: one["product"] for name, one in seen.items()} == {"as-declared": "coffee", "foreign": "coffee", "empty": "empty"}
+    assert seen["foreign"]["heterogeneity"] > 0.8 > seen["as-declared"]["heterogeneity"]

@@ -1,0 +1,149 @@
+"""Loss, assignment, network geometry and metrics of the detector's training."""
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="training tests need PyTorch (requirements/train.txt)")
+assignment = pytest.importorskip("training.assignment")
+network = pytest.importorskip("training.network")
+metrics = pytest.importorskip("training.metrics")
+
+MIDDLES = network.cell_middles(64, 64)
+
+
+def truth(*rows):
+    out = torch.full((1, 6, 5), -1.0)
+    for place, row in enumerate(rows):
+        out[0, place] = torch.tensor(row)
+    return out
+
+
+def outputs(box, label, score=4.0):
+    """Give raw outputs in which every cell within ``box`` predicts exactly it."""
+    logits = torch.full((1, len(MIDDLES), 3), -6.0)
+    corners = torch.tensor(box)
+    inside = ((corners[:2] < MIDDLES) & (corners[2:] > MIDDLES)).all(dim=1)
+    logits[0, inside, label] = score
+    sides = torch.cat([MIDDLES - corners[:2], corners[2:] - MIDDLES], dim=1).clamp(min=0.1)[None]
+    return logits, sides
+
+
+def test_every_cell_of_a_level_has_its_middle_and_levels_follow_each_other():
+    assert MIDDLES.shape == (64 + 16 + 4, 2)
+    assert MIDDLES[0].tolist() == [4.0, 4.0]
+    assert MIDDLES[64].tolist() == [8.0, 8.0]
+    assert MIDDLES[-1].tolist() == [48.0, 48.0]
+
+
+def test_the_network_s_cells_are_those_of_its_geometry_and_it_is_small():
+    detector = network.Detector(6).eval()
+    with torch.inference_mode():
+        logits, sides = detector(torch.zeros(1, 2, 64, 64))
+    assert logits.shape == (1, len(MIDDLES), 6)
+    assert sides.shape == (1, len(MIDDLES), 4)
+    assert sides.min() >= 0
+    assert sum(value.numel() for value in detector.parameters()) <= 1_500_000
+
+
+def test_equal_boxes_have_iou_one_and_distant_ones_a_negative_giou():
+    a, b = torch.tensor([0.0, 0.0, 10.0, 10.0]), torch.tensor([30.0, 30.0, 40.0, 40.0])
+    assert assignment.pair_iou(a, a)[0] == pytest.approx(1.0)
+    assert assignment.pair_iou(a, b)[0] == 0.0
+    assert assignment.pair_iou(a, b)[1] < -0.8
+
+
+def test_cells_inside_a_box_answer_for_it_and_no_others():
+    box = (8.0, 8.0, 40.0, 40.0)
+    logits, sides = outputs(box, 1)
+    wanted, owned = assignment.assign(logits.sigmoid(), network.boxes_from(sides, MIDDLES), MIDDLES, truth((1.0, *box)))
+    answering = wanted[0, :, 1] > 0
+    assert 1 <= int(answering.sum()) <= assignment.TOP
+    assert wanted[0, :, [0, 2]].max() == 0
+    assert torch.equal(owned[0, answering], torch.tensor(box).expand(int(answering.sum()), 4))
+    inside = ((MIDDLES > 8) & (MIDDLES < 40)).all(dim=1)
+    assert bool(inside[answering].all())
+
+
+def test_without_objects_no_cell_answers():
+    logits, sides = outputs((8.0, 8.0, 40.0, 40.0), 1)
+    wanted, _ = assignment.assign(logits.sigmoid(), network.boxes_from(sides, MIDDLES), MIDDLES, truth())
+    assert wanted.max() == 0
+
+
+def test_a_right_answer_costs_less_than_a_wrong_label_or_a_missed_box():
+    box = (8.0, 8.0, 40.0, 40.0)
+    right = assignment.loss_of(outputs(box, 1), MIDDLES, truth((1.0, *box)))
+    wrong_label = assignment.loss_of(outputs(box, 2), MIDDLES, truth((1.0, *box)))
+    missed = assignment.loss_of(outputs(box, 1, score=-6.0), MIDDLES, truth((1.0, *box)))
+    shifted = assignment.loss_of(outputs((16.0, 16.0, 60.0, 60.0), 1), MIDDLES, truth((1.0, *box)))
+    assert right < min(wrong_label, missed, shifted)
+
+
+def test_a_false_alarm_on_a_clean_tile_costs_something():
+    box = (8.0, 8.0, 40.0, 40.0)
+    assert assignment.loss_of(outputs(box, 1), MIDDLES, truth()) > 5 * assignment.loss_of(outputs(box, 1, score=-6.0), MIDDLES, truth())
+
+
+def test_the_loss_leads_to_the_object():
+    """Some steps of descent on one picture find its one object."""
+    torch.manual_seed(0)
+    small = network.Detector(2).train()
+    image = torch.zeros(2, 2, 64, 64)
+    image[0, :, 16:40, 24:56] = 1.0
+    wanted = truth((1.0, 24.0, 16.0, 56.0, 40.0)).repeat(2, 1, 1)
+    wanted[1] = -1.0
+    optimiser = torch.optim.AdamW(small.parameters(), lr=2e-3)
+    first = None
+    for _ in range(25):
+        loss = assignment.loss_of(small(image), MIDDLES, wanted)
+        first = first if first is not None else float(loss.detach())
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    assert float(loss.detach()) < 0.6 * first
+
+
+def test_the_average_follows_the_weights():
+    layer = torch.nn.Linear(2, 2)
+    averaged = network.Averaged(layer, 0.9)
+    with torch.no_grad():
+        layer.weight.fill_(5.0)
+    for _ in range(200):
+        averaged.update(layer)
+    assert torch.allclose(averaged.state["weight"], torch.full((2, 2), 5.0), atol=1e-3)
+
+
+def found(boxes, scores, labels, true):
+    as_rows = np.array(boxes, dtype=np.float32).reshape(-1, 4)
+    return metrics.Found(
+        as_rows, np.array(scores, dtype=np.float32), np.array(labels, dtype=np.intp), np.array(true, dtype=np.float32).reshape(-1, 5)
+    )
+
+
+HERE, THERE = (0.0, 0.0, 10.0, 10.0), (50.0, 50.0, 60.0, 60.0)
+
+
+def test_perfect_detections_have_average_precision_one():
+    tiles = [found([HERE, THERE], [0.9, 0.8], [0, 1], [(0, *HERE), (1, *THERE)])]
+    assert metrics.average_precision(tiles, 0, 0.5) == 1.0
+    assert metrics.average_precision(tiles, 1, 0.95) == 1.0
+
+
+def test_a_stronger_false_alarm_halves_the_precision():
+    tiles = [found([THERE, HERE], [0.9, 0.8], [0, 0], [(0, *HERE)])]
+    assert metrics.average_precision(tiles, 0, 0.5) == pytest.approx(0.5)
+
+
+def test_a_second_hit_on_one_object_is_a_false_alarm():
+    tiles = [found([HERE, HERE], [0.9, 0.8], [0, 0], [(0, *HERE), (0, *THERE)])]
+    assert metrics.average_precision(tiles, 0, 0.5) == pytest.approx(51 / 101, abs=0.01)
+
+
+def test_a_missed_object_and_no_detection_at_all():
+    assert metrics.average_precision([found([], [], [], [(0, *HERE)])], 0, 0.5) == 0.0
+    assert np.isnan(metrics.average_precision([found([], [], [], [])], 0, 0.5))
+
+
+def test_the_wilson_interval_is_the_published_one():
+    assert metrics.wilson(30, 1000) == (0.021, 0.043)
+    assert metrics.wilson(0, 0) == (0.0, 1.0)

@@ -1,0 +1,116 @@
+"""The judgement in the exported graph and the same judgement in numpy, by which a changed declaration is judged again."""
+
+import numpy as np
+import pytest
+
+from edge_agent.inference.card import ContentsCard
+from edge_agent.inference.heads import GoodsClasses, judge_goods
+from edge_agent.sim.goods import BACKGROUND, CLASSES, EMPTY, FAMILIES
+
+torch = pytest.importorskip("torch", reason="training tests need PyTorch (requirements/train.txt)")
+formulas = pytest.importorskip("training.contents_network")
+
+NAMES = tuple(family.name for family in FAMILIES)
+FORMULA = formulas.Formula(top_share=0.05, a=6.0, b=-2.0, load_threshold=0.4)
+
+
+class Fixed(torch.nn.Module):
+    """A network that gives the logits it was made with."""
+
+    def __init__(self, logits):
+        super().__init__()
+        self.logits = logits
+
+    def forward(self, image):
+        return self.logits
+
+
+def judged(logits, declared, formula=FORMULA):
+    """Give score, heat, product and goods map of the graph."""
+    graph = formulas.ExportedContents(Fixed(logits), len(FAMILIES), EMPTY, formula)
+    with torch.inference_mode():
+        return tuple(value.numpy() for value in graph(torch.zeros(len(logits), 2, 8, 8), torch.tensor(declared, dtype=torch.float32)))
+
+
+def hot(*families):
+    return [1.0 if name in families else 0.0 for name in NAMES]
+
+
+def a_load(share_of_machinery, *, of="coffee", fill=0.6):
+    """Give logits of a container whose lower part holds ``of``, the rightmost share of it machinery."""
+    classes = np.full((20, 30), EMPTY)
+    top = int(20 * (1 - fill))
+    classes[top:] = NAMES.index(of)
+    if share_of_machinery:
+        classes[top:, int(30 * (1 - share_of_machinery)) :] = NAMES.index("machinery")
+    return torch.from_numpy(np.eye(len(CLASSES), dtype=np.float32)[classes].transpose(2, 0, 1)[None] * 12.0)
+
+
+@pytest.mark.parametrize("declared", [(), ("coffee",), ("coffee", "machinery"), ("tyres",), ("empty",)])
+@pytest.mark.parametrize("seed", range(4))
+def test_graph_and_numpy_give_the_same_score_and_heat_map(seed, declared):
+    rng = np.random.default_rng(seed)
+    logits = torch.from_numpy(rng.normal(0, 3, (1, len(CLASSES), 16, 24)).astype(np.float32))
+    score, heat, _, goods = judged(logits, [hot(*declared)])
+    classes = GoodsClasses(NAMES, BACKGROUND)
+    stored = np.rint(goods[0] * 255).astype(np.uint8)
+    again, heat_again = judge_goods(stored, classes, declared or classes.majority(stored), ContentsCard(**FORMULA.table()))
+    assert float(score[0]) == pytest.approx(again, abs=0.06)
+    assert np.mean(np.abs(heat[0, 0] - heat_again) > 0.05) < 0.02
+
+
+def test_declared_goods_are_no_evidence():
+    assert judged(a_load(0.0), [hot("coffee")])[1].max() < 0.01
+
+
+def test_undeclared_goods_are_evidence_where_they_are():
+    _, heat, _, _ = judged(a_load(0.3), [hot("coffee")])
+    assert heat[0, 0, 12:, 22:].min() > 0.95
+    assert heat[0, 0, :, :20].max() < 0.05
+
+
+def test_everything_is_evidence_when_the_container_was_declared_empty():
+    score, heat, _, _ = judged(a_load(0.0), [hot("empty")])
+    assert heat[0, 0, 12:].min() > 0.95
+    assert float(score[0]) > 0.9
+
+
+def test_without_a_declaration_the_largest_family_stands_in():
+    _, heat, _, _ = judged(a_load(0.3), [hot()])
+    assert heat[0, 0, 12:, 22:].min() > 0.95
+    assert heat[0, 0, 12:, :20].max() < 0.05
+
+
+def test_an_empty_container_gives_no_evidence_and_no_score():
+    score, heat, product, _ = judged(a_load(0.0, fill=0.0), [hot("coffee")])
+    assert float(score[0]) == 0.0
+    assert heat.max() == 0.0
+    assert product[0, EMPTY] > 0.95
+
+
+@pytest.mark.parametrize("fill", [0.0, 0.2, 0.9])
+def test_the_shares_of_the_products_add_up_to_one(fill):
+    product = judged(a_load(0.3, fill=fill), [hot("coffee")])[2]
+    assert float(product.sum()) == pytest.approx(1.0, abs=1e-3)
+    assert product.min() >= 0.0
+
+
+def test_the_product_is_the_family_that_fills_most():
+    product = judged(a_load(0.3), [hot()])[2][0]
+    assert NAMES[int(product.argmax())] == "coffee"
+    assert float(product[NAMES.index("machinery")]) == pytest.approx(0.3, abs=0.02)
+
+
+def test_air_around_the_container_changes_nothing():
+    alone = a_load(0.3)
+    air = torch.zeros(1, len(CLASSES), 20, 40)
+    air[:, CLASSES.index("air")] = 12.0
+    beside = torch.cat([alone, air], dim=3)
+    for one, other in zip(judged(alone, [hot("coffee")])[::2], judged(beside, [hot("coffee")])[::2], strict=True):
+        np.testing.assert_allclose(one, other, atol=2e-3)
+
+
+def test_scans_of_a_batch_are_judged_each_on_its_own():
+    logits = torch.cat([a_load(0.3), a_load(0.0)])
+    score = judged(logits, [hot("coffee"), hot("coffee")])[0]
+    assert score[0] > 0.9 > 0.2 > score[1]
