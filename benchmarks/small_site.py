@@ -19,7 +19,7 @@ POLICY = ROOT / "config/policy.example.toml"
 
 
 class SmallSite:
-    """A site with a scanner of plain pictures, one of TIFF pairs and one of JPEG with DataForm; helpers wait on facts, never for a fixed time."""
+    """A site with a scanner of plain pictures, one of TIFF pairs and one of JPEG with DataForm; helpers wait on facts, never on time."""
 
     def __init__(self, folder: Path, device: str = "cpu") -> None:
         folder.mkdir(parents=True, exist_ok=True)
