@@ -4,7 +4,7 @@ A reader stands at a :class:`Cursor`: it has every row up to ``seq``, and ``hash
 carry no hash, but a reader without a gap can compute it, so its next PULL proves the whole way.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -78,36 +78,6 @@ def must_pull(cursor: Cursor, epoch: bytes, head: Seq) -> bool:
     Also when the site's head lies before the cursor: then a PULL with the hash finds out that the journal was rolled back.
     """
     return epoch != cursor.epoch or head != cursor.seq
-
-
-@dataclass(frozen=True, slots=True)
-class TopicLasts:
-    """A reader of some topics only: the last number it saw of each. Order holds within a topic."""
-
-    epoch: bytes
-    lasts: Mapping[str, Seq]
-
-    def arrival(self, message: LiveMessage) -> Arrival:
-        """Judge a live message: without a hole when its predecessor in the topic is the last one seen."""
-        if message.epoch != self.epoch:
-            return Arrival.OTHER_EPOCH
-        last = self.lasts.get(message.topic, Seq(0))
-        if message.seq <= last:
-            return Arrival.OLD
-        return Arrival.NEXT if message.prev_seq == last else Arrival.GAP
-
-    def seen(self, topic: str, seq: Seq) -> "TopicLasts":
-        """Give the state after a row, live or pulled, was taken."""
-        return TopicLasts(self.epoch, {**self.lasts, topic: seq})
-
-    def wanted(self, rows: Iterable[JournalRow], topics: frozenset[str]) -> list[JournalRow]:
-        """Give the rows of a pulled batch that belong to ``topics`` and were not seen before."""
-        return [row for row in rows if row.topic in topics and row.seq > self.lasts.get(row.topic, Seq(0))]
-
-    def behind(self, heads: Mapping[str, Seq], topics: frozenset[str]) -> Seq | None:
-        """Give the number to pull after when a heartbeat's ``heads`` show that a topic's last message was lost, else None."""
-        late = [self.lasts.get(topic, Seq(0)) for topic in topics if heads.get(topic, Seq(0)) > self.lasts.get(topic, Seq(0))]
-        return min(late, default=None)
 
 
 def check_cursor(head: JournalHead, asked: Cursor, known_hash: bytes | None) -> None:

@@ -11,7 +11,6 @@ from edge_agent.errors import Diverged, EpochChanged, MalformedMessage
 from edge_agent.wire.catchup import (
     Arrival,
     Cursor,
-    TopicLasts,
     after_batch,
     after_live,
     arrival,
@@ -80,34 +79,6 @@ def test_a_reader_of_the_whole_stream_takes_every_row_once_and_in_order(case, ba
     assert cursor.hash == (rows[-1].hash if rows else EPOCH)
 
 
-@given(heard(), st.integers(1, 7))
-def test_a_reader_of_some_topics_takes_each_of_their_rows_once_and_in_order_within_a_topic(case, batch):
-    rows, messages = case
-    topics = frozenset(TOPICS[:2])
-    state, taken = TopicLasts(EPOCH, {}), []
-
-    def pull(state, after):
-        for start in range(after, len(rows), batch):
-            for row in state.wanted(rows[start : start + batch], topics):
-                state = state.seen(row.topic, row.seq)
-                taken.append(row)
-        return state
-
-    for message in (live(row) for row in messages if row.topic in topics):
-        kind = state.arrival(message)
-        if kind is Arrival.NEXT:
-            state = state.seen(message.topic, message.seq)
-            taken.append(rows[message.seq - 1])
-        elif kind is Arrival.GAP:
-            state = pull(state, state.lasts.get(message.topic, 0))
-    heads = {row.topic: row.seq for row in rows}
-    after = state.behind(heads, topics)
-    state = pull(state, after) if after is not None else state
-    assert state.behind(heads, topics) is None
-    for topic in topics:
-        assert [row for row in taken if row.topic == topic] == [row for row in rows if row.topic == topic]
-
-
 @given(journals.filter(len), st.data())
 def test_any_change_of_a_pulled_row_is_a_divergence(rows, data):
     index = data.draw(st.integers(0, len(rows) - 1))
@@ -164,7 +135,6 @@ def test_each_message_is_old_next_or_a_gap_by_its_number_alone(rows, at):
 def test_a_message_of_another_epoch_makes_any_reader_pull(rows):
     message = replace(live(rows[0]), epoch=OTHER)
     assert arrival(start_of(EPOCH), message) is Arrival.OTHER_EPOCH
-    assert TopicLasts(EPOCH, {}).arrival(message) is Arrival.OTHER_EPOCH
     assert must_pull(start_of(EPOCH), OTHER, Seq(0))
 
 
