@@ -62,7 +62,8 @@ def export_graph(
         dynamic_shapes=tuple(dynamic[name] for name in names),
     )
     program.save(str(target), external_data=False)
-    model = onnx.load(str(target))
+    model = _without_traces(onnx.load(str(target)))
+    onnx.save(model, str(target))
     onnx.checker.check_model(model)
     session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     feeds = {name: torch.roll(value, 1, dims=0)[:1] * 0.9 for name, value in inputs.items()}
@@ -73,6 +74,20 @@ def export_graph(
     if worst > _PARITY:
         raise SystemExit(f"{target}: onnxruntime differs from torch by {worst}")
     print(f"{target}: {target.stat().st_size / 1e6:.2f} MB, largest relative difference from torch {worst:.1e}")
+
+
+def _without_traces(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Take out what the exporter wrote for its own debugging: stack traces, which name folders of the machine that trained."""
+    graph = model.graph
+    parts = [model, graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer]
+    for part in parts:
+        part.ClearField("metadata_props")
+        part.ClearField("doc_string")
+    for function in model.functions:
+        for part in (function, *function.node):
+            part.ClearField("metadata_props")
+            part.ClearField("doc_string")
+    return model
 
 
 def export_detector(checkpoint: Path, root: Path, settings: Mapping[str, Any]) -> Path:

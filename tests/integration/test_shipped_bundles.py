@@ -122,3 +122,8 @@ def test_the_contents_network_sees_what_its_golden_cases_hold():
     seen = {path.name.split(".")[0]: json.loads(path.read_text()) for path in (folder / "golden").glob("*.expected.json")}
     assert {name: one["product"] for name, one in seen.items()} == {"as-declared": "coffee", "foreign": "coffee", "empty": "empty"}
     assert seen["foreign"]["heterogeneity"] > 0.8 > seen["as-declared"]["heterogeneity"]
+
+
+def test_no_folder_of_the_machine_that_trained_is_in_the_graph(bundle):
+    assert b".py" not in bundle.model
+    assert b"site-packages" not in bundle.model
