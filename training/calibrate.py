@@ -9,7 +9,9 @@ contents score is scaled so that 1 % of the clean scans reach 0.8.
 """
 
 import argparse
-from collections.abc import Callable, Iterator, Sequence
+import functools
+import multiprocessing
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,10 +25,12 @@ from edge_agent.analysis.ports import one_by_one
 from edge_agent.domain.capture import SubjectKind
 from edge_agent.domain.finding import Detection
 from edge_agent.domain.scan import Energy, Plane, Quantity, View
+from edge_agent.inference.card import ContentsCard
+from edge_agent.inference.heads import GoodsClasses, judge_goods
 from edge_agent.inference.load import LoadedModels, load_models
 from edge_agent.inference.session import DevicePolicy
 from edge_agent.sim.display import draw_rendering, render
-from edge_agent.sim.goods import CLASSES, EMPTY, FAMILIES, FOREIGN, LOADS
+from edge_agent.sim.goods import BACKGROUND, CLASSES, EMPTY, FAMILIES, FOREIGN, LOADS
 from edge_agent.sim.machine import draw_machine, expose, expose_high
 from edge_agent.sim.scene import Scene, cargo_scene, draw_plan, draw_threats, parcel_scene
 from edge_agent.sim.threat import LABELS
@@ -36,9 +40,12 @@ from training.metrics import wilson
 
 _SHOW_AT = dict.fromkeys(LABELS, 0.02)
 _ALARM_SHARE = 0.01
+_WORKERS = 2
 _ALERT_SCORE = 0.8
 _DISPLAY_SHARE = 0.35
 _SURE = 2.94  # logit of 0.95
+_SHARES = (0.02, 0.05, 0.1, 0.2)
+_NAMES = GoodsClasses(tuple(family.name for family in FAMILIES), BACKGROUND)
 
 ROLES = ("cargo-clean", "cargo-clean", "cargo-empty", "cargo-foreign", "cargo-threat", "parcel-clean", "parcel-threat")
 """What the scans are, in turn."""
@@ -46,14 +53,18 @@ ROLES = ("cargo-clean", "cargo-clean", "cargo-empty", "cargo-foreign", "cargo-th
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What the models made of one scan, beside what is in it. ``heat_hit``: the strongest evidence lies in the foreign goods."""
+    """What the models made of one scan, beside what is in it.
+
+    ``evidence``: mean of the strongest share of the evidence, for each of the shares that may be chosen. ``heat_hit``: the strongest
+    evidence lies in the foreign goods.
+    """
 
     number: int
     role: str
     best: dict[str, float]
     hits: tuple[tuple[str, float], ...]
     families: tuple[str, ...] = ()
-    evidence: float = 0.0
+    evidence: tuple[float, ...] = (0.0,) * len(_SHARES)
     fill: float = 0.0
     product: str = ""
     heat_hit: bool = False
@@ -80,11 +91,10 @@ def look(loaded: LoadedModels, number: int, seed: int) -> Seen:
         return seen
     declared = contents.families([item.hs[:4] for item in scene.declared]).families
     evidence = contents.examine(view, subject, declared)
-    score = min(evidence.heterogeneity.score, 1 - 1e-6)
     return replace(
         seen,
         families=scene.families,
-        evidence=float(np.log(score / (1 - score))) if score > 0 else 0.0,
+        evidence=_evidences(evidence.goods, declared or _NAMES.majority(evidence.goods)),
         fill=_fill(evidence.goods),
         product=_strongest(evidence.goods),
         heat_hit=_points(evidence.heat, scene),
@@ -116,26 +126,27 @@ def contents_settings(scans: Sequence[Seen], cells: dict[str, Any]) -> dict[str,
     cargo = [seen for seen in scans if seen.role.startswith("cargo")]
     formula = _formula([seen for seen in cargo if not seen.is_check])
     check = [seen for seen in cargo if seen.is_check]
+    chosen = _SHARES.index(formula.top_share)
     clean, foreign, small = (_of(check, f"cargo-{role}") for role in ("clean", "foreign", "threat"))
     loaded = [seen for seen in clean if seen.families != ("empty",)]
     empty = _of(check, "cargo-empty")
     single = [seen for seen in loaded if len(seen.families) == 1]
 
     def alerted(seen: Seen) -> bool:
-        return seen.fill > 0 and _sigmoid(formula.a * seen.evidence + formula.b) >= _ALERT_SCORE
+        return seen.fill > 0 and _sigmoid(formula.a * seen.evidence[chosen] + formula.b) >= _ALERT_SCORE
 
     def looks_empty(seen: Seen) -> bool:
         return _sigmoid(formula.empty_slope * (formula.empty_fill - seen.fill)) >= 0.5
 
     metrics: dict[str, Any] = {"note": "simulated scans only", "cells_s0": cells}
     metrics["foreign_goods"] = {
-        "auc": _auc([s.evidence for s in foreign], [s.evidence for s in clean]),
+        "auc": _auc([s.evidence[chosen] for s in foreign], [s.evidence[chosen] for s in clean]),
         **_share("found", foreign, alerted),
         **_share("clean_alerted", clean, alerted),
         **_share("pointing_game", foreign, lambda seen: seen.heat_hit),
     }
     metrics["hidden_small_threats"] = {
-        "auc": _auc([s.evidence for s in small], [s.evidence for s in clean]),
+        "auc": _auc([s.evidence[chosen] for s in small], [s.evidence[chosen] for s in clean]),
         **_share("found", small, alerted),
     }
     metrics["product"] = _share("top1_homogeneous", single, lambda seen: seen.product == seen.families[0])
@@ -178,11 +189,17 @@ def _hits(scene: Scene, found: Sequence[Detection]) -> tuple[tuple[str, float], 
     return tuple(hits)
 
 
+def _evidences(goods: NDArray[np.uint8], declared: Sequence[str]) -> tuple[float, ...]:
+    """Give the mean of the strongest evidence for each share that may be chosen, with the runtime's own formula."""
+    scores = [judge_goods(goods, _NAMES, declared, ContentsCard(**Formula(top_share=share).table()))[0] for share in _SHARES]
+    return tuple(float(np.log(score / (1.0 - score))) if score > 0.0 else 0.0 for score in scores)
+
+
 def _fill(goods: NDArray[np.uint8]) -> float:
-    """Give the share of load in what is load or free space inside: ``fill`` of the formula."""
-    sums = goods.sum(axis=(1, 2), dtype=np.int64)
-    load = int(sums[: len(FAMILIES)].sum() - sums[EMPTY])
-    return load / max(1, load + int(sums[EMPTY]))
+    """Give the share of load cells among cells inside the container: ``fill`` of the formula."""
+    shares = goods.astype(np.float32) / 255.0
+    load = int((shares[: len(FAMILIES)].sum(axis=0) - shares[EMPTY] > Formula().load_threshold).sum())
+    return load / max(1, load + int((shares[EMPTY] > 0.5).sum()))
 
 
 def _strongest(goods: NDArray[np.uint8]) -> str:
@@ -211,12 +228,15 @@ def _threshold(scans: Sequence[Seen], label: str) -> float:
 
 def _formula(scans: Sequence[Seen]) -> Formula:
     clean, foreign = _of(scans, "cargo-clean"), _of(scans, "cargo-foreign")
-    level = float(np.quantile([seen.evidence for seen in clean], 1 - _ALARM_SHARE))
-    slope = _slope(np.array([s.evidence for s in foreign]), np.array([s.evidence for s in clean]))
+    ours, theirs = np.array([seen.evidence for seen in clean]), np.array([seen.evidence for seen in foreign])
+    chosen = int(np.argmax([_auc(theirs[:, place], ours[:, place]) for place in range(len(_SHARES))]))
+    level = float(np.quantile(ours[:, chosen], 1 - _ALARM_SHARE))
+    slope = _slope(theirs[:, chosen], ours[:, chosen])
     empty = float(np.quantile([seen.fill for seen in _of(scans, "cargo-empty")], 0.99))
     loaded = float(np.quantile([s.fill for s in clean if s.families != ("empty",)], 0.01))
     middle = float(np.sqrt(max(empty, 1e-3) * max(loaded, 2e-3)))
     return Formula(
+        top_share=_SHARES[chosen],
         a=round(slope, 3),
         b=round(float(np.log(_ALERT_SCORE / (1 - _ALERT_SCORE))) - slope * level, 3),
         empty_fill=round(middle, 4),
@@ -256,14 +276,22 @@ def _share(name: str, scans: Sequence[Seen], holds: Callable[[Seen], bool]) -> d
     return {name: round(hits / max(1, len(scans)), 3), f"{name}_n": len(scans), f"{name}_interval_95": list(wilson(hits, len(scans)))}
 
 
-def _all(loaded: LoadedModels, count: int, seed: int) -> Iterator[Seen]:
-    for number in track(range(count), description="calibrating"):
-        yield look(loaded, number, seed)
+@functools.cache
+def _models(root: Path) -> LoadedModels:
+    """Load the bundles once in each worker process."""
+    return load_models(root, DevicePolicy.CPU)
+
+
+def _look(order: tuple[Path, int, int]) -> Seen:
+    root, number, seed = order
+    return look(_models(root), number, seed)
 
 
 def calibrate(root: Path, out: Path, count: int, seed: int, reports: tuple[dict[str, Any], dict[str, Any]]) -> None:
     """Write the settings of both bundles; ``reports``: metrics of the detector's tiles and of the contents network's views."""
-    scans = list(_all(load_models(root, DevicePolicy.CPU), count, seed))
+    orders = [(root, number, seed) for number in range(count)]
+    with multiprocessing.get_context("spawn").Pool(_WORKERS) as pool:
+        scans = list(track(pool.imap(_look, orders), description="calibrating", total=count))
     out.mkdir(parents=True, exist_ok=True)
     write_json(out / "detector.json", detector_settings(scans, reports[0]))
     write_json(out / "contents.json", contents_settings(scans, reports[1]))

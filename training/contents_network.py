@@ -9,9 +9,9 @@ The trunk sees an image at 20 mm a pixel and gives a softmax P over K goods fami
     evidence(x) = clip(1 - free(x) - sum of P over allowed, 0, 1) where load(x), else 0           -> ``heatmap``
     n           = number of load cells, k = max(1, round(n * top_share))
     score       = sigmoid(a * mean of the k largest evidences + b); 0 when n = 0                   -> ``score``
-    fill        = S / (S + sum of P[empty]), S = sum of P over all families but ``empty``
+    fill        = n / (n + number of cells with P[empty] > 0.5)
     p_empty     = sigmoid(empty_slope * (empty_fill - fill))
-    product     = p_empty for ``empty``; (1 - p_empty) * (sum of P[family] / S) for the others      -> ``product_probs``
+    product     = p_empty for ``empty``; for the others (1 - p_empty) * sum of P[family] / sum of all these     -> ``product_probs``
 
 The goods map itself (P) leaves the graph too, so that another declaration can be judged later without the network.
 """
@@ -80,7 +80,7 @@ class ExportedContents(nn.Module):
         totals = loads.sum(dim=(2, 3))
         free = 1.0 - loads.sum(dim=1)
         evidence, is_load = self._evidence(loads, free, totals, declared)
-        return self._score(evidence, is_load), evidence[:, None], self._product(goods, totals), goods
+        return self._score(evidence, is_load), evidence[:, None], self._product(goods, totals, is_load), goods
 
     def _evidence(self, loads: Tensor, free: Tensor, totals: Tensor, declared: Tensor) -> tuple[Tensor, Tensor]:
         majority = (totals >= totals.amax(dim=1, keepdim=True)).float()
@@ -99,11 +99,10 @@ class ExportedContents(nn.Module):
         mean = (ordered * (place <= count).float()).sum(dim=1) / count[:, 0]
         return torch.sigmoid(self.formula.a * mean + self.formula.b) * (cells[:, 0] > 0.5).float()
 
-    def _product(self, goods: Tensor, totals: Tensor) -> Tensor:
-        load = totals.sum(dim=1, keepdim=True)
-        space = (goods[:, : self.families] * self.is_empty[None, :, None, None]).sum(dim=(1, 2, 3))[:, None]
+    def _product(self, goods: Tensor, totals: Tensor, is_load: Tensor) -> Tensor:
+        empty = (goods[:, : self.families] * self.is_empty[None, :, None, None]).sum(dim=1)
+        load, space = is_load.sum(dim=(1, 2))[:, None], (empty > 0.5).float().sum(dim=(1, 2))[:, None]
         fill = load / (load + space + _TINY)
         p_empty = torch.sigmoid(self.formula.empty_slope * (self.formula.empty_fill - fill))
-        shares = totals / (load + _TINY)
-        shares = shares / (shares.sum(dim=1, keepdim=True) + _TINY)
+        shares = totals / (totals.sum(dim=1, keepdim=True) + _TINY)
         return self.is_empty * p_empty + (1.0 - p_empty) * shares

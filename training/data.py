@@ -25,7 +25,7 @@ from edge_agent.domain.geometry import Size
 from edge_agent.imaging.attenuation import density
 from edge_agent.imaging.resample import resampled
 from edge_agent.sim.display import draw_rendering, render
-from edge_agent.sim.goods import AIR, CLASSES, LOADS
+from edge_agent.sim.goods import AIR, LOADS
 from edge_agent.sim.machine import Machine, draw_machine, expose, expose_high
 from edge_agent.sim.scene import CargoPlan, Scene, cargo_scene, draw_plan, draw_threats, parcel_scene
 from edge_agent.sim.threat import LABELS
@@ -38,7 +38,7 @@ IGNORED = 255
 MOST_BOXES = 6
 
 _VISIBLE_AT = 0.02
-_DISPLAY_SHARE = 0.35
+_DISPLAY_SHARE = {"tiles": 0.35, "views": 0.5}
 _SINGLE_SHARE = 0.3
 _CLEAR_MAJORITY = 0.6
 
@@ -72,9 +72,9 @@ class Camera:
         return np.stack([high, np.zeros_like(low) if self.is_single else low])
 
 
-def draw_camera(rng: Generator, *, is_cargo: bool) -> Camera:
-    """Draw a virtual scanner."""
-    is_display = is_cargo and bool(rng.random() < _DISPLAY_SHARE)
+def draw_camera(rng: Generator, display_share: float) -> Camera:
+    """Draw a virtual scanner; ``display_share``: how often it exports 8-bit pictures only."""
+    is_display = bool(rng.random() < display_share)
     return Camera(draw_machine(rng), is_display, bool(rng.random() < _SINGLE_SHARE), int(rng.integers(0, 2**31)))
 
 
@@ -92,17 +92,17 @@ def tiles_of(rng: Generator) -> Iterator[tuple[NDArray[np.float16], NDArray[np.f
     Yields:
         (2, 256, 256) float16 and (MOST_BOXES, 5) float32: class (-1 = none), x0, y0, x1, y1 in px.
     """
-    is_cargo = bool(rng.random() < 0.55)
+    is_cargo = bool(rng.random() < 0.5)
     pitch_mm = CARGO_MM if is_cargo else PARCEL_MM
     if is_cargo:
         plan = draw_window(draw_plan(rng), 3200.0, rng)
         clean = cargo_scene(plan, float(rng.uniform(4.2, 6.0)), rng)
     else:
         clean = parcel_scene(float(rng.uniform(1.0, 1.8)), rng)
-    camera = draw_camera(rng, is_cargo=is_cargo)
-    guilty = draw_threats(draw_threats(clean, rng), rng) if is_cargo else draw_threats(clean, rng)
+    camera = draw_camera(rng, _DISPLAY_SHARE["tiles"] if is_cargo else 0.0)
+    guilty = draw_threats(draw_threats(clean, rng), rng)
     before, after = camera.channels(clean, pitch_mm), camera.channels(guilty, pitch_mm)
-    targets = _visible(guilty, before, after, guilty.pitch_mm / pitch_mm)
+    targets = _visible(guilty, before, after)
     for target in targets[:2]:
         corner = _corner_near(target[1:], after.shape[1:], rng)
         yield _cut(after, corner), _boxes_in(targets, corner)
@@ -112,15 +112,17 @@ def tiles_of(rng: Generator) -> Iterator[tuple[NDArray[np.float16], NDArray[np.f
     yield _cut(before, corner), _no_boxes()
 
 
-def _visible(scene: Scene, before: Channels, after: Channels, scale: float) -> NDArray[np.float32]:
-    """Give (n, 5) class and box on the network's grid of the threats that show."""
+def _visible(scene: Scene, before: Channels, after: Channels) -> NDArray[np.float32]:
+    """Give (n, 5) class and box on the network's grid of the threats that show: half of their own pixels change visibly."""
     change = np.abs(after - before).max(axis=0)
+    scale_y, scale_x = (change.shape[axis] / scene.mask.shape[axis] for axis in (0, 1))
     rows = []
-    for found in scene.hidden:
-        x0, y0, x1, y1 = (value * scale for value in found.box)
-        part = change[int(y0) : int(np.ceil(y1)), int(x0) : int(np.ceil(x1))]
-        if part.size and np.percentile(part, 75) > _VISIBLE_AT:
-            rows.append((float(LABELS.index(found.label)), x0, y0, x1, y1))
+    for place, found in enumerate(scene.hidden):
+        y, x = np.nonzero(scene.mask == place + 1)
+        own = change[(y * scale_y).astype(int), (x * scale_x).astype(int)]
+        if own.size and np.median(own) > _VISIBLE_AT:
+            x0, y0, x1, y1 = found.box
+            rows.append((float(LABELS.index(found.label)), x0 * scale_x, y0 * scale_y, x1 * scale_x, y1 * scale_y))
     return np.array(rows, dtype=np.float32).reshape(-1, 5)
 
 
@@ -173,7 +175,7 @@ def view_of(rng: Generator) -> tuple[NDArray[np.float16], NDArray[np.uint8]]:
     if rng.random() < 0.3:
         scene = draw_threats(scene, rng)
     pitch_mm = VIEW_MM * float(np.exp(rng.normal(0.0, 0.06)))
-    channels = draw_camera(rng, is_cargo=True).channels(scene, pitch_mm)
+    channels = draw_camera(rng, _DISPLAY_SHARE["views"]).channels(scene, pitch_mm)
     size = Size(channels.shape[2], channels.shape[1])
     image = np.zeros((2, *VIEW_PX), dtype=np.float16)
     rows, columns = min(size.height, VIEW_PX[0]), min(size.width, VIEW_PX[1])
@@ -246,11 +248,6 @@ def _seeds(seed: int) -> Iterator[SeedSequence]:
 def open_pool(folder: Path) -> tuple[NDArray[np.float16], NDArray[np.float32]]:
     """Map a pool into memory, read-only."""
     return np.load(folder / "images.npy", mmap_mode="r"), np.load(folder / "targets.npy")
-
-
-def class_count() -> int:
-    """Give how many classes a cell can have."""
-    return len(CLASSES)
 
 
 def main() -> None:

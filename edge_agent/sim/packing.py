@@ -40,18 +40,20 @@ def _columns(load: Load, item: Callable[[int, int, Generator], Patch], gap_mm: t
     """Stow items in upright columns, several layers deep; ``ragged``: chance that a column is an item higher or lower."""
     canvas, region, rng = load.canvas, load.region, load.rng
     width, height = (side * rng.uniform(0.93, 1.07) for side in load.family.item_mm)
+    width = min(width, region.width)
     h_px, w_px = canvas.px(height), canvas.px(width)
     height = h_px * canvas.pitch_mm
     variants = [item(h_px, w_px, rng) for _ in range(_VARIANTS)]
     layers = int(rng.integers(load.family.layers[0], load.family.layers[1] + 1))
     fade_px = canvas.px(rng.uniform(20, 400)) if rng.random() < 0.6 else 0
     is_aligned = rng.random() < 0.6  # gaps of one layer behind those of the next let light lines through
-    first = region.x0 + rng.uniform(0, min(width * 0.45, 150.0))
+    spare = min(width * 0.45, 150.0, region.width - width)
+    first = region.x0 + rng.uniform(0, spare)
     gaps = rng.uniform(*gap_mm, int(region.width / width) + 2)
     for _ in range(layers):
-        x = first + rng.normal(0.0, 8.0) if is_aligned else region.x0 + rng.uniform(0, min(width * 0.45, 150.0))
+        x = first + rng.normal(0.0, 8.0) if is_aligned else region.x0 + rng.uniform(0, spare)
         place = 0
-        while x + width <= region.x1 + 1.0:
+        while x + width <= region.x1 + 25.0:
             rows = max(1, int(region.height / height) + (int(rng.integers(-1, 2)) if rng.random() < ragged else 0))
             if canvas.sees(x, x + width):
                 column = np.concatenate([variants[i] for i in rng.integers(0, _VARIANTS, rows)])

@@ -71,17 +71,6 @@ def polygon(height: int, width: int, corners: Sequence[tuple[float, float]]) -> 
     return inside.astype(np.float32)
 
 
-def line(height: int, width: int, ends: tuple[float, float, float, float], thickness_px: float) -> Patch:
-    """Give a rod between two points; ``ends``: x0, y0, x1, y1 as shares of width and height."""
-    x0, x1 = ends[0] * width, ends[2] * width
-    y0, y1 = ends[1] * height, ends[3] * height
-    across, down = x1 - x0, y1 - y0
-    x, y = np.arange(width)[None, :] + 0.5 - x0, np.arange(height)[:, None] + 0.5 - y0
-    along = np.clip((x * across + y * down) / max(across**2 + down**2, 1e-6), 0.0, 1.0)
-    distance = np.hypot(x - along * across, y - along * down)
-    return np.clip(thickness_px / 2 + 0.5 - distance, 0.0, 1.0).astype(np.float32)
-
-
 def turned(patch: Patch, degrees: float) -> Patch:
     """Give the patch rotated about its middle, on a grid that holds it whole (linear interpolation)."""
     height, width = patch.shape

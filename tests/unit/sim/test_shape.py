@@ -50,11 +50,6 @@ def test_blurring_keeps_a_plain_surface_and_the_mean_of_a_spot():
     assert float(shape.blurred(spot, 2).sum()) == pytest.approx(1.0, abs=1e-5)
 
 
-def test_a_rod_is_as_thick_as_asked():
-    rod = shape.line(40, 100, (0.1, 0.5, 0.9, 0.5), 6.0)
-    assert float(rod[:, 50].sum()) == pytest.approx(6.0, abs=0.6)
-
-
 def test_a_frame_is_empty_inside():
     assert shape.frame(20, 30, 3)[10, 15] == 0.0
     assert shape.frame(4, 4, 3).min() == 1.0

@@ -62,13 +62,13 @@ def test_views_carry_a_class_for_every_cell(seed):
     assert cells.shape == (VIEW_PX[0] // STRIDE, VIEW_PX[1] // STRIDE)
     assert set(np.unique(cells)) <= {*range(len(CLASSES)), IGNORED}
     blank = np.kron(cells == AIR, np.ones((STRIDE, STRIDE), dtype=bool))
-    assert float(image[0][blank].mean()) < 0.15
+    assert float(np.median(image[0][blank])) < 0.1  # a dead detector or a beam that was off darkens some of it
     assert (cells != IGNORED).mean() > 0.7
 
 
-def test_a_parcel_scanner_never_makes_a_display_picture():
-    assert not any(draw_camera(default_rng(seed), is_cargo=False).is_display for seed in range(60))
-    assert any(draw_camera(default_rng(seed), is_cargo=True).is_display for seed in range(60))
+def test_display_pictures_are_as_frequent_as_asked():
+    assert not any(draw_camera(default_rng(seed), 0.0).is_display for seed in range(60))
+    assert 20 < sum(draw_camera(default_rng(seed), 0.5).is_display for seed in range(60)) < 40
 
 
 def test_cards_are_written_as_toml_that_reads_back():
