@@ -7,9 +7,10 @@ The trunk sees an image at 20 mm a pixel and gives a softmax P over K goods fami
     load(x)     = 1 - free(x) > load_threshold
     allowed     = the declared families without ``empty``; if nothing is declared, the family with the largest sum of P
     evidence(x) = clip(1 - free(x) - sum of P over allowed, 0, 1) where load(x), else 0           -> ``heatmap``
-    n           = number of load cells, k = max(1, round(n * top_share))
+    n, inside   = number of cells with load, and of cells with load or with P[empty] > 0.5
+    k           = max(1, round(inside * top_share))
     score       = sigmoid(a * mean of the k largest evidences + b); 0 when n = 0                   -> ``score``
-    fill        = n / (n + number of cells with P[empty] > 0.5)
+    fill        = n / inside
     p_empty     = sigmoid(empty_slope * (empty_fill - fill))
     product     = p_empty for ``empty``; for the others (1 - p_empty) * sum of P[family] / sum of all these     -> ``product_probs``
 
@@ -21,6 +22,7 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import Tensor, nn
 
+from edge_agent.inference.heads import INSIDE_AT
 from training.network import Conv
 
 _TINY = 1e-6
@@ -80,7 +82,10 @@ class ExportedContents(nn.Module):
         totals = loads.sum(dim=(2, 3))
         free = 1.0 - loads.sum(dim=1)
         evidence, is_load = self._evidence(loads, free, totals, declared)
-        return self._score(evidence, is_load), evidence[:, None], self._product(goods, totals, is_load), goods
+        empty = (goods[:, : self.families] * self.is_empty[None, :, None, None]).sum(dim=1)
+        loaded = is_load.sum(dim=(1, 2))[:, None]
+        inside = torch.maximum(is_load, (empty > INSIDE_AT).float()).sum(dim=(1, 2))[:, None]
+        return self._score(evidence, loaded, inside), evidence[:, None], self._product(totals, loaded / (inside + _TINY)), goods
 
     def _evidence(self, loads: Tensor, free: Tensor, totals: Tensor, declared: Tensor) -> tuple[Tensor, Tensor]:
         majority = (totals >= totals.amax(dim=1, keepdim=True)).float()
@@ -90,19 +95,15 @@ class ExportedContents(nn.Module):
         is_load = ((1.0 - free) > self.formula.load_threshold).float()
         return (1.0 - free - explained).clamp(0.0, 1.0) * is_load, is_load
 
-    def _score(self, evidence: Tensor, is_load: Tensor) -> Tensor:
+    def _score(self, evidence: Tensor, loaded: Tensor, inside: Tensor) -> Tensor:
         flat = evidence.flatten(1)
         ordered = torch.sort(flat, dim=1, descending=True).values
         place = torch.cumsum(torch.ones_like(flat), dim=1)
-        cells = is_load.flatten(1).sum(dim=1, keepdim=True)
-        count = torch.round(cells * self.formula.top_share).clamp(min=1.0)
+        count = torch.round(inside * self.formula.top_share).clamp(min=1.0)
         mean = (ordered * (place <= count).float()).sum(dim=1) / count[:, 0]
-        return torch.sigmoid(self.formula.a * mean + self.formula.b) * (cells[:, 0] > 0.5).float()
+        return torch.sigmoid(self.formula.a * mean + self.formula.b) * (loaded[:, 0] > 0.5).float()
 
-    def _product(self, goods: Tensor, totals: Tensor, is_load: Tensor) -> Tensor:
-        empty = (goods[:, : self.families] * self.is_empty[None, :, None, None]).sum(dim=1)
-        load, space = is_load.sum(dim=(1, 2))[:, None], (empty > 0.5).float().sum(dim=(1, 2))[:, None]
-        fill = load / (load + space + _TINY)
+    def _product(self, totals: Tensor, fill: Tensor) -> Tensor:
         p_empty = torch.sigmoid(self.formula.empty_slope * (self.formula.empty_fill - fill))
         shares = totals / (totals.sum(dim=1, keepdim=True) + _TINY)
         return self.is_empty * p_empty + (1.0 - p_empty) * shares

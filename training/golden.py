@@ -21,8 +21,6 @@ from edge_agent.sim.machine import draw_machine, expose
 from edge_agent.sim.scene import CargoPlan, Scene, cargo_scene, parcel_scene, with_threats
 from training.card import renew_hashes
 
-_SIDE_PX = 240
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Case:
@@ -61,31 +59,37 @@ def write_expectations(root: Path) -> None:
 
 def _detection_cases() -> list[Case]:
     rng = default_rng(20)
-    plan = CargoPlan((6,), window_mm=(1500.0, 1500.0), margins_mm=(150.0, 120.0, 60.0))
-    clean = cargo_scene(plan, 5.0, rng)
-    guilty = with_threats(_narrowed(clean, _SIDE_PX + 160), ("handgun", "bricks"), rng)
-    parcel = with_threats(parcel_scene(2.0, default_rng(21)), ("knife",), default_rng(22))
+    garments = CargoPlan((17,), window_mm=(1500.0, 1250.0), margins_mm=(150.0, 120.0, 60.0))
+    clean = _narrowed(cargo_scene(garments, 5.0, rng), 380)
+    guilty = with_threats(clean, ("handgun", "dense"), rng)
+    parcel = with_threats(parcel_scene(2.0, default_rng(21)), ("handgun",), default_rng(22))
     return [
-        _case("cargo-threat", guilty, ("1701",), "sugar in sacks, with a handgun and packets among them"),
-        _case("cargo-clean", _narrowed(clean, _SIDE_PX + 160), ("1701",), "the same sugar with nothing in it"),
-        _case("parcel-threat", parcel, (), "a parcel with a knife"),
+        _case("cargo-threat", guilty, 1, ("6109",), "garments in cartons, with a handgun and a heavy block among them"),
+        _case("cargo-clean", clean, 1, ("6109",), "the same garments with nothing in them"),
+        _case("parcel-threat", parcel, 1, (), "a parcel with a handgun"),
     ]
 
 
 def _contents_cases() -> list[Case]:
     stowed = CargoPlan((4,), feet=20, is_high=False)
     return [
-        _case("as-declared", cargo_scene(stowed, 16.0, default_rng(31)), ("0901",), "coffee, declared as coffee"),
-        _case("foreign", cargo_scene(replace(stowed, foreign=14), 16.0, default_rng(32)), ("0901",), "coffee with machines behind it"),
-        _case("empty", cargo_scene(CargoPlan((), feet=20, is_high=False), 16.0, default_rng(33)), ("0000",), "an empty container"),
+        _case("as-declared", cargo_scene(stowed, 5.0, default_rng(31)), 3, ("0901",), "coffee, declared as coffee"),
+        _case("foreign", cargo_scene(replace(stowed, foreign=14), 5.0, default_rng(32)), 3, ("0901",), "coffee with machines among it"),
+        _case("empty", cargo_scene(replace(stowed, loads=()), 5.0, default_rng(33)), 3, ("0000",), "an empty container"),
     ]
 
 
-def _case(name: str, scene: Scene, declared: tuple[str, ...], why: str) -> Case:
-    """Expose a scene with a 12-bit machine: fewer levels, so that the file stays small."""
+def _case(name: str, scene: Scene, binning: int, declared: tuple[str, ...], why: str) -> Case:
+    """Expose a scene with a 12-bit machine and add up ``binning`` x ``binning`` px, so that the file stays small."""
     machine = replace(draw_machine(default_rng(7)), bits=12, dead_rows=())
-    planes = expose(scene, machine, default_rng(8))
-    return Case(name, "cargo" if scene.is_cargo else "parcel", scene.pitch_mm, planes, declared, why)
+    high, low = (_binned(plane, binning) for plane in expose(scene, machine, default_rng(8)))
+    return Case(name, "cargo" if scene.is_cargo else "parcel", scene.pitch_mm * binning, (high, low), declared, why)
+
+
+def _binned(plane: NDArray[np.uint16], binning: int) -> NDArray[np.uint16]:
+    height, width = (side // binning for side in plane.shape)
+    blocks = plane[: height * binning, : width * binning].reshape(height, binning, width, binning)
+    return np.rint(blocks.mean(axis=(1, 3))).astype(np.uint16)
 
 
 def _narrowed(scene: Scene, rows: int) -> Scene:

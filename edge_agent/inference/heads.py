@@ -12,6 +12,9 @@ from edge_agent.inference.card import ContentsCard
 EMPTY = "empty"
 """The family of an empty container: part of the labels, and free space wherever there is load."""
 
+INSIDE_AT = 0.5
+"""A cell with so much empty space lies inside the container, as every cell with load does."""
+
 MOST_CANDIDATES = 1000
 """Candidates a tile that go on to the merging."""
 
@@ -57,7 +60,9 @@ def judge_goods(
 ) -> tuple[float, NDArray[np.float32]]:
     """Give score and heat map (h, w) of a stored goods map against declared families: the formula of the graph, in numpy.
 
-    Evidence is the share of everything that is neither declared nor background nor empty space; it counts where there is load.
+    Evidence is the share of everything that is neither declared nor background nor empty space; it counts where there is load. Its
+    strongest cells are a share of all cells inside the container, so that a speck in an empty one does not count as a whole load.
+    No load gives 0: there is nothing that could differ from the declaration.
     """
     shares = goods.astype(np.float32) / 255.0
     names = (*classes.families, *classes.background)
@@ -65,17 +70,17 @@ def judge_goods(
     allowed = shares[[i for i, name in enumerate(names) if name in declared and name != EMPTY]].sum(axis=0) + free
     load = (1.0 - free) > formula.load_threshold
     evidence = np.clip(1.0 - allowed, 0.0, 1.0) * load
-    return evidence_score(evidence, load, formula), evidence.astype(np.float32)
+    inside = load | (shares[names.index(EMPTY)] > INSIDE_AT)
+    score = evidence_score(evidence, inside, formula) if load.any() else 0.0
+    return score, evidence.astype(np.float32)
 
 
-def evidence_score(evidence: NDArray[np.float32], load: NDArray[np.bool_], formula: ContentsCard) -> float:
-    """Give the calibrated mean of the strongest share of the evidence over the load: sigmoid(a * mean + b).
+def evidence_score(evidence: NDArray[np.float32], inside: NDArray[np.bool_], formula: ContentsCard) -> float:
+    """Give the calibrated mean of the strongest share of the evidence inside the container: sigmoid(a * mean + b).
 
-    ``evidence``, ``load``: (h, w). No load gives 0: there is nothing that could differ from the declaration.
+    ``evidence``, ``inside``: (h, w); at least one cell is inside.
     """
-    values = evidence[load]
-    if values.size == 0:
-        return 0.0
+    values = evidence[inside]
     count = max(1, round(values.size * formula.top_share))
     top = np.partition(values, values.size - count)[-count:]
     return float(1.0 / (1.0 + np.exp(-(formula.a * float(top.mean()) + formula.b))))

@@ -1,7 +1,5 @@
 """Raw outputs by hand: which candidates they are, and what a stored goods map says under another declaration."""
 
-import math
-
 import numpy as np
 import pytest
 
@@ -36,7 +34,20 @@ def goods(*cells: tuple[float, float, float, float]) -> np.ndarray:
 def test_declared_goods_give_no_evidence_and_others_give_their_share() -> None:
     score, heat = judge_goods(goods((0, 1, 0, 0), (0, 0, 1, 0), (1, 0, 0, 0), (0, 0, 0, 1)), CLASSES, ("beef",), FORMULA)
     assert heat.tolist() == [[0.0, 1.0, 0.0, 0.0]]
-    assert score == pytest.approx(1 / (1 + math.exp(-5.0)))  # the stronger half of two load cells is the tyres
+    assert score == pytest.approx(0.5)  # the stronger half of three cells inside, rounded to two: the tyres and a cell without evidence
+
+
+def test_a_speck_in_an_empty_container_is_not_a_load() -> None:
+    full = judge_goods(goods(*[(0, 0, 1, 0)] * 8), CLASSES, ("empty",), FORMULA)[0]
+    speck = judge_goods(goods((0, 0, 1, 0), *[(1, 0, 0, 0)] * 7), CLASSES, ("empty",), FORMULA)[0]
+    assert full > 0.99
+    assert speck < 0.1
+
+
+def test_air_around_the_container_changes_no_score() -> None:
+    cells = ((0, 1, 0, 0), (0, 0, 1, 0), (1, 0, 0, 0), (1, 0, 0, 0))
+    alone = judge_goods(goods(*cells), CLASSES, ("beef",), FORMULA)[0]
+    assert judge_goods(goods(*cells, *[(0, 0, 0, 1)] * 20), CLASSES, ("beef",), FORMULA)[0] == alone == pytest.approx(0.5)
 
 
 def test_a_load_under_an_empty_declaration_is_evidence_everywhere() -> None:
