@@ -20,6 +20,7 @@ from edge_agent.domain.capture import SubjectKind
 from edge_agent.domain.clock import Clock
 from edge_agent.domain.declaration import DeclaredItem
 from edge_agent.domain.drop import Completeness, Drop, ProbeResult
+from edge_agent.domain.finding import Detection
 from edge_agent.domain.ids import ScannerId, SiteId, content_digest, scan_id
 from edge_agent.domain.member import MemberDigest
 from edge_agent.domain.profile import Need, Profile
@@ -115,6 +116,11 @@ class Workbench:
         scan = assemble(record, decoded.views, scanner)
         notes = distinct(record.particulars.notes, decoded.notes, missing_views(scan, scanner))
         return Outcome(drop, digests, record.particulars, scan, self.engine.judge(scan, notes), None)
+
+    def alerts(self, detection: Detection) -> bool:
+        """Tell whether a detection alone is enough for an alert."""
+        levels = self.engine.loaded.models.alert_levels
+        return detection.score >= self.engine.policy.of(self._subject()).levels(detection.label, levels[detection.label]).alert_at
 
     def _record(self, drop: Drop, digests: tuple[MemberDigest, ...], probe: ProbeResult) -> Record:
         if probe.completeness is Completeness.WAITING:  # nobody will bring what is missing

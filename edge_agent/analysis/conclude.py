@@ -101,7 +101,10 @@ def _alert_at(label: str, evidence: Evidence, policy: SubjectPolicy) -> float:
 def _of_heterogeneity(finding: Heterogeneity, declaration: Declaration | None, alert_at: float) -> Sequence[Reason]:
     if finding.score < alert_at:
         return ()
-    code = "declared-empty-but-loaded" if declaration is not None and declaration.is_empty else "heterogeneity"
+    if declaration is not None and declaration.is_empty:
+        code = "declared-empty-but-loaded"
+    else:
+        code = "heterogeneity" if finding.declared else "mixed-load"
     params: dict[str, Scalar] = {
         "score": round(finding.score, 4),
         "threshold": round(alert_at, 4),

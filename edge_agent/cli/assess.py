@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
             body = _body(outcome, bench)
             (_print_json if args.json else _print_words)(outcome, body)
             if args.out is not None:
-                _write(args.out, outcome, body)
+                _write(args.out, outcome, body, bench)
             all_judged = all_judged and body is not None and body.conclusion != "unassessable"
     return 0 if all_judged else 3
 
@@ -134,7 +134,7 @@ def _lines(body: AssessmentBody) -> Iterator[str]:
         yield f"{', '.join(sorted(advisory))}: {catalogue.ADVISORY}"
 
 
-def _write(folder: Path, outcome: Outcome, body: AssessmentBody | None) -> None:
+def _write(folder: Path, outcome: Outcome, body: AssessmentBody | None, bench: Workbench) -> None:
     """Write ``<stem>.json`` and one picture a view."""
     if body is None or outcome.scan is None:
         return
@@ -143,24 +143,26 @@ def _write(folder: Path, outcome: Outcome, body: AssessmentBody | None) -> None:
     (folder / f"{stem}.json").write_bytes(body.model_dump_json(by_alias=True, exclude_none=True, indent=2).encode())
     for view in outcome.scan.views:
         picture = folder / f"{stem}.{view.name}.png"
-        picture.write_bytes(png_bytes(_drawn(outcome, view, body)))
+        picture.write_bytes(png_bytes(_drawn(outcome, view, body, bench)))
         print(f"  picture: {picture}", file=sys.stderr)
 
 
-def _drawn(outcome: Outcome, view: View, body: AssessmentBody) -> NDArray[np.uint8]:
+def _drawn(outcome: Outcome, view: View, body: AssessmentBody, bench: Workbench) -> NDArray[np.uint8]:
     """Give the picture of one view: (h, w, 3) uint8 RGB with boxes, heat map, dark areas and caption."""
     judgement = outcome.judgement
     assert judgement is not None  # noqa: S101 - only judged scans are drawn
     plane = view.plane(Energy.HIGH, Energy.SINGLE, Energy.LOW) or view.planes[0]
     shown = [finding for finding in judgement.findings if not isinstance(finding, WeightEstimate) and finding.view == view.name]
+    detections = [finding for finding in shown if isinstance(finding, Detection)]
     overlay = Overlay(
-        detections=tuple(finding for finding in shown if isinstance(finding, Detection)),
+        detections=tuple(one for one in detections if bench.alerts(one)),
+        hints=tuple(one.box for one in detections if not bench.alerts(one)),
         heat=next((maps.heat for maps in judgement.maps if maps.view == view.name), None),
         dark=dark_area(plane, view.load),
         regions=tuple(box for finding in shown if isinstance(finding, Heterogeneity) for box in finding.regions),
     )
-    word, _ = catalogue.conclusion(body.conclusion)
-    return draw_assessment(to_grey(plane), overlay, Caption(body.conclusion, word, tuple(_lines(body))))
+    title = f"{catalogue.clean(outcome.drop.members[0].name)}, view {view.name}"
+    return draw_assessment(to_grey(plane), overlay, Caption(body.conclusion, title, tuple(_lines(body))))
 
 
 def _headings(text: str) -> tuple[str, ...]:

@@ -28,7 +28,7 @@ ADVISORY = "advisory, not commissioned"
 _REASONS = {
     "detection-alert": "{label} in view {view}, {count} found: best score {score}, alert from {threshold}",
     "heterogeneity": "the load differs from the declared goods ({families}): score {score}, alert from {threshold}",
-    "goods-mismatch": "the load looks like {found}, declared is {declared}",
+    "mixed-load": "nothing usable is declared, and part of the load is unlike the rest ({families}): score {score}, alert from {threshold}",
     "declared-empty-but-loaded": "declared empty, but loaded: score {score}, alert from {threshold}",
     "declared-goods-but-empty": "goods are declared, but it looks empty: score {score}, alert from {threshold}",
     "pixels-seen-before": "the same picture was delivered before for another subject (scan {twin})",

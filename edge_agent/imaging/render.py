@@ -45,12 +45,17 @@ class Caption:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Overlay:
-    """What is drawn over the picture, all in px of the plane. ``heat``: (h, w) float32 in [0, 1] on any grid that spans the plane."""
+    """What is drawn over the picture, all in px of the plane.
+
+    ``detections`` alert and are named; ``hints`` are shown below the alert level, thin and without words. ``heat``: (h, w) float32 in
+    [0, 1] on any grid that spans the plane.
+    """
 
     detections: tuple[Detection, ...] = ()
     heat: NDArray[np.float32] | None = None
     dark: DarkArea | None = None
     regions: tuple[Box, ...] = ()
+    hints: tuple[Box, ...] = ()
 
 
 def to_grey(plane: Plane) -> NDArray[np.uint8]:
@@ -104,6 +109,9 @@ def draw_assessment(grey: NDArray[np.uint8], overlay: Overlay, caption: Caption)
             _name_dark(canvas, box.scaled(scale, scale), pen)
     for box in overlay.regions:
         _frame(canvas, box.scaled(scale, scale), AMBER, pen)
+    for box in overlay.hints:
+        x0, y0, x1, y1 = _corners(canvas, box.scaled(scale, scale))
+        cv2.rectangle(canvas, (x0, y0), (x1 - 1, y1 - 1), _MUTED, 1)
     for detection in reversed(overlay.detections):
         _frame(canvas, detection.box.scaled(scale, scale), RED, pen)
     for detection in reversed(overlay.detections):
@@ -217,6 +225,7 @@ def _caption_block(width: int, overlay: Overlay, caption: Caption, pen: _Pen) ->
 def _legend(block: Rgb, origin: tuple[int, int], overlay: Overlay, pen: _Pen) -> None:
     entries = [
         (bool(overlay.detections), RED, "object found, with its probability"),
+        (bool(overlay.hints), _MUTED, "weaker sign, below the alert level"),
         (overlay.heat is not None or bool(overlay.regions), AMBER, "unlike the declared goods"),
         (overlay.dark is not None and bool(overlay.dark.boxes), _DARK, _DARK_WORDS),
     ]

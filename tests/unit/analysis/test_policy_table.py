@@ -101,6 +101,11 @@ def test_a_load_under_an_empty_declaration_is_named_as_such() -> None:
     assert [reason.code for reason in conclude(evidence(differs(0.95)), CARGO).reasons] == ["heterogeneity"]
 
 
+def test_without_usable_declaration_the_reason_is_a_load_of_several_kinds() -> None:
+    mixed = Heterogeneity(0.95, (), ("beef",), False, "side", "contents/1")
+    assert ["mixed-load"] == [reason.code for reason in conclude(evidence(mixed, declaration=None), CARGO).reasons]
+
+
 def test_an_empty_container_alerts_only_where_goods_were_declared() -> None:
     looks_empty = ProductGuess((("empty", 0.97), ("beef", 0.03)), "side", "contents/1")
     assert [reason.code for reason in conclude(evidence(looks_empty), CARGO).reasons] == ["declared-goods-but-empty"]

@@ -25,7 +25,7 @@ def test_every_reason_for_setting_a_scan_aside_has_words():
     [
         "detection-alert",
         "heterogeneity",
-        "goods-mismatch",
+        "mixed-load",
         "declared-empty-but-loaded",
         "declared-goods-but-empty",
         "pixels-seen-before",

@@ -123,3 +123,9 @@ def test_an_8_bit_picture_is_shown_as_it_is() -> None:
 def test_heat_colours_go_from_pale_to_dark_red_and_clip() -> None:
     colours = pseudo_colour_heat(np.array([[-1.0, 0.0, 0.5, 1.0, 2.0]], dtype=np.float32))
     assert colours[0].tolist() == [[255, 240, 120], [255, 240, 120], [250, 140, 30], [170, 0, 30], [170, 0, 30]]
+
+
+def test_a_hint_is_a_thin_frame_without_the_colour_of_an_alert():
+    grey = np.full((600, 1500), 200, dtype=np.uint8)
+    picture = draw_assessment(grey, Overlay(hints=(Box(700, 300, 800, 400),)), CAPTION)[:600]
+    assert (picture != 200).any(axis=2).sum() == 4 * 99
