@@ -131,8 +131,9 @@ class Arrivals:
             events.folder_found(self.scanner_id)
         drops = unseen(group(self.scanner_id, files, profile), seen)
         found = survey(self._watched, drops, clock.monotonic())
-        if found.vanished:
-            events.drop_vanished(self.scanner_id, len([key for key in found.vanished if key not in seen]))
+        gone = [key for key in found.vanished if key not in seen]
+        if gone:
+            events.drop_vanished(self.scanner_id, len(gone))
         self._watched = {}
         again_at = clock.monotonic() + self._reconcile_s
         for key, watched in found.watched.items():

@@ -40,11 +40,6 @@ class Spooled:
     folder: Path
     digests: tuple[MemberDigest, ...]
 
-    @property
-    def sidecar_sha256(self) -> str | None:
-        """SHA-256 (hex) of the side-car, None when the drop has none."""
-        return next((digest.sha256 for digest in self.digests if digest.role == "sidecar"), None)
-
 
 class Spool:
     """The spool below ``root``. One thread at a time; one process at a time (the ledger's lock sees to it)."""
