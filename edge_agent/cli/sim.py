@@ -13,7 +13,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from edge_agent.errors import ConfigInvalid, ConfigUnreadable
 from edge_agent.sim.habit import HABITS, MIXED, choose
-from edge_agent.sim.scanner import PROFILES, Order, Shot, shoot
+from edge_agent.sim.scanner import CARGO_PROFILES, PROFILES, Order, Shot, shoot
+from edge_agent.sim.scenario import SCENARIOS
 from edge_agent.telemetry.clock import SystemClock
 
 
@@ -33,6 +34,14 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument(
         "--threat-share", type=_share, default=0.3, metavar="P", help="share of scans with something to find, 0 to 1 (default: 0.3)"
     )
+    parser.add_argument(
+        "--scenario",
+        choices=sorted(SCENARIOS),
+        metavar="NAME",
+        help="a fixed load with concealed goods instead of drawn ones: "
+        + "; ".join(f"{name} ({one.words})" for name, one in sorted(SCENARIOS.items()))
+        + ". With --threat-share 0 the same load without them",
+    )
     parser.add_argument("--habit", choices=(*HABITS, MIXED), default="atomic", help="how files appear in the folder (default: atomic)")
     parser.add_argument("--truth", type=Path, metavar="FILE", help="write what is in every scan, as JSON lines")
     parser.add_argument("--start", type=_moment, metavar="TIME", help="when the first scan was taken, ISO 8601 with offset (default: now)")
@@ -43,10 +52,13 @@ def run(args: argparse.Namespace) -> int:
     """Write the scans.
 
     Raises:
-        ConfigUnreadable: the folder or the truth file cannot be written. ConfigInvalid: the truth file lies in the scanner's folder.
+        ConfigUnreadable: the folder or the truth file cannot be written. ConfigInvalid: the truth file lies in the scanner's folder, or
+            a parcel scanner is asked for a scenario.
     """
     if args.truth is not None and args.truth.resolve().parent == args.out.resolve():
         raise ConfigInvalid("--truth must not lie in the scanner's folder: a scanner does not write it")
+    if args.scenario is not None and args.profile not in CARGO_PROFILES:
+        raise ConfigInvalid(f"--scenario needs a cargo scanner (--profile {' or '.join(CARGO_PROFILES)}), not {args.profile}")
     try:
         args.out.mkdir(parents=True, exist_ok=True)
         if args.truth is None:
@@ -60,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _write_all(args: argparse.Namespace, truth: TextIO | None) -> None:
-    order = Order(args.profile, args.seed, args.threat_share)
+    order = Order(args.profile, args.seed, args.threat_share, args.scenario)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
         bar = progress.add_task(f"{args.profile} to {args.out}", total=args.scans)

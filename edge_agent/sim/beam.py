@@ -1,10 +1,12 @@
 """Beams and Beer-Lambert: from areal densities to the share of the detector's signal that is left.
 
-A spectrum is cut into bins of equal signal; each bin has its mean coefficient for every basis material. The detector integrates
-energy, so a photon counts by its energy times the chance that the scintillator stops it.
+A spectrum is cut into a few bins, narrower at both ends: its softest part decides what thin things do, its hardest part what is left
+behind thick ones. Each bin has its mean coefficient for every basis material. The detector integrates energy, so a photon counts by its
+energy times the chance that the scintillator stops it.
 """
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,8 +14,8 @@ from numpy.typing import NDArray
 
 from edge_agent.sim.material import BASIS, mass_attenuation
 
-_BINS = 12
-_ROWS_AT_ONCE = 64
+_BINS = 8
+_ROWS_AT_ONCE = 24
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,8 +49,24 @@ def bremsstrahlung(peak_kev: float, filters: tuple[Layer, ...], scintillator: La
 
 
 def mono(energy_kev: float) -> Beam:
-    """Give a beam of one energy, as an isotope's line or a test needs it."""
+    """Give a beam of one energy."""
     return _binned(np.array([energy_kev]), np.array([1.0]))
+
+
+LINES_KEV = {"Co-60": ((1173.2, 0.9985), (1332.5, 0.9998)), "Cs-137": ((661.7, 0.851),)}
+"""Energies and photons per decay of the isotopes used in gamma-ray portals."""
+
+
+@functools.cache
+def isotope(name: str) -> Beam:
+    """Give a gamma-ray portal's beam: the isotope's lines behind a steel capsule, in 50 mm of caesium iodide.
+
+    Raises:
+        KeyError: there is no such isotope.
+    """
+    energy, photons = (np.array(column, dtype=np.float64) for column in zip(*LINES_KEV[name], strict=True))
+    detected = 1.0 - Layer("caesium-iodide", 22.5).passed(energy)
+    return _binned(energy, photons * energy * Layer("iron", 2.0).passed(energy) * detected)
 
 
 @functools.cache
@@ -73,20 +91,31 @@ def tube_low(kilovolt: float) -> Beam:
 
 def transmission(areal: NDArray[np.float32], beam: Beam) -> NDArray[np.float32]:
     """Give the share of signal left, (h, w) float32 in (0, 1], behind ``areal`` (materials, h, w) g/cm2."""
+    left: NDArray[np.float32] = transmissions(areal, (beam,))[0]
+    return left
+
+
+def transmissions(areal: NDArray[np.float32], beams: Sequence[Beam]) -> NDArray[np.float32]:
+    """Give ``transmission`` for several beams at once, (beams, h, w) float32."""
     materials, height, width = areal.shape
-    out = np.empty((height, width), dtype=np.float32)
+    table = np.concatenate([beam.attenuation for beam in beams])
+    starts = np.cumsum([0, *(beam.weights.size for beam in beams)])
+    out = np.empty((len(beams), height, width), dtype=np.float32)
     for top in range(0, height, _ROWS_AT_ONCE):
         part = areal[:, top : top + _ROWS_AT_ONCE].reshape(materials, -1)
-        used = part.any(axis=1)
-        exponent = beam.attenuation[:, used] @ part[used]
-        np.exp(np.negative(exponent, out=exponent), out=exponent)
-        out[top : top + _ROWS_AT_ONCE] = (beam.weights @ exponent).reshape(-1, width)
+        used = part.max(axis=1) > 0.0
+        left = -table[:, used] @ part[used]
+        np.exp(left, out=left)
+        for place, beam in enumerate(beams):
+            share = beam.weights @ left[starts[place] : starts[place + 1]]
+            out[place, top : top + _ROWS_AT_ONCE] = share.reshape(-1, width)
     return out
 
 
 def _binned(energy: NDArray[np.float64], signal: NDArray[np.float64]) -> Beam:
     share = signal / signal.sum()
-    bins = np.minimum((np.cumsum(share) - share / 2) * _BINS, _BINS - 1).astype(int)
+    edges = np.linspace(0.0, 1.0, _BINS + 1)[1:-1]
+    bins = np.searchsorted(edges * edges * (3.0 - 2.0 * edges), np.cumsum(share) - share / 2)
     coefficients = np.stack([mass_attenuation(name, energy) for name in BASIS], axis=1)
     weights = np.bincount(bins, share, minlength=_BINS)
     means = np.stack([np.bincount(bins, share * column, minlength=_BINS) for column in coefficients.T], axis=1)

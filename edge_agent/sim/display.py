@@ -12,7 +12,8 @@ class Rendering:
     """How a station shows transmission. ``black``, ``white``: transmissions shown as black and white; ``gamma``: the curve between.
 
     ``logarithmic``: share of a logarithmic curve mixed in (it opens the dark parts); ``sharpen``: strength of the edge enhancement.
-    ``dark_columns``: share of the width at the left where the beam was off.
+    ``dark_columns``: share of the width at the left where the beam was off. ``bars``: rows shown white (1.0) or black (0.0) from side to
+    side, as (share of the height, level): a detector that failed after the calibration.
     """
 
     black: float
@@ -21,17 +22,21 @@ class Rendering:
     logarithmic: float
     sharpen: float
     dark_columns: float = 0.0
+    bars: tuple[tuple[float, float], ...] = ()
 
 
 def draw_rendering(rng: Generator) -> Rendering:
-    """Draw a station's habits: mostly a nearly linear curve that leaves dense loads black."""
+    """Draw a station's habits: mostly a linear curve with air at 254, walls at 210 to 230 and dense loads below 15, as on real exports."""
+    is_plain = rng.random() < 0.65
+    bars = tuple((float(rng.random()), float(rng.random() < 0.8)) for _ in range(int(rng.integers(1, 4)))) if rng.random() < 0.12 else ()
     return Rendering(
-        black=float(rng.uniform(0.0, 0.06)),
-        white=float(rng.uniform(0.9, 1.0)),
-        gamma=float(np.exp(rng.normal(0.0, 0.25))),
-        logarithmic=float(rng.uniform(0.2, 0.7)) if rng.random() < 0.25 else 0.0,
+        black=float(rng.uniform(0.0, 0.015) if is_plain else rng.uniform(0.0, 0.06)),
+        white=float(rng.uniform(0.97, 1.0) if is_plain else rng.uniform(0.9, 1.0)),
+        gamma=float(np.exp(rng.normal(0.0, 0.08 if is_plain else 0.25))),
+        logarithmic=float(rng.uniform(0.2, 0.7)) if not is_plain and rng.random() < 0.4 else 0.0,
         sharpen=float(rng.uniform(0.0, 0.8)),
         dark_columns=float(rng.uniform(0.01, 0.2)) if rng.random() < 0.04 else 0.0,
+        bars=bars,
     )
 
 
@@ -47,5 +52,24 @@ def render(high: NDArray[np.uint16], look: Rendering) -> NDArray[np.uint8]:
         around = padded[:-2, 1:-1] + padded[2:, 1:-1] + padded[1:-1, :-2] + padded[1:-1, 2:]
         shown = shown + np.float32(look.sharpen) * (shown - around / 4.0)
     shown[:, : int(look.dark_columns * shown.shape[1])] = 0.0
+    for place, grey_level in look.bars:
+        shown[int(place * shown.shape[0])] = grey_level
     grey: NDArray[np.uint8] = np.rint(np.clip(shown, 0.0, 1.0) * 255.0).astype(np.uint8)
     return grey
+
+
+def pseudo_colour(high: NDArray[np.uint16], low: NDArray[np.uint16]) -> NDArray[np.uint8]:
+    """Give the (h, w, 3) uint8 RGB picture of a two-layer parcel scanner: organic orange, mixed green, metal blue, air white.
+
+    The hue follows the ratio of the two attenuations, the brightness the transmission: the convention of baggage screening.
+    """
+    depth_high, depth_low = (-np.log(np.maximum(plane, 1).astype(np.float32) / np.float32(65535.0)) for plane in (high, low))
+    ratio = depth_low / np.maximum(depth_high, np.float32(0.02))
+    knots = np.array([1.2, 1.45, 1.75, 2.2], dtype=np.float32)
+    hues = np.array([[235, 120, 20], [240, 150, 40], [70, 170, 60], [30, 70, 190]], dtype=np.float32)
+    colour = np.stack([np.interp(ratio, knots, hues[:, channel]) for channel in range(3)], axis=2).astype(np.float32)
+    light = np.exp(-1.1 * depth_high)[:, :, None]
+    near_air = np.clip(1.0 - depth_high[:, :, None] / np.float32(0.5), 0.0, 1.0)
+    mixed = (colour + (255.0 - colour) * near_air) * (0.15 + 0.85 * light)
+    rgb: NDArray[np.uint8] = np.rint(np.clip(mixed, 0.0, 255.0)).astype(np.uint8)
+    return rgb

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 BASIS = ("polyethylene", "cellulose", "water", "rdx", "aluminium", "silica", "iron", "copper", "tungsten", "lead")
 """What scenes are made of, in the order of their areal-density maps. ``rdx`` stands for dense, nitrogen-rich organic matter."""
 
-_TABLE = Path(__file__).with_name("attenuation.csv")
+TABLE = Path(__file__).with_name("attenuation.csv")
+TABLE_SHA256 = "16f5d8668f681f6e45f81a0c52c4b82dbc1b0f27e62e0db91e142205f2d1fc4f"
+"""Of the table as it was made by ``training/attenuation_table.py``; a test compares."""
 
 Curve = tuple[NDArray[np.float64], NDArray[np.float64]]
 
@@ -36,7 +38,7 @@ def index(material: str) -> int:
 
 @functools.cache
 def _curves() -> Mapping[str, Curve]:
-    with _TABLE.open(newline="") as file:
+    with TABLE.open(newline="") as file:
         rows = list(csv.DictReader(line for line in file if not line.startswith("#")))
     return {name: _curve([row for row in rows if row["material"] == name]) for name in {row["material"] for row in rows}}
 

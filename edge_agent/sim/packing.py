@@ -1,200 +1,176 @@
-"""Stowing goods: from a family and a region of a container to matter on the canvas."""
+"""Stowing goods: from a family and a region of a container to matter on the canvas.
+
+The beam fans out upwards from a low source, so things far from the detector look taller: layer by layer, a load's tops and its rows do
+not coincide, and the upper edge of each thing fades over the height by which its near and its far side differ. ``slant`` is that
+difference as a share of the height above the floor. Along the container rays are parallel, as in a portal.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 from numpy.random import Generator
+from numpy.typing import NDArray
 
-from edge_agent.sim import shape
+from edge_agent.sim import item, loose, shape
 from edge_agent.sim.canvas import Canvas, Mix, Patch, Region
-from edge_agent.sim.goods import FAMILIES, Family
+from edge_agent.sim.goods import family, map_class
+from edge_agent.sim.loose import Load
 
 _WOOD: Mix = (("cellulose", 0.97), ("iron", 0.03))
-_STEEL: Mix = (("iron", 1.0),)
-_VARIANTS = 4
+_POLES = 3
+
+ItemMaker: TypeAlias = Callable[[int, int, Generator], Patch]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Load:
-    """One load to stow: where, what, and how much of it (``areal`` g/cm2 over the whole depth). ``region`` ends on the floor."""
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """How columns of items stand. ``gap_mm``: between columns; ``ragged``: chance that a column is an item higher or lower.
 
-    canvas: Canvas
-    region: Region
-    family: Family
-    owner: int
-    areal: float
-    rng: Generator
+    ``wobble_mm``: how far items of a column stand out of line. ``wide_gap_mm``: the largest extra gap after every few columns.
+    ``is_level``: all columns are about as high as one another, as on one pallet.
+    """
+
+    gap_mm: tuple[float, float]
+    ragged: float
+    wobble_mm: float = 0.0
+    wide_gap_mm: float = 0.0
+    is_level: bool = False
 
 
-def stow(canvas: Canvas, family_index: int, region: Region, rng: Generator) -> None:
+def stow(canvas: Canvas, place: int, region: Region, slant: float, rng: Generator) -> None:
     """Draw goods of a family into ``region``, from the floor up to a height of their own."""
-    family = FAMILIES[family_index]
-    top = region.y1 - region.height * rng.uniform(*family.fill)
-    areal = float(rng.uniform(*family.areal))
-    load = Load(canvas, replace(region, y0=top), family, family_index, areal, rng)
-    PACKINGS[family.packing](load)
+    what = family(place)
+    share = rng.uniform(*what.fill) if rng.random() < 0.9 else rng.uniform(0.2, what.fill[0])
+    areal = float(rng.uniform(*what.areal))
+    top = region.y1 - region.height * share
+    packing = what.packings[0] if rng.random() < 0.6 else str(rng.choice(what.packings))
+    PACKINGS[packing](Load(canvas, replace(region, y0=top), what, map_class(place), areal, slant, rng))
 
 
-def _columns(load: Load, item: Callable[[int, int, Generator], Patch], gap_mm: tuple[float, float], *, ragged: float) -> None:
-    """Stow items in upright columns, several layers deep; ``ragged``: chance that a column is an item higher or lower."""
+def columns(load: Load, make: ItemMaker, style: Stack) -> None:
+    """Stow items in upright columns, several layers deep."""
     canvas, region, rng = load.canvas, load.region, load.rng
-    width, height = (side * rng.uniform(0.93, 1.07) for side in load.family.item_mm)
-    width = min(width, region.width)
-    h_px, w_px = canvas.px(height), canvas.px(width)
-    height = h_px * canvas.pitch_mm
-    variants = [item(h_px, w_px, rng) for _ in range(_VARIANTS)]
+    width = min(load.family.item_mm[0] * rng.uniform(0.88, 1.12), region.width)
+    if style.is_level:  # a pallet's layer is made to fit it
+        width = max(region.width / max(1, round(region.width / width)) - style.gap_mm[1] / 2, canvas.pitch_mm)
+    height = load.family.item_mm[1] * rng.uniform(0.88, 1.12)
     layers = int(rng.integers(load.family.layers[0], load.family.layers[1] + 1))
-    fade_px = canvas.px(rng.uniform(20, 400)) if rng.random() < 0.6 else 0
-    is_aligned = rng.random() < 0.6  # gaps of one layer behind those of the next let light lines through
-    spare = min(width * 0.45, 150.0, region.width - width)
-    first = region.x0 + rng.uniform(0, spare)
-    gaps = rng.uniform(*gap_mm, int(region.width / width) + 2)
-    for _ in range(layers):
-        x = first + rng.normal(0.0, 8.0) if is_aligned else region.x0 + rng.uniform(0, spare)
-        place = 0
-        while x + width <= region.x1 + 25.0:
-            rows = max(1, int(region.height / height) + (int(rng.integers(-1, 2)) if rng.random() < ragged else 0))
-            if canvas.sees(x, x + width):
-                column = np.concatenate([variants[i] for i in rng.integers(0, _VARIANTS, rows)])
-                at = (x, region.y1 - rows * height + rng.normal(0.0, 12.0))
-                canvas.add(_faded(column, fade_px), at, load.family.mix, load.areal / layers * rng.normal(1.0, 0.05), load.owner)
-            x += width + (gaps[place] if is_aligned else rng.uniform(*gap_mm))
-            place += 1
+    starts = _starts(region, width, style, rng)
+    is_aligned = rng.random() < 0.65  # gaps of one layer behind those of the next let light lines through
+    tops = _even if style.is_level else _profile(region, rng)
+    extra = _extra(len(starts), style.ragged, rng)
+    for layer in range(layers):
+        scale = 1.0 - load.slant * (layer + 0.5) / layers
+        h_px, w_px = canvas.px(height * scale), canvas.px(width)
+        most = max(1, int(region.height / height)) + 1
+        poles = [_pole(make, (h_px, w_px, most), canvas.px(style.wobble_mm) if style.wobble_mm else 0, rng) for _ in range(_POLES)]
+        if layer and not is_aligned:
+            starts = _starts(region, width, style, rng)
+            extra = _extra(len(starts), style.ragged, rng)
+        own = _extra(len(starts), style.ragged / 3, rng)
+        fade = canvas.px(region.height * load.slant / layers * rng.uniform(0.8, 1.3) + 8.0)
+        for place, x in enumerate(starts):
+            if not canvas.sees(x, x + width):
+                continue
+            rows = min(max(1, int(region.height * tops(x) / height) + int(extra[place] + own[place])), most)
+            pole = poles[int(rng.integers(0, _POLES))]
+            column = _faded(pole[pole.shape[0] - rows * h_px :], fade)
+            at = (x - style.wobble_mm + rng.normal(0.0, 4.0), region.y1 - column.shape[0] * canvas.pitch_mm)
+            canvas.add(column, at, load.family.mix, load.areal / layers * rng.normal(1.0, 0.06), load.owner)
+
+
+def _extra(count: int, ragged: float, rng: Generator) -> NDArray[np.int64]:
+    """Give (count,) how many items more or fewer each column has."""
+    return rng.integers(-1, 2, count) * (rng.random(count) < ragged)
+
+
+def _starts(region: Region, width: float, style: Stack, rng: Generator) -> list[float]:
+    """Give where columns begin, in mm; a column does not end beyond the region."""
+    every = int(rng.integers(2, 6))
+    spare = max(region.width - width, 1.0)
+    x = region.x0 + rng.uniform(0, spare % (width + style.gap_mm[1]) if style.is_level else min(width * 0.45, 150.0, spare))
+    starts: list[float] = []
+    while x + width <= region.x1 + 25.0:
+        starts.append(x)
+        wide = rng.uniform(0.0, style.wide_gap_mm) if len(starts) % every == 0 else 0.0
+        x += width + rng.uniform(*style.gap_mm) + wide
+    return starts
+
+
+def _profile(region: Region, rng: Generator) -> Callable[[float], float]:
+    """Give how high a load stands along the container, as a share of its height: even, in steps, or lower towards the doors."""
+    edges, levels = [region.x0], [1.0]
+    for _ in range(int(rng.choice((0, 1, 2), p=(0.6, 0.3, 0.1)))):
+        edges.append(float(rng.uniform(region.x0, region.x1)))
+        levels.append(float(rng.uniform(0.55, 0.95)))
+    edges, levels = [list(pair) for pair in zip(*sorted(zip(edges, levels, strict=True)), strict=True)]
+    foot = region.x1 - rng.uniform(0.1, 0.35) * region.width if rng.random() < 0.25 else region.x1
+    lowest = rng.uniform(0.3, 0.8)
+
+    def share(x: float) -> float:
+        level = levels[max(0, int(np.searchsorted(edges, x + 1.0)) - 1)]
+        drop = max(0.0, (x - foot) / max(region.x1 - foot, 1.0))
+        return float(level * (1.0 - drop * (1.0 - lowest)))
+
+    return share
+
+
+def _even(_x_mm: float) -> float:
+    """Give the height of a load that is as high everywhere, as a share of its full height."""
+    return 1.0
+
+
+def _pole(make: ItemMaker, size: tuple[int, int, int], wobble: int, rng: Generator) -> Patch:
+    """Give a column of ``size`` = (item height, width, items) px, its items up to ``wobble`` px out of line."""
+    height, width, count = size
+    kinds = [make(height, width, rng) for _ in range(3)]
+    taller = max(kind.shape[0] for kind in kinds) - height
+    wider = max(kind.shape[1] for kind in kinds) - width
+    pole = np.zeros((count * height + taller, width + 2 * wobble + wider), dtype=np.float32)
+    lean = rng.normal(0.0, 0.4) * wobble / count
+    for row in range(count):
+        kind = kinds[int(rng.integers(0, 3))]
+        x = int(np.clip(wobble + lean * (count - row) + rng.uniform(-0.6, 0.6) * wobble, 0, 2 * wobble))
+        pole[row * height : row * height + kind.shape[0], x : x + kind.shape[1]] += kind
+    return pole
 
 
 def _faded(column: Patch, fade_px: int) -> Patch:
-    """Thin the top of a column: slanting rays near its upper edge cross a part of its depth only."""
+    """Thin the top of a column: rays that rise across its upper face cross a part of its depth only, least where it is thickest."""
     count = min(fade_px, column.shape[0])
     if count < 2:
         return column
+    chord = column.max(axis=0)
+    chord /= max(float(chord.max()), 1e-6)
+    rise = np.arange(count, dtype=np.float32)[:, None]
+    start = 0.5 * count * (1.0 - chord)
     out = column.copy()
-    out[:count] *= np.linspace(0.15, 1.0, count, dtype=np.float32)[:, None]
+    out[:count] *= np.clip((rise - start) / np.maximum(count * chord, 1.0), 0.08, 1.0)
     return out
 
 
-def _with_light_rim(patch: Patch, rng: Generator, depth: float) -> Patch:
-    """Thin the rim of an item: cartons do not touch everywhere, so a little more of the beam comes through between them."""
-    patch = patch * np.float32(rng.normal(1.0, 0.03))
-    loss = np.float32(1.0 - depth * rng.uniform(0.5, 1.0))
-    patch[:1] *= loss
-    patch[:, :1] *= loss
-    patch[:, -1:] *= loss
-    return patch
-
-
-def _carton(height: int, width: int, rng: Generator) -> Patch:
-    return _with_light_rim(shape.block(height, width), rng, 0.35)
-
-
-def _sack(height: int, width: int, rng: Generator) -> Patch:
-    patch = shape.pillow(height, width, float(rng.uniform(2.5, 5.0)))
-    return patch * np.float32(1.12 * rng.normal(1.0, 0.04))
-
-
-def _bale(height: int, width: int, rng: Generator) -> Patch:
-    patch = shape.pillow(height, width, 9.0) * np.float32(rng.normal(1.0, 0.04))
-    for place in np.linspace(0.15, 0.85, 5):
-        patch[:, int(place * width)] *= np.float32(1.06)  # the wires that hold a bale together
-    return patch
-
-
-def _fruit(height: int, width: int, rng: Generator) -> Patch:
-    size = max(3, round(height / rng.integers(3, 5)))
-    one = shape.ball(size, size)
-    tiles = np.tile(one, (height // size + 2, width // size + 2))
-    shifted = np.roll(tiles, size // 2, axis=1)
-    patch = 0.75 * (tiles + np.roll(shifted, size // 2, axis=0))[:height, :width]
-    patch[-2:] += 0.12
-    return _with_light_rim(patch.astype(np.float32), rng, 0.3)
-
-
-def _soft(height: int, width: int, rng: Generator) -> Patch:
-    lumps = rng.normal(1.0, 0.35, (height // 4 + 2, width // 4 + 2)).astype(np.float32)
-    patch = shape.blurred(np.kron(lumps, np.ones((4, 4), dtype=np.float32)), 3)[:height, :width]
-    return _with_light_rim(np.maximum(patch, 0.2), rng, -0.35)  # little inside, so the cardboard shows as a darker rim
-
-
-def _device(height: int, width: int, rng: Generator) -> Patch:
-    patch = np.full((height, width), 0.35, dtype=np.float32)
-    for _ in range(int(rng.integers(3, 7))):
-        h, w = (max(2, int(side * rng.uniform(0.12, 0.5))) for side in (height, width))
-        y, x = int(rng.integers(0, max(1, height - h))), int(rng.integers(0, max(1, width - w)))
-        patch[y : y + h, x : x + w] += np.float32(rng.uniform(0.4, 2.2))
-    return _with_light_rim(patch, rng, -0.6)
-
-
-def _tyre(height: int, width: int, rng: Generator) -> Patch:
-    """Give a tyre lying flat, side on: thick at both ends, where the beam runs along the tread, thin at the rims between."""
-    patch = shape.shell(height, width, float(rng.uniform(0.3, 0.42)))
-    profile = 1.0 - 0.45 * (2.0 * np.abs((np.arange(height) + 0.5) / height - 0.5)) ** 3
-    return (2.1 * patch * profile[:, None]).astype(np.float32)
-
-
-def _bottle(height: int, width: int, rng: Generator) -> Patch:
-    patch = np.zeros((height, width), dtype=np.float32)
-    neck = int(height * 0.3)
-    patch[neck:] = shape.cylinder(height - neck, width)
-    inset = max(1, width // 3)
-    patch[2:neck, inset : width - inset] = 0.35
-    return patch * np.float32(1.35 * rng.normal(1.0, 0.05))
-
-
-def _drum(height: int, width: int, rng: Generator) -> Patch:
-    patch = shape.cylinder(height, width).copy()
-    patch[: int(height * rng.uniform(0.03, 0.12))] *= 0.15  # the free space under the lid
-    for place in (0.02, 0.33, 0.66, 0.97):
-        patch[int(place * (height - 1))] += 0.12
-    return patch * np.float32(1.2)
-
-
-def _slab(height: int, width: int, rng: Generator) -> Patch:
-    patch = shape.block(height, width) * np.float32(rng.normal(1.0, 0.03))
-    step = max(2, width // int(rng.integers(8, 20)))
-    patch[:, ::step] *= 0.86
-    patch[:1] *= 0.75
-    return patch
-
-
-def _plank(height: int, width: int, rng: Generator) -> Patch:
-    patch = shape.block(height, width) * np.float32(rng.normal(1.0, 0.04))
-    patch[: max(1, height // 6)] *= np.float32(rng.uniform(0.45, 0.7))
-    return patch
-
-
-def _big_bag(height: int, width: int, rng: Generator) -> Patch:
-    patch = shape.pillow(height, width, 6.0)
-    dome = int(height * rng.uniform(0.15, 0.3))
-    across = ((np.arange(width) + 0.5) / width * 2 - 1) ** 2
-    top = dome * across
-    rows = np.arange(height)[:, None]
-    fade = np.clip((rows - top[None, :]) / max(2.0, dome * 0.6) + 0.15, 0.0, 1.0)
-    return (1.1 * patch * fade * rng.normal(1.0, 0.04)).astype(np.float32)
-
-
-def _roll(height: int, width: int, rng: Generator) -> Patch:
-    patch = 1.25 * shape.cylinder(height, width) * rng.normal(1.0, 0.02)
-    core = max(1, width // 14)
-    middle = width // 2
-    patch[:, middle - core // 2 : middle + core // 2 + 1] *= 0.93
-    patch[:2] *= 0.8
-    return patch.astype(np.float32)
-
-
-def _on_pallets(load: Load, item: Callable[[int, int, Generator], Patch], gap_mm: tuple[float, float], *, ragged: float) -> None:
-    """Stow items on pallets: a wooden deck, a block of items, a gap to the next pallet."""
+def _on_pallets(load: Load, make: ItemMaker, style: Stack) -> None:
+    """Stow items on pallets: a wooden deck, a block of items, a gap to the next pallet; now and then a place stays free."""
     rng, region = load.rng, load.region
     length = float(rng.choice((800.0, 1000.0, 1200.0)))
     deck = 144.0
-    x = region.x0 + rng.uniform(10, 60)
     lowered = region.y1 - region.height * rng.uniform(0.85, 1.0)
+    is_double = region.height > 1500.0 and rng.random() < 0.4
+    gaps = rng.uniform(0.0, 0.15) if rng.random() < 0.3 else 0.0
+    level = replace(style, is_level=True, ragged=style.ragged / 3)
+    x = region.x0 + rng.uniform(10, 60)
     while x + length * 0.6 <= region.x1:
         end = min(x + length, region.x1)
-        if load.canvas.sees(x, end):
-            _draw_deck(load.canvas, Region(x, region.y1 - deck, end, region.y1), load.owner)
+        if rng.random() >= gaps and load.canvas.sees(x, end):
             top = lowered if rng.random() < 0.85 else region.y1 - region.height * rng.uniform(0.5, 1.0)
-            _columns(replace(load, region=Region(x, top, end, region.y1 - deck)), item, gap_mm, ragged=ragged)
-        x = end + rng.uniform(20, 90)
+            floors = [region.y1, (region.y1 + top) / 2] if is_double else [region.y1]
+            for place, floor in enumerate(floors):
+                ceiling = floors[place + 1] if place + 1 < len(floors) else top
+                _draw_deck(load.canvas, Region(x, floor - deck, end, floor), load.owner)
+                columns(replace(load, region=Region(x, ceiling, end, floor - deck)), make, level)
+        x = end + rng.uniform(20, 110)
 
 
 def _draw_deck(canvas: Canvas, deck: Region, owner: int) -> None:
@@ -207,80 +183,111 @@ def _draw_deck(canvas: Canvas, deck: Region, owner: int) -> None:
 
 def _bulk(load: Load) -> None:
     """Pour goods loosely: a smooth, sloping surface, denser below."""
+    _poured(load, 1.0 - np.interp(np.linspace(0, 4, 200), np.arange(5), [*load.rng.uniform(0.0, 0.45, 4), load.rng.uniform(0.1, 0.8)]))
+
+
+def _heap(load: Load) -> None:
+    """Pour goods through the doors or the roof: one or more heaps whose sides lie at the angle of repose."""
+    rng, region = load.rng, load.region
+    x = np.linspace(region.x0, region.x1, 200)
+    slope = rng.uniform(0.35, 0.75)
+    surface = np.full(200, rng.uniform(-0.2, 0.5) * region.height)
+    for peak in rng.uniform(region.x0, region.x1, int(rng.integers(1, 5))):
+        surface = np.maximum(surface, region.height * rng.uniform(0.75, 1.0) - slope * np.abs(x - peak))
+    _poured(load, np.maximum(surface, 0.0) / region.height)
+
+
+def _poured(load: Load, level: NDArray[np.float64]) -> None:
+    """Draw goods whose surface lies at ``level`` (200,) of the region's height; across the container it falls off to the side walls."""
     canvas, region, rng = load.canvas, load.region, load.rng
     height, width = canvas.px(region.height), canvas.px(region.width)
-    knots = rng.uniform(0.0, 0.45, 5)
-    knots[-1] = rng.uniform(0.1, 0.8)
-    surface = np.interp(np.linspace(0, 4, width), np.arange(5), knots) * height
-    surface = shape.blurred(surface[None, :].astype(np.float32), max(1, width // 24))[0]
-    rows = np.arange(height)[:, None]
-    softness = height * rng.uniform(0.05, 0.3)
-    patch = np.clip((rows - surface[None, :]) / softness, 0.0, 1.0) * (0.92 + 0.16 * rows / height)
+    along = np.interp(np.linspace(0, 199, width), np.arange(200), level).astype(np.float32)
+    filled = shape.blurred(along[None, :], max(1, width // 40))[0] * height
+    rows = (height - 1 - np.arange(height, dtype=np.float32))[:, None]
+    soft = np.maximum(filled * np.float32(load.slant + rng.uniform(0.02, 0.25)), 2.0)
+    patch = np.clip((filled[None, :] - rows) / soft[None, :], 0.0, 1.0) * (1.08 - 0.16 * rows / height)
     canvas.add(patch.astype(np.float32), (region.x0, region.y0), load.family.mix, load.areal, load.owner)
 
 
-def _machines(load: Load) -> None:
-    """Set machines on the floor: a frame, a heavy body, shafts, wheels and pipes, each of its own thickness."""
-    canvas, region, rng = load.canvas, load.region, load.rng
-    x = region.x0 + rng.uniform(20, 150)
-    while x < region.x1 - 300:
-        width = min(float(rng.uniform(500, 2200)), region.x1 - x)
-        height = region.height * rng.uniform(0.5, 1.0)
-        if canvas.sees(x, x + width):
-            _machine(load, Region(x, region.y1 - height, x + width, region.y1))
-        x += width + rng.uniform(40, 250)
+_MIXTURES: tuple[tuple[Mix, tuple[float, float], ItemMaker], ...] = (
+    ((("cellulose", 0.6), ("polyethylene", 0.4)), (4, 20), item.carton),
+    ((("polyethylene", 0.9), ("iron", 0.1)), (4, 18), item.device),
+    ((("polyethylene", 1.0),), (3, 14), item.carton),
+    ((("cellulose", 0.7), ("polyethylene", 0.3)), (6, 24), item.soft),
+    ((("polyethylene", 0.4), ("iron", 0.5), ("copper", 0.1)), (6, 24), item.device),
+    ((("silica", 0.6), ("cellulose", 0.4)), (10, 36), item.slab),
+)
 
 
-def _machine(load: Load, spot: Region) -> None:
-    canvas, rng = load.canvas, load.rng
-    height, width = canvas.px(spot.height), canvas.px(spot.width)
-    canvas.add(shape.frame(height, width, canvas.px(50)), (spot.x0, spot.y0), load.family.mix, load.areal * 0.35, load.owner)
-    for _ in range(int(rng.integers(4, 10))):
-        h, w = (max(3, int(side * rng.uniform(0.12, 0.55))) for side in (height, width))
-        kind = int(rng.integers(0, 4))
-        part = (shape.block(h, w), shape.disc(h, h), shape.cylinder(w, h).T, shape.ring(h, h, 0.7))[kind]
-        at = (spot.x0 + rng.uniform(0, 0.8) * spot.width, spot.y0 + rng.uniform(0, 0.8) * spot.height)
-        room_h, room_w = (canvas.px(side) for side in (spot.y1 - at[1], spot.x1 - at[0]))
-        canvas.add(part[:room_h, :room_w], at, load.family.mix, load.areal * rng.uniform(0.2, 1.1), load.owner)
-    base = Region(spot.x0, spot.y1 - 80.0, spot.x1, spot.y1)
-    canvas.fill(base, _STEEL, 25.0, load.owner)
+def _mixed(load: Load) -> None:
+    """Stow a consolidated load: stretches of cartons of many sizes, weights and contents, upon and beside one another."""
+    rng, region = load.rng, load.region
+    x = region.x0
+    while x < region.x1 - 250.0:
+        end = min(x + float(rng.uniform(350, 1600)), region.x1)
+        floor, tiers = region.y1, int(rng.integers(1, 4))
+        for _ in range(tiers):
+            mix, areal, make = _MIXTURES[int(rng.integers(0, len(_MIXTURES)))]
+            ceiling = floor - region.height / tiers * rng.uniform(0.8, 1.0)
+            size = (float(rng.uniform(200, 700)), (floor - ceiling) / float(rng.integers(2, 6)) * 0.87)
+            part = replace(load.family, mix=mix, item_mm=size, layers=(2, 4))
+            columns(replace(load, region=Region(x, ceiling, end, floor), family=part, areal=float(rng.uniform(*areal))), make, _LOOSE)
+            floor = ceiling + 0.08 * (floor - ceiling)
+        x = end + rng.uniform(0, 60)
 
 
-def _coils(load: Load) -> None:
-    """Lay coils (rings along the beam) or bundles of bars on the floor, with wooden chocks between them."""
-    canvas, region, rng = load.canvas, load.region, load.rng
-    is_bars = rng.random() < 0.4
-    x = region.x0 + rng.uniform(50, 400)
-    while x < region.x1 - 400:
-        size = float(rng.uniform(700, 1150)) * min(1.0, region.height / 900.0)
-        if is_bars:
-            size = min(4500.0, region.x1 - x)
-            bars = np.tile(np.array([[1.0], [0.7], [0.9]], dtype=np.float32), (canvas.px(region.height * 0.45) // 3 + 1, canvas.px(size)))
-            canvas.add(bars, (x, region.y1 - bars.shape[0] * canvas.pitch_mm), load.family.mix, load.areal * 0.6, load.owner)
-        elif canvas.sees(x, x + size):
-            n = canvas.px(size)
-            canvas.add(shape.ring(n, n, float(rng.uniform(0.4, 0.6))), (x, region.y1 - size), load.family.mix, load.areal, load.owner)
-            canvas.fill(Region(x - 60, region.y1 - 110, x + size + 60, region.y1), _WOOD, 30.0, load.owner)
-        x += size + rng.uniform(80, 900)
+_LOOSE = Stack((0.0, 30.0), 0.1, wobble_mm=12.0, is_level=True)
+
+
+def _in_columns(make: ItemMaker, style: Stack) -> Callable[[Load], None]:
+    return lambda load: columns(load, make, style)
+
+
+def _palletised(make: ItemMaker, style: Stack) -> Callable[[Load], None]:
+    return lambda load: _on_pallets(load, make, style)
+
+
+def _either(make: ItemMaker, style: Stack) -> Callable[[Load], None]:
+    """Stow by hand from wall to wall, or on pallets."""
+    return lambda load: (columns if load.rng.random() < 0.6 else _on_pallets)(load, make, style)
 
 
 PACKINGS: Mapping[str, Callable[[Load], None]] = {
     "none": lambda load: None,  # noqa: ARG005 - an empty container has nothing to stow
-    "cartons": lambda load: _columns(load, _carton, (0.0, 28.0), ragged=0.15),
-    "fruit": lambda load: _on_pallets(load, _fruit, (0.0, 8.0), ragged=0.0),
-    "sacks": lambda load: _columns(load, _sack, (0.0, 40.0), ragged=0.4),
-    "big-bags": lambda load: _columns(load, _big_bag, (0.0, 70.0), ragged=0.0),
+    "cartons": _either(item.carton, Stack((0.0, 28.0), 0.2, wide_gap_mm=60.0)),
+    "frozen": _in_columns(item.frozen, Stack((0.0, 22.0), 0.45, wobble_mm=20.0, wide_gap_mm=70.0)),
+    "fruit": _palletised(item.fruit, Stack((0.0, 8.0), 0.0)),
+    "crates": _in_columns(item.fruit, Stack((0.0, 8.0), 0.08, wobble_mm=4.0, wide_gap_mm=45.0)),
+    "sacks": _either(item.sack, Stack((0.0, 40.0), 0.4, wobble_mm=25.0)),
+    "big-bags": _in_columns(item.big_bag, Stack((0.0, 60.0), 0.05, wobble_mm=20.0)),
+    "slumped": lambda load: columns(loose.resized(load, (950.0, 1100.0), (2, 2)), item.slumped_bag, Stack((0.0, 60.0), 0.3, 30.0)),
+    "tall-bags": lambda load: columns(
+        loose.resized(load, (1050.0, 0.85 * load.region.height), (1, 2)), item.big_bag, Stack((0.0, 50.0), 0.0, wobble_mm=20.0)
+    ),
     "bulk": _bulk,
-    "tyres": lambda load: _columns(load, _tyre, (0.0, 30.0), ragged=0.3),
-    "bales": lambda load: _columns(load, _bale, (0.0, 50.0), ragged=0.1),
-    "bottles": lambda load: _on_pallets(load, _bottle, (0.0, 3.0), ragged=0.0),
-    "rolls": lambda load: _columns(load, _roll, (0.0, 90.0), ragged=0.1),
-    "slabs": lambda load: _on_pallets(load, _slab, (0.0, 40.0), ragged=0.3),
-    "planks": lambda load: _columns(load, _plank, (40.0, 300.0), ragged=0.3),
-    "machinery": _machines,
-    "coils": _coils,
-    "devices": lambda load: _columns(load, _device, (0.0, 20.0), ragged=0.2),
-    "soft": lambda load: _columns(load, _soft, (0.0, 25.0), ragged=0.2),
-    "drums": lambda load: _on_pallets(load, _drum, (0.0, 12.0), ragged=0.0),
+    "heap": _heap,
+    "tyres": _in_columns(item.tyre, Stack((0.0, 30.0), 0.3, wobble_mm=15.0)),
+    "laced": _in_columns(item.laced_tyre, Stack((-60.0, 20.0), 0.4, wobble_mm=40.0)),
+    "bales": _in_columns(item.bale, Stack((0.0, 45.0), 0.08, wobble_mm=12.0)),
+    "bottles": _palletised(item.bottle, Stack((0.0, 3.0), 0.0)),
+    "rolls": _in_columns(item.roll, Stack((0.0, 60.0), 0.06)),
+    "slabs": _palletised(item.slab, Stack((0.0, 40.0), 0.3)),
+    "planks": _in_columns(item.plank, Stack((40.0, 300.0), 0.3, wobble_mm=20.0)),
+    "devices": _either(item.device, Stack((0.0, 20.0), 0.2)),
+    "soft": _in_columns(item.soft, Stack((0.0, 25.0), 0.25, wobble_mm=15.0)),
+    "hanging": lambda load: columns(loose.resized(load, (1400.0, 1100.0), (2, 3)), item.hanging, Stack((0.0, 60.0), 0.0)),
+    "drums": _palletised(item.drum, Stack((0.0, 12.0), 0.0)),
+    "vials": _either(item.vials, Stack((0.0, 15.0), 0.15)),
+    "cans": _either(item.cans, Stack((0.0, 15.0), 0.15)),
+    "cases": _either(item.cases, Stack((0.0, 8.0), 0.1)),
+    "shells": _in_columns(item.shells, Stack((0.0, 15.0), 0.2)),
+    "pairs": _in_columns(item.pairs, Stack((0.0, 20.0), 0.2)),
+    "mixed": _mixed,
+    "machinery": loose.machines,
+    "coils": loose.coils,
+    "scrap": loose.scrap,
+    "vehicles": loose.vehicles,
+    "frames": loose.frames,
+    "pipes": loose.pipes,
 }
 """How each way of packing is drawn."""

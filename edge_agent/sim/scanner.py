@@ -12,7 +12,8 @@ from edge_agent.formats.encode import jpeg_bytes, png_bytes, tiff_bytes
 from edge_agent.sim.display import draw_rendering, render
 from edge_agent.sim.goods import LOADS
 from edge_agent.sim.machine import Machine, draw_machine, expose, expose_high
-from edge_agent.sim.scene import Scene, cargo_scene, draw_plan, draw_threats, parcel_scene
+from edge_agent.sim.scenario import scenario_scene
+from edge_agent.sim.scene import Scene, cargo_scene, draw_plan, draw_threats, parcel_scene, vehicle_scene
 from edge_agent.sim.sidecar import Particulars, dataform_sidecar, json_sidecar
 
 _FOREIGN_SHARE = 0.3
@@ -22,11 +23,15 @@ _CARGO_MM, _PARCEL_MM = 5.0, 1.0
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a simulated scanner is to make. ``seed``: of the scanner; ``threat_share``: share of the scans with something to find."""
+    """What a simulated scanner is to make. ``seed``: of the scanner; ``threat_share``: share of the scans with something to find.
+
+    ``scenario``: this fixed scene instead of drawn ones; then the concealed goods are there if ``threat_share`` is above 0.
+    """
 
     profile: str
     seed: int
     threat_share: float = 0.3
+    scenario: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +57,10 @@ def shoot(order: Order, number: int, taken_at: datetime) -> Shot:
     """Give scan ``number`` of a scanner. The same order, number and time give the same bytes.
 
     Raises:
-        KeyError: there is no such profile.
+        KeyError: there is no such profile or scenario. ValueError: a scenario is a cargo scene, and the profile is of parcels.
     """
+    if order.scenario is not None and order.profile not in CARGO_PROFILES:
+        raise ValueError(f"scenarios are cargo scenes; {order.profile} does not scan cargo")
     rng = default_rng((order.seed, number))
     return PROFILES[order.profile](order, number, taken_at, rng)
 
@@ -76,6 +83,16 @@ def _parcel(order: Order, number: int, taken_at: datetime, rng: Generator) -> Sh
     return _with_json(scene, key, taken_at, pictures, "160 kV")
 
 
+def _vehicle(order: Order, number: int, taken_at: datetime, rng: Generator) -> Shot:
+    scene = vehicle_scene(_CARGO_MM, rng)
+    if rng.random() < order.threat_share:
+        scene = _guilty(scene, rng)
+    high, low = expose(scene, _machine(order), rng)
+    key = f"VEH{order.seed:04d}-{number:05d}"
+    pictures = (File(f"{key}_high.tif", tiff_bytes(high)), File(f"{key}_low.tif", tiff_bytes(low)))
+    return _with_json(scene, key, taken_at, pictures, "6/4 MV")
+
+
 def _smiths(order: Order, number: int, taken_at: datetime, rng: Generator) -> Shot:
     scene = _cargo_scene(order, rng)
     shown = render(expose_high(scene, _machine(order), rng), replace(draw_rendering(rng), dark_columns=0.0))
@@ -90,9 +107,13 @@ def _smiths(order: Order, number: int, taken_at: datetime, rng: Generator) -> Sh
 PROFILES: Mapping[str, Callable[[Order, int, datetime, Generator], Shot]] = {
     "sim-cargo": _cargo,
     "sim-parcel": _parcel,
+    "sim-vehicle": _vehicle,
     "smiths-dataform": _smiths,
 }
 """Simulated scanners by the profile that reads what they write."""
+
+CARGO_PROFILES = ("sim-cargo", "smiths-dataform")
+"""Those that scan containers."""
 
 
 def _machine(order: Order) -> Machine:
@@ -101,6 +122,8 @@ def _machine(order: Order) -> Machine:
 
 
 def _cargo_scene(order: Order, rng: Generator) -> Scene:
+    if order.scenario is not None:
+        return scenario_scene(order.scenario, is_concealed=order.threat_share > 0.0, pitch_mm=_CARGO_MM)
     plan = draw_plan(rng)
     is_guilty = rng.random() < order.threat_share
     is_foreign = is_guilty and rng.random() < _FOREIGN_SHARE
@@ -133,6 +156,8 @@ def _truth(scene: Scene, key: str) -> dict[str, object]:
         "identifier": scene.identifier,
         "declared": [item.hs for item in scene.declared],
         "families": list(scene.families),
+        "vehicle": scene.vehicle,
+        "load_kg": round(scene.load_kg, 1),
         "pitch_mm": scene.pitch_mm,
         "size_px": [int(scene.goods.shape[1]), int(scene.goods.shape[0])],
         "hidden": [{"label": found.label, "box": list(found.box)} for found in scene.hidden],

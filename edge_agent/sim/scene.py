@@ -6,18 +6,22 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from edge_agent.sim import container, parcel
+from edge_agent.sim import chassis, container, parcel, truth, vehicle
 from edge_agent.sim.canvas import Canvas, Region
-from edge_agent.sim.goods import AIR, EMPTY, FAMILIES, FOREIGN, LOADS, STRUCTURE
+from edge_agent.sim.goods import AIR, EMPTY, FAMILIES, FOREIGN, HELD_OUT, LOADS, STRUCTURE, family, map_class
 from edge_agent.sim.identifier import container_number
+from edge_agent.sim.material import BASIS, index
 from edge_agent.sim.packing import stow
-from edge_agent.sim.threat import CARGO_LABELS, PARCEL_LABELS, Room, build
+from edge_agent.sim.part import Room
+from edge_agent.sim.threat import CARGO_LABELS, PARCEL_LABELS, VEHICLE_LABELS, build
+from edge_agent.sim.truth import Box
 
-_LOAD_AT = 2.0
-_STRUCTURE_AT = 14.0
+VEHICLES = ("car", "van", "truck", "bus")
+"""Kinds of vehicles that are scanned as subjects of their own."""
+
+SEEN_AT = 0.2
+"""From this areal density on, g/cm2, a pixel belongs to a threat."""
 _MOST_TRIES = 20
-
-Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,8 @@ class Scene:
 
     ``areal``: (materials, h, w) float32, g/cm2. ``goods``: (h, w) uint8, class of ``goods.CLASSES`` that dominates. ``mask``: (h, w)
     uint8, 1 + place in ``hidden`` where a threat is, else 0. ``room``: px rectangle in which things can be hidden. ``families``: what
-    is loaded; ``declared``: what was said. ``identifier``: container or parcel number.
+    is loaded; ``declared``: what was said. ``identifier``: container, parcel or vehicle number. ``load_kg``: mass of the goods and hidden
+    things that the picture shows; 0 for a vehicle without goods. ``vehicle``: which kind it is, where the subject is a vehicle.
     """
 
     pitch_mm: float
@@ -57,6 +62,13 @@ class Scene:
     identifier: str
     is_cargo: bool
     hidden: tuple[Hidden, ...] = ()
+    load_kg: float = 0.0
+    vehicle: str | None = None
+
+    @property
+    def mass_kg(self) -> float:
+        """Give the mass of everything in the picture: goods, container, chassis."""
+        return float(self.areal.sum(dtype=np.float64)) * (self.pitch_mm / 10.0) ** 2 / 1000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +76,9 @@ class CargoPlan:
     """What to build. ``loads``: families from the front to the doors, by place; empty = an empty container.
 
     ``foreign``: a family that is loaded somewhere among the others without being declared. ``window_mm``: left edge and width of the
-    part to draw (None = everything). ``margins_mm``: air at the left and right, above, and what is seen below the container.
+    part to draw (None = everything). ``margins_mm``: air at the left and right, above, and what is seen below the container (less than 0:
+    the picture ends above its lower edge). ``slant``: see ``container.Container``. ``tilt``: fall of the picture to the right, as a share
+    of the way; ``sway_mm``: how far the picture wavers up and down, as the scanner or the truck does not run evenly.
     """
 
     loads: tuple[int, ...]
@@ -76,44 +90,89 @@ class CargoPlan:
     cab: bool = False
     margins_mm: tuple[float, float, float] = (150.0, 120.0, 60.0)
     window_mm: tuple[float, float] | None = None
+    slant: float = 0.3
+    tilt: float = 0.0
+    sway_mm: float = 0.0
 
 
-def draw_plan(rng: Generator) -> CargoPlan:
-    """Draw an ordinary container: mostly one kind of goods, sometimes two, sometimes none."""
+def draw_plan(rng: Generator, held_out: bool = False) -> CargoPlan:  # noqa: FBT001, FBT002 - "which distribution", as elsewhere here
+    """Draw an ordinary container: mostly one kind of goods, sometimes two, sometimes none.
+
+    ``held_out``: put undeclared goods of a family between them that no bundle is trained on.
+    """
     chance = rng.random()
-    count = 0 if chance < 0.1 else 1 if chance < 0.8 else 2
+    count = 0 if chance < 0.12 else 1 if chance < 0.82 else 2
     loads = tuple(int(place) for place in rng.choice(LOADS, count, replace=False))
-    is_frozen = any(FAMILIES[place].packing in ("cartons", "fruit") for place in loads)
-    is_reefer = is_frozen if loads else bool(rng.random() < 0.3)
-    feet = 40 if is_reefer else int(rng.choice((20, 40), p=(0.3, 0.7)))
-    chassis = bool(rng.random() < 0.45)
-    cab = chassis and bool(rng.random() < 0.5)
-    is_cropped = not chassis and rng.random() < 0.5
-    side, above = (
-        (float(rng.uniform(0, 60)), float(rng.uniform(0, 60))) if is_cropped else (float(rng.uniform(60, 300)), float(rng.uniform(40, 350)))
+    is_frozen = any(FAMILIES[place].packings[0] in ("frozen", "crates") for place in loads)
+    is_reefer = bool(rng.random() < 0.85) if is_frozen else bool(not loads and rng.random() < 0.3)
+    feet = 40 if is_reefer else int(rng.choice((20, 40, 45), p=(0.3, 0.62, 0.08)))
+    stands_on_chassis = bool(rng.random() < 0.45)
+    cab = stands_on_chassis and bool(rng.random() < 0.5)
+    plan = CargoPlan(
+        loads,
+        int(rng.choice(HELD_OUT)) if held_out else None,
+        feet,
+        is_reefer or bool(rng.random() < 0.6),
+        is_reefer,
+        stands_on_chassis,
+        cab,
+        _draw_margins(rng, is_high_up=stands_on_chassis, has_cab=cab),
     )
-    below = float(rng.uniform(900, 1200)) if chassis else float(rng.uniform(0, 250))
-    is_high = is_reefer or bool(rng.random() < 0.6)
-    return CargoPlan(loads, None, feet, is_high, is_reefer, chassis, cab, (side + (3600.0 if cab else 0.0), above, below))
+    slant = float(rng.uniform(0.1, 0.46)) if rng.random() < 0.85 else 0.0
+    if rng.random() < 0.3:
+        return replace(plan, slant=slant)
+    return replace(plan, slant=slant, tilt=float(rng.normal(0.0, 0.009)), sway_mm=float(rng.uniform(0.0, 14.0)))
+
+
+def _draw_margins(rng: Generator, *, is_high_up: bool, has_cab: bool) -> tuple[float, float, float]:
+    """Draw what is around the container: exports are often cut to it, and then often above its floor."""
+    if is_high_up:
+        side, above, below = float(rng.uniform(60, 300)), float(rng.uniform(40, 350)), float(rng.uniform(700, 1200))
+        return side + (3600.0 if has_cab else 0.0), above, below
+    if rng.random() < 0.6:
+        below = float(rng.uniform(-500, 0) if rng.random() < 0.5 else rng.uniform(0, 250))
+        return float(rng.uniform(0, 60)), float(rng.uniform(0, 60)), below
+    return float(rng.uniform(60, 300)), float(rng.uniform(40, 350)), float(rng.uniform(0, 250))
 
 
 def cargo_scene(plan: CargoPlan, pitch_mm: float, rng: Generator) -> Scene:
     """Build a container scene after a plan."""
     side, above, below = plan.margins_mm
-    box = container.place(side, above, plan.feet, is_high=plan.is_high, is_reefer=plan.is_reefer)
+    box = container.place(side, above, plan.feet, is_high=plan.is_high, is_reefer=plan.is_reefer, slant=plan.slant)
     left, width = plan.window_mm or (0.0, box.body.x1 + min(side, 400.0))
     canvas = Canvas(width, box.body.y1 + below, pitch_mm, left)
     container.draw(canvas, box, rng)
     if plan.chassis or below > 120.0:
-        container.draw_chassis(canvas, box, rng, has_cab=plan.cab)
-    _stow_all(canvas, box.inside, plan, rng)
-    room = _pixels(canvas, box.inside)
-    goods = _goods_map(canvas, room)
-    hidden = _undeclared(canvas, plan.foreign)
-    loaded = tuple(FAMILIES[place].name for place in plan.loads) or (FAMILIES[EMPTY].name,)
-    declared = _declared(canvas, plan, rng)
-    mask = np.zeros(goods.shape, dtype=np.uint8)
-    return Scene(pitch_mm, canvas.areal, goods, mask, room, loaded, declared, container_number(rng), True, hidden)  # noqa: FBT003
+        chassis.draw(canvas, box, rng, has_cab=plan.cab)
+    _stow_all(canvas, box, plan, rng)
+    down = _waver(canvas, plan, rng)
+    canvas.shift_columns(down)
+    room = truth.pixels(canvas, box.inside)
+    goods = truth.goods_map(canvas, room, down)
+    room = (room[0], room[1] + max(0, int(down.max())), room[2], min(room[3] + min(0, int(down.min())), canvas.height))
+    loaded = tuple(family(place).name for place in plan.loads) or (FAMILIES[EMPTY].name,)
+    return Scene(
+        pitch_mm,
+        canvas.areal,
+        goods,
+        np.zeros(goods.shape, dtype=np.uint8),
+        room,
+        loaded,
+        _declared(canvas, plan, rng),
+        container_number(rng),
+        is_cargo=True,
+        hidden=_undeclared(canvas, plan.foreign),
+        load_kg=sum(canvas.mass_kg(owner) for owner in canvas.owners if owner != STRUCTURE),
+    )
+
+
+def _waver(canvas: Canvas, plan: CargoPlan, rng: Generator) -> NDArray[np.int64]:
+    """Give (w,) how many px lower than level each column is seen."""
+    x = canvas.left_mm + np.arange(canvas.width) * canvas.pitch_mm
+    middle = plan.margins_mm[0] + container.LENGTHS_MM[plan.feet] / 2
+    wave = plan.sway_mm * np.sin(2 * np.pi * x / rng.uniform(1500, 7000) + rng.uniform(0, 6.3))
+    down: NDArray[np.int64] = np.rint((plan.tilt * (x - middle) + wave) / canvas.pitch_mm).astype(np.int64)
+    return down
 
 
 def parcel_scene(pitch_mm: float, rng: Generator) -> Scene:
@@ -125,86 +184,138 @@ def parcel_scene(pitch_mm: float, rng: Generator) -> Scene:
     parcel.draw(canvas, case, rng)
     blank = np.zeros((canvas.height, canvas.width), dtype=np.uint8)
     goods = np.full_like(blank, AIR)
-    item = Item("9999", "postal consignment", round(float(rng.uniform(0.5, 23.0)), 1), 1)
+    item = Item("9999", "postal consignment", round(max(0.1, canvas.mass_kg(parcel.CLUTTER)), 1), 1)
     number = f"SIM{int(rng.integers(0, 10**9)):09d}"
-    return Scene(pitch_mm, canvas.areal, goods, blank, _pixels(canvas, case), (), (item,), number, False)  # noqa: FBT003
+    mass = canvas.mass_kg(parcel.CLUTTER)
+    return Scene(pitch_mm, canvas.areal, goods, blank, truth.pixels(canvas, case), (), (item,), number, is_cargo=False, load_kg=mass)
 
 
-def with_threats(scene: Scene, labels: tuple[str, ...], rng: Generator) -> Scene:
+def vehicle_scene(pitch_mm: float, rng: Generator, kind: str | None = None) -> Scene:
+    """Build a car, van, truck or bus in a drive-through portal; ``kind``: one of ``VEHICLES`` (drawn if not given)."""
+    kind = kind or str(rng.choice(VEHICLES))
+    body = vehicle.BODIES["cab" if kind == "truck" else kind]
+    length, height = float(rng.uniform(*body.length_mm)), float(rng.uniform(*body.height_mm))
+    trailer = float(rng.uniform(4200, 7600)) if kind == "truck" else 0.0
+    margin, above, below = float(rng.uniform(100, 500)), float(rng.uniform(100, 700)), float(rng.uniform(20, 150))
+    ground = above + max(height, 3500.0 if trailer else 0.0)
+    canvas = Canvas(2 * margin + length + trailer, ground + below, pitch_mm)
+    spot = Region(margin, ground - height, margin + length, ground)
+    vehicle.draw_body(canvas, spot, "cab" if trailer else kind, STRUCTURE, rng)
+    loads: tuple[int, ...] = ()
+    if trailer:
+        hold = vehicle.draw_box_body(canvas, Region(spot.x1, above, spot.x1 + trailer, ground), STRUCTURE, rng)
+        loads = (int(rng.choice(LOADS)),) if rng.random() < 0.7 else ()
+        for place in loads:
+            stow(canvas, place, hold, 0.25, rng)
+        spot = Region(spot.x0, hold.y0, hold.x1, ground)
+    level = np.zeros(canvas.width, dtype=np.int64)
+    goods = truth.goods_map(canvas, (0.0, 0.0, 0.0, 0.0), level)
+    room = truth.pixels(canvas, replace(spot, y1=spot.y1 - 0.12 * height))
+    number = f"SIM{int(rng.integers(0, 10**6)):06d}"
+    names = tuple(family(place).name for place in loads)
+    mass = sum(canvas.mass_kg(place) for place in loads)
+    declared = tuple(_item(canvas, place, rng) for place in loads)
+    blank = np.zeros(goods.shape, dtype=np.uint8)
+    return Scene(pitch_mm, canvas.areal, goods, blank, room, names, declared, number, is_cargo=True, load_kg=mass, vehicle=kind)
+
+
+def with_threats(scene: Scene, labels: tuple[str, ...], rng: Generator, held_out: bool = False) -> Scene:  # noqa: FBT001, FBT002
     """Give the same scene with threats drawn into it, each wholly within ``room`` and the picture; one that finds no place is left out."""
-    areal, goods, mask = scene.areal.copy(), scene.goods.copy(), scene.mask.copy()
-    hidden = list(scene.hidden)
     for label in labels:
-        stack, shape_px = _threat_stack(scene, label, rng)
-        spot = _place(scene, mask, shape_px, rng)
-        if spot is None:
-            continue
-        y, x = spot
-        window = (slice(y, y + shape_px[0]), slice(x, x + shape_px[1]))
-        total = stack.sum(axis=0)
-        areal[(slice(None), *window)] += stack
-        is_seen = total > 0.2
-        hidden.append(Hidden(label, _tight(is_seen, x, y)))
-        mask[window][is_seen] = len(hidden)
-        if scene.is_cargo:
-            goods[window][total > _LOAD_AT] = FOREIGN
-    return replace(scene, areal=areal, goods=goods, mask=mask, hidden=tuple(hidden))
+        stack = threat_stack(scene, label, rng, held_out=held_out)
+        spot = _place(scene, (stack.shape[1], stack.shape[2]), rng)
+        if spot is not None:
+            scene = lay(scene, label, stack, spot)
+    return scene
 
 
-def draw_threats(scene: Scene, rng: Generator) -> Scene:
-    """Give the scene with one threat, sometimes two or three of the same label, as they fit this kind of scene."""
-    label = str(rng.choice(CARGO_LABELS if scene.is_cargo else PARCEL_LABELS))
+def lay(scene: Scene, label: str, stack: NDArray[np.float32], at: tuple[int, int]) -> Scene:
+    """Give the scene with ``stack`` (materials, h, w) g/cm2 added to its matter at ``at`` (row, column), which must lie in the picture."""
+    y, x = at
+    window = (slice(y, y + stack.shape[1]), slice(x, x + stack.shape[2]))
+    areal, goods, mask = scene.areal.copy(), scene.goods.copy(), scene.mask.copy()
+    areal[(slice(None), *window)] += stack
+    total = stack.sum(axis=0)
+    is_seen = total > SEEN_AT
+    hidden = (*scene.hidden, Hidden(label, truth.tight_box(is_seen, x, y)))
+    mask[window][is_seen] = len(hidden)
+    if scene.is_cargo:
+        goods[window][total > truth.LOAD_AT] = FOREIGN
+    load_kg = scene.load_kg + float(total.sum(dtype=np.float64)) * (scene.pitch_mm / 10.0) ** 2 / 1000.0
+    return replace(scene, areal=areal, goods=goods, mask=mask, hidden=hidden, load_kg=load_kg)
+
+
+def draw_threats(scene: Scene, rng: Generator, held_out: bool = False) -> Scene:  # noqa: FBT001, FBT002
+    """Give the scene with one threat, sometimes two or three of the same label, as they fit this kind of scene.
+
+    ``held_out``: of the shape families that no bundle is trained on.
+    """
+    label = str(rng.choice(_labels(scene)))
     count = int(rng.choice((1, 2, 3), p=(0.8, 0.15, 0.05)))
-    return with_threats(scene, (label,) * count, rng)
+    return with_threats(scene, (label,) * count, rng, held_out)
 
 
-def _threat_stack(scene: Scene, label: str, rng: Generator) -> tuple[NDArray[np.float32], tuple[int, int]]:
-    """Give a threat's areal density by material, cut to its own bounds."""
-    parts = build(label, Room(scene.pitch_mm, scene.is_cargo), rng)
-    canvas = Canvas(parts[0].patch.shape[1], parts[0].patch.shape[0], 1.0)
+def _labels(scene: Scene) -> tuple[str, ...]:
+    if scene.vehicle is not None:
+        return VEHICLE_LABELS
+    return CARGO_LABELS if scene.is_cargo else PARCEL_LABELS
+
+
+def threat_stack(scene: Scene, label: str, rng: Generator, *, held_out: bool = False) -> NDArray[np.float32]:
+    """Give a threat's (materials, h, w) areal density, cut to its own bounds."""
+    parts = build(label, Room(scene.pitch_mm, scene.is_cargo and scene.vehicle is None), rng, held_out=held_out)
+    stack = np.zeros((len(BASIS), *parts[0].patch.shape), dtype=np.float32)
     for part in parts:
-        canvas.add(part.patch, (0.0, 0.0), part.mix, part.areal, FOREIGN)
-    seen = canvas.areal.sum(axis=0) > 0.2
+        for material, share in part.mix:
+            stack[index(material)] += part.patch * np.float32(part.areal * share)
+    seen = stack.sum(axis=0) > SEEN_AT
     rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
-    stack = canvas.areal[:, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    return stack, (stack.shape[1], stack.shape[2])
+    return stack[:, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
-def _place(scene: Scene, mask: NDArray[np.uint8], size: tuple[int, int], rng: Generator) -> tuple[int, int] | None:
-    """Find a free place (y, x), among goods where there are any: nobody hides a thing in the open."""
+def _place(scene: Scene, size: tuple[int, int], rng: Generator) -> tuple[int, int] | None:
+    """Find a free place (y, x), among goods or in the body where there is any: nobody hides a thing in the open."""
     x0, y0, x1, y1 = (int(value) for value in scene.room)
     if y1 - y0 <= size[0] or x1 - x0 <= size[1]:
         return None
     for attempt in range(_MOST_TRIES):
         y, x = int(rng.integers(y0, y1 - size[0])), int(rng.integers(x0, x1 - size[1]))
         window = (slice(y, y + size[0]), slice(x, x + size[1]))
-        is_open = scene.is_cargo and attempt < _MOST_TRIES // 2 and bool((scene.goods[window] == EMPTY).mean() > 0.5)
-        if not mask[window].any() and not is_open:
+        is_open = scene.is_cargo and attempt < _MOST_TRIES // 2 and bool(np.isin(scene.goods[window], (EMPTY, AIR)).mean() > 0.5)
+        if not scene.mask[window].any() and not is_open:
             return y, x
     return None
 
 
-def _tight(seen: NDArray[np.bool_], x: int, y: int) -> Box:
-    rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
-    return (float(x + columns[0]), float(y + rows[0]), float(x + columns[-1] + 1), float(y + rows[-1] + 1))
-
-
-def _stow_all(canvas: Canvas, inside: Region, plan: CargoPlan, rng: Generator) -> None:
+def _stow_all(canvas: Canvas, box: container.Container, plan: CargoPlan, rng: Generator) -> None:
     """Stow the loads side by side, and the undeclared one in a gap between them."""
-    if not plan.loads:
-        if plan.foreign is not None:
-            stow(canvas, plan.foreign, _foreign_spot(canvas, inside, rng), rng)
-        return
+    inside = _loaded_part(box.inside, rng) if plan.loads else box.inside
+    spots = [] if plan.foreign is None else [_foreign_spot(canvas, inside, rng)]
+    if not plan.loads and not spots:
+        container.leave_behind(canvas, box, rng)
+    if len(plan.loads) == 1 and rng.random() < 0.12:  # a gap between two blocks of the same load
+        spots.append(Region((x := float(rng.uniform(inside.x0, inside.x1))), inside.y0, x + float(rng.uniform(300, 1800)), inside.y1))
     edges = np.linspace(inside.x0, inside.x1, len(plan.loads) + 1)
     if len(plan.loads) == 2:
         edges[1] += rng.uniform(-0.2, 0.2) * inside.width
-    end = inside.x1 - (inside.width * float(rng.uniform(0.0, 0.35)) if rng.random() < 0.35 else 0.0)
-    spot = None if plan.foreign is None else _foreign_spot(canvas, replace(inside, x1=end), rng)
     for place, x0, x1 in zip(plan.loads, edges[:-1], edges[1:], strict=True):
-        for part in _around(Region(float(x0), inside.y0, min(float(x1), end), inside.y1), spot):
-            stow(canvas, place, part, rng)
-    if plan.foreign is not None and spot is not None:
-        stow(canvas, plan.foreign, spot, rng)
+        parts = [Region(float(x0), inside.y0, float(x1), inside.y1)]
+        for spot in spots:
+            parts = [piece for part in parts for piece in _around(part, spot)]
+        for part in parts:
+            stow(canvas, place, part, box.slant, rng)
+    if plan.foreign is not None:
+        stow(canvas, plan.foreign, spots[0], box.slant, rng)
+
+
+def _loaded_part(inside: Region, rng: Generator) -> Region:
+    """Give the stretch that is loaded: often some of the room stays free, mostly at the doors."""
+    x0, x1 = inside.x0, inside.x1
+    if rng.random() < 0.3:
+        x1 -= inside.width * float(rng.uniform(0.0, 0.4))
+    if rng.random() < 0.12:
+        x0 += inside.width * float(rng.uniform(0.0, 0.3))
+    return replace(inside, x0=x0, x1=x1)
 
 
 def _foreign_spot(canvas: Canvas, inside: Region, rng: Generator) -> Region:
@@ -216,54 +327,28 @@ def _foreign_spot(canvas: Canvas, inside: Region, rng: Generator) -> Region:
     return Region(x0, inside.y0, x0 + width, inside.y1)
 
 
-def _around(part: Region, spot: Region | None) -> list[Region]:
+def _around(part: Region, spot: Region) -> list[Region]:
     """Give what is left of ``part`` beside ``spot``; pieces too short for goods are dropped."""
-    is_apart = spot is None or spot.x0 >= part.x1 or spot.x1 <= part.x0
-    pieces = [part] if spot is None or is_apart else [replace(part, x1=spot.x0), replace(part, x0=spot.x1)]
+    is_apart = spot.x0 >= part.x1 or spot.x1 <= part.x0
+    pieces = [part] if is_apart else [replace(part, x1=spot.x0), replace(part, x0=spot.x1)]
     return [piece for piece in pieces if piece.width > 250.0]
 
 
 def _undeclared(canvas: Canvas, foreign: int | None) -> tuple[Hidden, ...]:
     """Give where the undeclared goods lie; nothing if there are none, or none in the window."""
-    if foreign is None or foreign not in canvas.owned:
+    if foreign is None:
         return ()
-    seen = canvas.owned[foreign] > _LOAD_AT
-    return (Hidden(f"goods.{FAMILIES[foreign].name}", _tight(seen, 0, 0)),) if seen.any() else ()
-
-
-def _goods_map(canvas: Canvas, room: Box) -> NDArray[np.uint8]:
-    goods = np.full((canvas.height, canvas.width), AIR, dtype=np.uint8)
-    x0, y0, x1, y1 = (int(value) for value in room)
-    goods[y0:y1, x0:x1] = EMPTY
-    frame = canvas.owned.get(STRUCTURE)
-    if frame is not None:
-        goods[(frame > _STRUCTURE_AT) | ((goods == AIR) & (frame > 1.0))] = STRUCTURE
-    loads = {owner: matter for owner, matter in canvas.owned.items() if owner != STRUCTURE}
-    if loads:
-        owners = np.array(sorted(loads), dtype=np.uint8)
-        stack = np.stack([loads[int(owner)] for owner in owners])
-        is_load = stack.max(axis=0) > _LOAD_AT
-        goods[is_load] = owners[stack.argmax(axis=0)][is_load]
-    return goods
+    seen = canvas.owned(map_class(foreign)) > truth.LOAD_AT
+    return (Hidden(f"goods.{family(foreign).name}", truth.tight_box(seen, 0, 0)),) if seen.any() else ()
 
 
 def _declared(canvas: Canvas, plan: CargoPlan, rng: Generator) -> tuple[Item, ...]:
     if not plan.loads:
         return (Item("0000", "empty", 0.0, 0),)
-    pixel_cm2 = (canvas.pitch_mm / 10.0) ** 2
-    items = []
-    for place in plan.loads:
-        family = FAMILIES[place]
-        matter = canvas.owned.get(place)
-        mass_kg = 0.0 if matter is None else float(matter.sum()) * pixel_cm2 / 1000.0
-        kilograms = round(mass_kg * float(rng.normal(1.0, 0.02)))
-        items.append(Item(str(rng.choice(family.headings)), family.words, float(kilograms), max(1, kilograms // 25)))
-    return tuple(items)
+    return tuple(_item(canvas, place, rng) for place in plan.loads)
 
 
-def _pixels(canvas: Canvas, region: Region) -> Box:
-    """Give a region in whole px of the canvas, cut to it."""
-    x0 = max(0, round((region.x0 - canvas.left_mm) / canvas.pitch_mm))
-    x1 = min(canvas.width, round((region.x1 - canvas.left_mm) / canvas.pitch_mm))
-    y0, y1 = round(region.y0 / canvas.pitch_mm), min(canvas.height, round(region.y1 / canvas.pitch_mm))
-    return (float(x0), float(y0), float(max(x0, x1)), float(max(y0, y1)))
+def _item(canvas: Canvas, place: int, rng: Generator) -> Item:
+    """Give a declared line that is true within some per cent."""
+    kilograms = round(canvas.mass_kg(map_class(place)) * float(rng.normal(1.0, 0.02)))
+    return Item(str(rng.choice(family(place).headings)), family(place).words, float(kilograms), max(1, kilograms // 25))

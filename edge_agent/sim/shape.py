@@ -29,19 +29,19 @@ def pillow(height: int, width: int, power: float = 4.0) -> Patch:
 
 def ball(height: int, width: int) -> Patch:
     """Give an ellipsoid."""
-    patch: Patch = np.sqrt(np.maximum(1.0 - _radius(height, width) ** 2, 0.0)).astype(np.float32)
+    patch: Patch = np.sqrt(np.maximum(1.0 - _squared(height, width), 0.0))
     return patch
 
 
 def disc(height: int, width: int) -> Patch:
     """Give a cylinder along the beam: the same depth all over an ellipse."""
-    return (_radius(height, width) <= 1.0).astype(np.float32)
+    return (_squared(height, width) <= 1.0).astype(np.float32)
 
 
 def ring(height: int, width: int, inner: float) -> Patch:
     """Give a tube along the beam; ``inner``: inner radius as a share of the outer one."""
-    radius = _radius(height, width)
-    return ((radius <= 1.0) & (radius >= inner)).astype(np.float32)
+    squared = _squared(height, width)
+    return ((squared <= 1.0) & (squared >= inner * inner)).astype(np.float32)
 
 
 def shell(height: int, width: int, wall: float) -> Patch:
@@ -106,16 +106,16 @@ def _running_mean(values: Patch, radius: int, axis: int) -> Patch:
     pad = [(0, 0), (0, 0)]
     pad[axis] = (radius + 1, radius)
     sums = np.cumsum(np.pad(values, pad, mode="edge"), axis=axis, dtype=np.float64)
-    size, length = 2 * radius + 1, values.shape[axis]
-    ends = np.take(sums, np.arange(size, size + length), axis=axis)
-    starts = np.take(sums, np.arange(length), axis=axis)
-    return ((ends - starts) / size).astype(np.float32)
+    size = 2 * radius + 1
+    wide = sums[size:] - sums[:-size] if axis == 0 else sums[:, size:] - sums[:, :-size]
+    return (wide / size).astype(np.float32)
 
 
 def _axis(length: int) -> Patch:
     """Give pixel centres between -1 and 1."""
-    return ((np.arange(length) + 0.5) / length * 2.0 - 1.0).astype(np.float32)
+    return (np.arange(length, dtype=np.float32) + np.float32(0.5)) * np.float32(2.0 / length) - np.float32(1.0)
 
 
-def _radius(height: int, width: int) -> Patch:
-    return np.hypot(_axis(width)[None, :], _axis(height)[:, None]).astype(np.float32)
+def _squared(height: int, width: int) -> Patch:
+    """Give the squared distance from the middle, 1 at the rim of the ellipse that touches all four sides."""
+    return (_axis(width) ** 2)[None, :] + (_axis(height) ** 2)[:, None]

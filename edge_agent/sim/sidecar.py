@@ -31,7 +31,7 @@ def json_sidecar(scene: Scene, about: Particulars) -> bytes:
         "taken_at": about.taken_at.isoformat(timespec="milliseconds"),
         "kind": "synthetic",
         "selection": "random",
-        "container" if scene.is_cargo else "parcel": scene.identifier,
+        _subject_key(scene): scene.identifier,
         "pitch_mm": [scene.pitch_mm, scene.pitch_mm],
         "beam": about.beam,
         "declared": [
@@ -43,6 +43,12 @@ def json_sidecar(scene: Scene, about: Particulars) -> bytes:
     if about.revision:
         content["remark"] = f"written again by the operator's station, revision {about.revision}"
     return (json.dumps(content, indent=1) + "\n").encode()
+
+
+def _subject_key(scene: Scene) -> str:
+    if scene.vehicle is not None:
+        return "plate"
+    return "container" if scene.is_cargo else "parcel"
 
 
 def dataform_sidecar(scene: Scene, about: Particulars) -> bytes:

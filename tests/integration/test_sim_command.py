@@ -72,7 +72,7 @@ def test_a_side_car_is_written_again_after_all_was_there(shot, tmp_path):
     assert (tmp_path / shot.sidecar.name).read_bytes() == shot.rewritten.data
 
 
-@pytest.mark.parametrize("profile", ["sim-cargo", "sim-parcel", "smiths-dataform"])
+@pytest.mark.parametrize("profile", ["sim-cargo", "sim-parcel", "sim-vehicle", "smiths-dataform"])
 def test_the_command_writes_scans_that_the_shipped_profile_knows(profile, tmp_path):
     out, truth = tmp_path / "watched", tmp_path / "truth.jsonl"
     arguments = ["sim", "--out", str(out), "--profile", profile, "--scans", "2", "--interval", "0", "--seed", "7", "--truth", str(truth)]
@@ -104,6 +104,24 @@ def test_the_same_seed_and_start_give_the_same_files(tmp_path):
     assert len(digests[0]) == 6
 
 
+def test_a_scenario_writes_the_load_with_and_without_its_concealed_goods(tmp_path):
+    told = {}
+    for share in ("1", "0"):
+        truth = tmp_path / f"truth-{share}.jsonl"
+        options = ["--scenario", "cigarettes", "--scans", "1", "--threat-share", share, "--truth", str(truth)]
+        assert main(["sim", "--out", str(tmp_path / share), *options]) == 0
+        told[share] = json.loads(truth.read_text())
+    assert [found["label"] for found in told["1"]["hidden"]] == ["goods.cigarettes"]
+    assert told["0"]["hidden"] == []
+    assert told["0"]["declared"] == told["1"]["declared"] == ["3307"]
+
+
+def test_a_parcel_scanner_is_not_asked_for_a_scenario(tmp_path, capsys):
+    assert main(["sim", "--out", str(tmp_path / "out"), "--profile", "sim-parcel", "--scenario", "cosmetics"]) == 78
+    assert "sim-parcel" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 def test_the_truth_must_not_lie_among_the_scans(tmp_path, capsys):
     assert main(["sim", "--out", str(tmp_path), "--truth", str(tmp_path / "truth.jsonl")]) == 78
     assert "config-invalid" in capsys.readouterr().err
@@ -126,6 +144,7 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path, capsys):
         ["--start", "2026-03-04T05:06:07"],
         ["--habit", "x"],
         ["--profile", "x"],
+        ["--scenario", "x"],
     ],
 )
 def test_nonsense_is_a_usage_error(options, tmp_path, capsys):

@@ -1,14 +1,15 @@
 """The vendored table against values printed in NISTIR 5632."""
 
+import hashlib
+
 import numpy as np
 import pytest
 
-from edge_agent.sim.material import BASIS, mass_attenuation
+from edge_agent.sim.material import BASIS, TABLE, TABLE_SHA256, mass_attenuation
 
 NIST = [
     ("iron", 100.0, 0.3717),
     ("iron", 1000.0, 0.05995),
-    ("iron", 6000.0, 0.03057),
     ("water", 100.0, 0.1707),
     ("water", 1000.0, 0.07072),
     ("lead", 6000.0, 0.04391),
@@ -16,6 +17,12 @@ NIST = [
     ("aluminium", 1000.0, 0.06146),
     ("copper", 100.0, 0.4584),
     ("tungsten", 1000.0, 0.06618),
+    ("iron", 6000.0, 0.03057),
+    ("copper", 1000.0, 0.05901),
+    ("aluminium", 100.0, 0.1704),
+    ("lead", 100.0, 5.549),
+    ("tungsten", 100.0, 4.438),
+    ("polyethylene", 1000.0, 0.07262),
 ]
 
 
@@ -43,3 +50,11 @@ def test_nothing_is_extrapolated(energy_kev):
 
 def test_every_material_of_a_scene_is_in_the_table():
     assert all(float(mass_attenuation(name, np.array(500.0))) > 0.05 for name in BASIS)
+
+
+def test_the_table_is_the_one_that_was_vendored():
+    assert hashlib.sha256(TABLE.read_bytes()).hexdigest() == TABLE_SHA256
+
+
+def test_the_table_names_its_source():
+    assert "NISTIR 5632" in TABLE.read_text().splitlines()[1]

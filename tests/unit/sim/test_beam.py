@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from edge_agent.sim.beam import linac, mono, transmission, tube_high, tube_low
+from edge_agent.sim.beam import isotope, linac, mono, transmission, tube_high, tube_low
 from edge_agent.sim.material import BASIS, index
 
 
@@ -57,6 +57,40 @@ def test_the_front_layer_of_a_parcel_scanner_sees_softer_photons_than_the_rear_o
 
 
 def test_weights_of_a_beam_add_up_to_one():
-    for beam in (linac(6.0), linac(4.0), tube_high(160.0), tube_low(160.0), mono(662.0)):
+    for beam in (linac(9.0), linac(6.0), linac(4.0), isotope("Co-60"), isotope("Cs-137"), tube_high(160.0), tube_low(160.0), mono(662.0)):
         assert float(beam.weights.sum()) == pytest.approx(1.0, abs=1e-5)
         assert beam.attenuation.shape == (beam.weights.size, len(BASIS))
+
+
+@pytest.mark.parametrize(("name", "expected"), [("Co-60", 1.5e-2), ("Cs-137", 3.1e-3)])
+def test_ten_centimetres_of_steel_leave_what_the_lines_of_an_isotope_leave(name, expected):
+    assert through(isotope(name), iron=78.7) == pytest.approx(expected, rel=0.1)
+
+
+def test_an_unknown_isotope_is_refused():
+    with pytest.raises(KeyError):
+        isotope("Am-241")
+
+
+def test_the_harder_the_beam_the_more_comes_through_thick_steel():
+    left = [through(beam, iron=160.0) for beam in (isotope("Cs-137"), isotope("Co-60"), linac(4.0), linac(6.0), linac(9.0))]
+    assert left == sorted(left)
+
+
+@pytest.mark.parametrize(
+    ("beam", "metal", "areal"), [(linac(6.0), "iron", 200.0), (linac(4.0), "water", 150.0), (tube_high(160.0), "water", 30.0)]
+)
+def test_few_bins_are_as_good_as_many(beam, metal, areal, monkeypatch):
+    """Every bin more makes little difference down to a transmission of a thousandth."""
+    fine = beam_of_many_bins(monkeypatch, beam)
+    for amount in np.linspace(0.0, areal, 9):
+        few, many = (through(one, **{metal: float(amount)}) for one in (beam, fine))
+        assert few == pytest.approx(many, rel=0.05, abs=1e-3)
+
+
+def beam_of_many_bins(monkeypatch, beam):
+    """The same kind of beam, cut much finer."""
+    monkeypatch.setattr("edge_agent.sim.beam._BINS", 96)
+    makers = {id(linac(6.0)): (linac, 6.0), id(linac(4.0)): (linac, 4.0), id(tube_high(160.0)): (tube_high, 160.0)}
+    maker, peak = makers[id(beam)]
+    return maker.__wrapped__(peak)

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from numpy.random import default_rng
 
-from edge_agent.sim.display import Rendering, draw_rendering, render
+from edge_agent.sim.beam import transmission, tube_high, tube_low
+from edge_agent.sim.display import Rendering, draw_rendering, pseudo_colour, render
 from edge_agent.sim.goods import AIR
 from edge_agent.sim.machine import Machine, draw_machine, expose, expose_high
+from edge_agent.sim.material import BASIS, index
 from edge_agent.sim.scene import CargoPlan, cargo_scene, parcel_scene
 
 IDEAL = Machine(photons=1e9, electronic=0.0, scatter=0.0, spread=0.0, pulse=0.0, channel=0.0, dead_rows=(), bits=16)
@@ -114,3 +116,52 @@ def test_sharpening_makes_edges_stronger_and_leaves_flat_parts():
 
 def test_stations_have_habits_of_their_own():
     assert len({draw_rendering(default_rng(seed)) for seed in range(20)}) == 20
+
+
+def test_a_gamma_ray_portal_has_one_energy(scene):
+    high, low = replace(IDEAL, isotope="Co-60").beams(scene)
+    assert high is low
+    assert replace(IDEAL, isotope="Co-60").is_single
+    assert not IDEAL.is_single
+
+
+def test_an_isotope_changes_nothing_for_parcels():
+    parcel = parcel_scene(3.0, default_rng(1))
+    assert replace(IDEAL, isotope="Co-60").beams(parcel) == IDEAL.beams(parcel)
+
+
+def test_a_module_of_detectors_has_a_gain_of_its_own(scene):
+    plane = expose_high(scene, replace(IDEAL, stripe=0.01, bits=16), default_rng(3)).astype(float) / 65535.0
+    plain = expose_high(scene, IDEAL, default_rng(3)).astype(float) / 65535.0
+    ratio = np.median(plane / np.maximum(plain, 1e-3), axis=1)
+    assert np.std(ratio[:16]) < 1e-3
+    assert abs(ratio[:16].mean() - ratio[16:32].mean()) > 1e-3
+
+
+def test_a_bar_runs_from_side_to_side():
+    plane = np.full((10, 20), 30000, dtype=np.uint16)
+    grey = render(plane, Rendering(0.0, 1.0, 1.0, 0.0, 0.0, bars=((0.5, 1.0), (0.8, 0.0))))
+    assert set(grey[5]) == {255}
+    assert set(grey[8]) == {0}
+
+
+def test_pseudo_colour_shows_air_white_food_orange_and_metal_blue():
+    def seen(**matter):
+        stack = np.zeros((len(BASIS), 4, 4), dtype=np.float32)
+        for name, areal in matter.items():
+            stack[index(name)] = areal
+        planes = (np.rint(transmission(stack, beam) * 65535).astype(np.uint16) for beam in (tube_high(160.0), tube_low(160.0)))
+        return pseudo_colour(*planes)[1, 1].astype(int)
+
+    assert seen().tolist() == [255, 255, 255]
+    red, _, blue = seen(water=8.0)
+    assert red > blue + 60
+    red, _, blue = seen(iron=2.5)
+    assert blue > red + 20
+
+
+def test_pseudo_colour_is_defined_for_dead_and_saturated_pixels():
+    dead, full = np.zeros((2, 3), dtype=np.uint16), np.full((2, 3), 65535, dtype=np.uint16)
+    for high in (dead, full):
+        for low in (dead, full):
+            assert pseudo_colour(high, low).shape == (2, 3, 3)

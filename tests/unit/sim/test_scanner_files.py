@@ -7,9 +7,9 @@ import pytest
 
 from edge_agent.domain.capture import CaptureKind
 from edge_agent.domain.identity import IdentityClass
+from edge_agent.domain.numbering import container_check_digit
 from edge_agent.formats.dataform import read_dataform
 from edge_agent.sim.habit import HABITS, MIXED, choose
-from edge_agent.sim.identifier import check_digit
 from edge_agent.sim.scanner import PROFILES, Order, shoot
 
 AT = datetime(2026, 3, 4, 5, 6, 7, 891000, tzinfo=timezone(timedelta(hours=2)))
@@ -32,7 +32,7 @@ def test_another_number_is_another_scan(shots):
     assert other.pictures[0].data != shots["sim-parcel"].pictures[0].data
 
 
-@pytest.mark.parametrize("profile", ["sim-cargo", "sim-parcel"])
+@pytest.mark.parametrize("profile", ["sim-cargo", "sim-parcel", "sim-vehicle"])
 def test_the_json_side_car_says_that_the_scan_is_simulated(shots, profile):
     shot = shots[profile]
     body = json.loads(shot.sidecar.data)
@@ -45,7 +45,7 @@ def test_the_json_side_car_says_that_the_scan_is_simulated(shots, profile):
 
 def test_a_container_and_a_parcel_are_named_as_what_they_are(shots):
     cargo, parcel = (json.loads(shots[name].sidecar.data) for name in ("sim-cargo", "sim-parcel"))
-    assert int(cargo["container"][10]) == check_digit(cargo["container"])
+    assert int(cargo["container"][10]) == container_check_digit(cargo["container"])
     assert "parcel" not in cargo
     assert parcel["parcel"].startswith("SIM")
     assert "container" not in parcel
@@ -56,7 +56,10 @@ def test_the_dataform_is_read_by_the_real_reader_and_is_no_live_scan(shots):
     form = read_dataform(shot.sidecar.data)
     assert form.is_training
     assert form.resources == (shot.pictures[0].name,)
-    assert [(one.kind, one.value) for one in form.identities] == [(IdentityClass.CONTAINER, shot.truth["identifier"])]
+    assert {(one.kind, one.value) for one in form.identities} == {
+        (IdentityClass.CONTAINER, shot.truth["identifier"]),
+        (IdentityClass.VENDOR_SCAN, shot.key),
+    }
     assert datetime.fromisoformat(form.date) == AT.astimezone(UTC)
 
 

@@ -1,0 +1,87 @@
+"""Shape families of threats: those that are trained on and those that are held out."""
+
+import numpy as np
+import pytest
+from numpy.random import default_rng
+
+from edge_agent.sim import parcel
+from edge_agent.sim.canvas import Canvas, Region
+from edge_agent.sim.material import index
+from edge_agent.sim.part import Room
+from edge_agent.sim.threat import CARGO_LABELS, LABELS, PARCEL_LABELS, SHAPES, VEHICLE_LABELS, build
+
+EVERY = [(label, held_out, builder) for label in LABELS for held_out in (False, True) for builder in SHAPES[label][held_out]]
+
+
+@pytest.mark.parametrize(("label", "held_out", "builder"), EVERY, ids=lambda value: getattr(value, "__name__", str(value)))
+@pytest.mark.parametrize("room", [Room(1.0, is_cargo=False), Room(5.0, is_cargo=True)], ids=["parcel", "cargo"])
+def test_every_shape_has_matter_on_one_grid(label, held_out, builder, room):
+    for seed in range(5):
+        parts = builder(room, default_rng(seed))
+        assert len({part.patch.shape for part in parts}) == 1
+        assert all(part.patch.min() >= 0.0 and part.areal > 0.0 for part in parts)
+        assert sum(float(part.patch.sum()) * part.areal for part in parts) > 0.0
+        assert all(sum(share for _, share in part.mix) == pytest.approx(1.0) for part in parts)
+
+
+def test_held_out_shapes_are_no_trained_ones():
+    for trained, held_out in SHAPES.values():
+        assert trained
+        assert held_out
+        assert not set(trained) & set(held_out)
+
+
+def test_every_label_has_shapes_and_every_subject_labels():
+    assert tuple(SHAPES) == LABELS
+    assert set(CARGO_LABELS) | set(PARCEL_LABELS) | set(VEHICLE_LABELS) == set(LABELS)
+
+
+def test_an_unknown_label_is_refused():
+    with pytest.raises(KeyError):
+        build("umbrella", Room(1.0, is_cargo=False), default_rng(1))
+
+
+@pytest.mark.parametrize("held_out", [False, True])
+def test_bricks_hold_more_organic_matter_than_any_box_or_book(held_out):
+    for seed in range(40):
+        (part,) = build("bricks", Room(1.5, is_cargo=False), default_rng(seed), held_out=held_out)
+        assert np.quantile((part.patch * part.areal)[part.patch > 0.3], 0.9) > 4.5
+
+
+def test_clutter_has_no_broad_organic_thing_as_deep_as_bricks():
+    """Boxes and book covers stay below 4.5 g/cm2; a book on its spine is deeper and no broader than a finger."""
+    draw = {"box": parcel._box, "book": parcel._book}
+    for kind in draw.values():
+        for seed in range(60):
+            canvas = Canvas(500.0, 500.0, 2.0)
+            kind(parcel._Case(canvas, Region(0.0, 0.0, 500.0, 500.0)), (50.0, 50.0), default_rng(seed))
+            deep = canvas.areal.sum(axis=0) > 4.8
+            rows, columns = np.nonzero(deep)
+            if rows.size:
+                axes = np.linalg.svd(np.stack([rows - rows.mean(), columns - columns.mean()]), compute_uv=False) / np.sqrt(rows.size)
+                assert axes[-1] * np.sqrt(12.0) * 2.0 < 60.0
+
+
+def test_a_threat_bottle_holds_half_a_litre_and_a_clutter_bottle_does_not():
+    for seed in range(60):
+        rng = default_rng(seed)
+        parts = build("bottle", Room(1.0, is_cargo=False), rng)
+        liquid = max((part for part in parts if part.mix[0][0] in ("water", "rdx")), key=lambda part: part.areal)
+        room_g = float(liquid.patch.sum()) * liquid.areal * 0.01
+        assert room_g > 300.0
+        canvas = Canvas(400.0, 400.0, 1.0)
+        parcel._bottle(parcel._Case(canvas, Region(0.0, 0.0, 400.0, 400.0)), (50.0, 50.0), default_rng(seed))
+        assert 5.0 < float(canvas.areal[index("water")].sum()) * 0.01 < 500.0
+
+
+def test_nothing_sticks_out_of_a_case():
+    for seed in range(8):
+        canvas = Canvas(700.0, 500.0, 2.0)
+        case = Region(100.0, 100.0, 600.0, 400.0)
+        parcel.draw(canvas, case, default_rng(seed))
+        seen = canvas.areal.sum(axis=0) > 0.0
+        rows, columns = np.nonzero(seen)
+        assert 49 <= rows.min()
+        assert rows.max() <= 201
+        assert 49 <= columns.min()
+        assert columns.max() <= 301
