@@ -6,8 +6,10 @@ from typing import TypeAlias
 
 from edge_agent.domain.assessment import Reason
 from edge_agent.domain.capture import Capture, Subject
+from edge_agent.domain.consignment import Consignment
 from edge_agent.domain.declaration import Declaration
 from edge_agent.domain.ids import DropKey, ScanId, ScannerId, SiteId, scan_id
+from edge_agent.domain.third_party import ThirdPartyAssessment
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +17,8 @@ class Particulars:
     """What is known about a scan besides its pixels; it can change without new pixels (a metadata revision).
 
     ``notes``: findings of intake that the assessment must carry as obstacles or reasons (``sidecar-unreadable``, ...).
-    ``partial``: roles of members that had not come by their deadline.
+    ``partial``: roles of members that had not come by their deadline. ``third_party``: what the vendor's own algorithms said;
+    it is theirs and concludes nothing here.
     """
 
     capture: Capture
@@ -24,6 +27,8 @@ class Particulars:
     pitch_mm: tuple[float, float] | None = None
     notes: tuple[Reason, ...] = ()
     partial: tuple[str, ...] = ()
+    consignment: Consignment = Consignment()
+    third_party: tuple[ThirdPartyAssessment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ class FactKind(StrEnum):
     REFERRAL = "referral"
     HEALTH = "health"
     AUDIT = "audit"
+    SHADOW = "shadow"
 
 
 class MachineConclusion(StrEnum):
@@ -95,6 +96,11 @@ class BundleUse:
     sha256: str
     state: BundleState
 
+    @property
+    def ref(self) -> str:
+        """Give ``name/version``, as findings carry it."""
+        return f"{self.name}/{self.version}"
+
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
@@ -111,7 +117,10 @@ class Provenance:
 
 @dataclass(frozen=True, slots=True)
 class BlobRef:
-    """A picture or map kept outside the journal by its SHA-256. ``role``: ``heatmap:<view>``, ``goods-map:<view>``, ``preview``."""
+    """A picture or map kept outside the journal by its SHA-256. ``role``: ``heatmap:<view>``, ``goods-map:<view>``, ``preview``.
+
+    A detector's own heat map is ``heatmap:<view>:<bundle>``.
+    """
 
     sha256: str
     bytes: int

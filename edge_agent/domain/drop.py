@@ -3,12 +3,15 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from edge_agent.domain.assessment import ControlOutcome, OfficerConclusion
 from edge_agent.domain.capture import CaptureKind, Selection
 from edge_agent.domain.clock import Stamp
+from edge_agent.domain.consignment import Consignment
 from edge_agent.domain.declaration import DeclaredItem
 from edge_agent.domain.identity import IdentityValue
 from edge_agent.domain.ids import DropKey, ScannerId
 from edge_agent.domain.member import DropMember
+from edge_agent.domain.third_party import ThirdPartyAssessment
 from edge_agent.errors import Scalar
 
 
@@ -30,7 +33,8 @@ class Drop:
 class SideCar:
     """What a side-car says, before identifiers become tokens. Fields the side-car does not give are None or empty.
 
-    ``resources``: names of the files that the side-car says belong to the scan. ``pitch_mm``: (x, y).
+    ``resources``: names of the files that the side-car says belong to the scan. ``pitch_mm``: (x, y). ``system``: the vendor's words for
+    its scanner. ``analyst``, ``examination``: what people at the vendor's console and at the opened container found.
     """
 
     taken_at: Stamp | None = None
@@ -41,6 +45,11 @@ class SideCar:
     items: tuple[DeclaredItem, ...] = ()
     resources: tuple[str, ...] = ()
     pitch_mm: tuple[float, float] | None = None
+    system: str = ""
+    consignment: Consignment = Consignment()
+    third_party: tuple[ThirdPartyAssessment, ...] = ()
+    analyst: OfficerConclusion | None = None
+    examination: ControlOutcome | None = None
 
 
 class Completeness(StrEnum):

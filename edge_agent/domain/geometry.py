@@ -70,3 +70,32 @@ class Orientation:
         if self.flipped_y:
             y0, y1 = canonical.height - y1, canonical.height - y0
         return Box(y0, x0, y1, x1) if self.transposed else Box(x0, y0, x1, y1)
+
+    def from_native(self, box: Box, native: Size) -> Box:
+        """Give the canonical region of a box in the scanner's own picture of size ``native``: undoes :meth:`to_native`."""
+        x0, y0, x1, y1 = (box.y0, box.x0, box.y1, box.x1) if self.transposed else (box.x0, box.y0, box.x1, box.y1)
+        width, height = (native.height, native.width) if self.transposed else (native.width, native.height)
+        if self.flipped_x:
+            x0, x1 = width - x1, width - x0
+        if self.flipped_y:
+            y0, y1 = height - y1, height - y0
+        return Box(x0, y0, x1, y1)
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """How to get from a view's canonical pixels to those of the scanner's own picture.
+
+    ``matrix``: a, b, c, d, e, f of X = a x + b y + c, Y = d x + e y + f. Turns, mirrors and crops only, so a box stays a box.
+    """
+
+    view: str
+    size: Size
+    matrix: tuple[float, float, float, float, float, float]
+
+    def to_native(self, box: Box) -> Box:
+        """Give the same region in the scanner's own picture."""
+        a, b, c, d, e, f = self.matrix
+        xs = sorted((a * box.x0 + b * box.y0 + c, a * box.x1 + b * box.y1 + c))
+        ys = sorted((d * box.x0 + e * box.y0 + f, d * box.x1 + e * box.y1 + f))
+        return Box(xs[0], ys[0], xs[1], ys[1])

@@ -1,7 +1,7 @@
 """Plain values behind tokens. Imaging, analysis and inference never reach this module (a contract)."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from edge_agent.domain.ids import Commitment
@@ -23,10 +23,14 @@ class IdentityClass(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class IdentityValue:
-    """One identifier in clear: stays in the probe's answer and in the erasable identity table, nowhere else."""
+    """One identifier in clear: stays in the probe's answer and in the erasable identity table, nowhere else.
+
+    ``confidence``: how sure the reader of the number was, in [0, 1]; None when it was typed or not said. It does not tell values apart.
+    """
 
     kind: IdentityClass
     value: str
+    confidence: float | None = field(default=None, compare=False)
 
     def __repr__(self) -> str:
         """Hide the value, so that a traceback or a log of this object carries no personal data."""

@@ -4,9 +4,13 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
+from typing import Literal
 
+from edge_agent.domain.attachment import AttachmentKind
 from edge_agent.domain.geometry import Orientation
+from edge_agent.domain.layout import RawLayout
 from edge_agent.domain.scan import Energy, Quantity
+from edge_agent.domain.sidecar_map import SidecarMap
 
 UNFINISHED_NAMES = ("*.tmp", "*.part", "*.crdownload", "~*", ".*")
 """Names under which programs write what is not finished: never members, whatever the profile says."""
@@ -34,7 +38,9 @@ class MemberRule:
     """One kind of file. ``pattern``: regular expression over the name (full match, case ignored) with a group ``key``.
 
     ``deadline_s``: an EXPECTED or REQUIRED member that has not come this long after the drop was first seen is given up (the scan
-    becomes partial). ``plane`` is None for files without pixels that count (side-car, stamp).
+    becomes partial). ``plane`` is None for files without pixels that count (side-car, stamp). ``further``: the planes after the first
+    in the same file. ``layout``: for files without a format of their own. ``attachment``: what a file without planes is, if kept.
+    ``package``: a scan package of ours, whose planes and metadata are those it says.
     """
 
     role: str
@@ -42,6 +48,45 @@ class MemberRule:
     need: Need
     deadline_s: float
     plane: PlaneRule | None = None
+    further: tuple[PlaneRule, ...] = ()
+    layout: RawLayout | None = None
+    attachment: AttachmentKind | None = None
+    package: bool = False
+
+    @property
+    def has_pixels(self) -> bool:
+        """Say whether the file's content counts for the identity of a scan."""
+        return self.plane is not None or self.package
+
+    @property
+    def planes(self) -> tuple[PlaneRule, ...]:
+        """Give the rules of all planes in the file, in the file's order."""
+        return (self.plane, *self.further) if self.plane is not None else ()
+
+
+@dataclass(frozen=True, slots=True)
+class Normalise:
+    """What is done to transmission, raw and display planes of a scanner that does not do it itself; as it stands here: nothing.
+
+    ``polarity``: how air looks in the file; ``detect`` turns a picture round when its borders say so. ``white`` and ``black``: levels of
+    full transmission and of none in the file, stretched to 16 bits. ``air_columns``, ``dark_columns``: half-open ranges of columns
+    (canonical frame, negative from the end) in which every row sees air, or no beam; they give each detector's own white and black.
+    ``repair``: dead and noisy lines become what lies between their neighbours. ``crop``: to the load, with ``crop_margin_px`` around.
+    """
+
+    polarity: Literal["bright-air", "dark-air", "detect"] = "bright-air"
+    white: int | None = None
+    black: int = 0
+    air_columns: tuple[int, int] | None = None
+    dark_columns: tuple[int, int] | None = None
+    repair: bool = False
+    crop: bool = False
+    crop_margin_px: int = 16
+
+    @property
+    def gives_transmission(self) -> bool:
+        """Say whether raw samples come out as transmission."""
+        return self.white is not None or self.air_columns is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +105,11 @@ class Limits:
 class Profile:
     """How to read one scanner model.
 
-    ``sidecar``: name of the side-car reader (``json``, ``dataform``) or empty. ``clock``: IANA zone of the scanner's clock when
-    its times carry none. ``quiet_s``: a drop is settled when nothing changed for this long. ``unknown_after_s``: a file that no
-    rule knows is accepted alone after this long, and set aside. ``required_views``: missing one is an obstacle.
+    ``sidecar``: name of the side-car reader (``json``, ``dataform``, ``map``) or empty; ``map``: the rules of the last. ``clock``: IANA
+    zone of the scanner's clock when its times carry none. ``quiet_s``: a drop is settled when nothing changed for this long.
+    ``unknown_after_s``: a file that no rule knows is accepted alone after this long, and set aside. ``required_views``: missing one is
+    an obstacle.
+    ``verified``: somebody compared what it reads with the vendor's own picture; else every scan says ``profile-unverified``.
     """
 
     name: str
@@ -75,6 +122,9 @@ class Profile:
     ignore: tuple[str, ...] = ()
     orientation: Orientation = Orientation()
     limits: Limits = Limits()
+    map: SidecarMap | None = None
+    normalise: Normalise = Normalise()
+    verified: bool = True
 
     def ignores(self, name: str) -> bool:
         """Say whether a file is nobody's member: its base name (case ignored) fits ``ignore`` or the names of unfinished files."""

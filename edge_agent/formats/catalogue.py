@@ -4,11 +4,26 @@ from typing import BinaryIO
 
 from edge_agent.errors import UnsupportedFormat
 from edge_agent.formats.codec import HEAD_BYTES, Codec
+from edge_agent.formats.dicos import DicosCodec
+from edge_agent.formats.newer import Jpeg2000Codec, JpegLsCodec, JpegXlCodec
+from edge_agent.formats.plain import BmpCodec, NpyCodec, PnmCodec
 from edge_agent.formats.raster import JpegCodec, PngCodec
 from edge_agent.formats.tiff import TiffCodec
 from edge_agent.formats.uff import UffCodec
 
-CODECS: tuple[Codec, ...] = (JpegCodec(), PngCodec(), TiffCodec(), UffCodec())
+CODECS: tuple[Codec, ...] = (
+    JpegLsCodec(),  # before JPEG, whose first three bytes it shares
+    JpegCodec(),
+    PngCodec(),
+    TiffCodec(),
+    JpegXlCodec(),
+    Jpeg2000Codec(),
+    BmpCodec(),
+    PnmCodec(),
+    NpyCodec(),
+    DicosCodec(),
+    UffCodec(),
+)
 
 _SHORTEST_SURE_HEAD = 8
 
@@ -24,7 +39,9 @@ def codec_of(file: BinaryIO) -> Codec | None:
     file.seek(0)
     head = file.read(HEAD_BYTES)
     for codec in CODECS:
-        if not codec.unavailable and codec.sniff(head):
+        if codec.sniff(head):
+            if codec.unavailable:
+                raise UnsupportedFormat(codec.unavailable)
             return codec
     if len(head) < _SHORTEST_SURE_HEAD or not any(head):
         return None

@@ -17,14 +17,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Literal
 
 import numpy as np
 
 import edge_agent
 from edge_agent.domain.drop import ProbeResult
-from edge_agent.domain.profile import Profile
-from edge_agent.domain.scan import Plane, View
+from edge_agent.domain.geometry import Box
+from edge_agent.domain.profile import Limits, Profile
+from edge_agent.domain.scan import Plane, Scan, View
 from edge_agent.errors import (
     DecoderDied,
     DecoderUnavailable,
@@ -42,6 +42,7 @@ from edge_agent.formats.exchange import (
     LENGTH,
     MAX_BODY_BYTES,
     MAX_MEMBERS,
+    MAX_READY_BYTES,
     MAX_REQUEST_BYTES,
     READY,
     DecodedBody,
@@ -50,11 +51,14 @@ from edge_agent.formats.exchange import (
     Probed,
     Refused,
     Request,
+    Task,
     notes_from,
     probe_result,
-    sidecar_from,
 )
 from edge_agent.formats.members import AnyMember, Decoded, MemberFile
+from edge_agent.formats.package_convert import restore, view_of
+from edge_agent.formats.package_model import ScanJson
+from edge_agent.formats.sandbox import SandboxReport
 
 __all__ = ["DecodeChild", "Decoded", "MemberFile"]
 
@@ -68,11 +72,14 @@ _GRACE_S = 1.0
 
 @dataclass(slots=True)
 class _Running:
-    """A started child. ``served``: answers given so far; a death after the first may be an earlier file's doing."""
+    """A started child. ``sandbox`` comes with its first word, when it is ready.
+
+    ``served``: answers given so far; a death after the first may be an earlier file's doing.
+    """
 
     process: subprocess.Popen[bytes]
     channel: socket.socket
-    is_ready: bool = False
+    sandbox: SandboxReport | None = None
     served: int = 0
 
 
@@ -115,6 +122,14 @@ class DecodeChild:
         if self._running is None:
             self._running = _spawn(self._python, self._memory_bytes)
 
+    def sandbox(self) -> SandboxReport:
+        """Give the fences around the child, which is started and waited for if it is not ready.
+
+        Raises:
+            DecoderUnavailable: no child starts.
+        """
+        return self._started()[1]
+
     def probe(self, members: Sequence[AnyMember], profile: Profile) -> ProbeResult:
         """Give header facts and completeness of a drop.
 
@@ -140,18 +155,37 @@ class DecodeChild:
             raise self._refusal(answer.body)
         try:
             return _decoded(answer, answer.body)
-        except ValueError as error:
+        except (ValueError, KeyError) as error:
             self._discard()
             raise DecoderDied("the decoder gave pixels that cannot be", {"problem": "answer"}) from error
+
+    def open_package(self, path: Path, limits: Limits | None = None) -> tuple[ScanJson, Scan]:
+        """Give document and scan of a package, every digest of it verified in the child.
+
+        Raises:
+            ScanRejected: one of its leaves.
+            TryLater: the file cannot be opened now, or no child starts.
+        """
+        answer = self._ask("package", [MemberFile(path.name, "package", path)], _package_profile(limits or Limits()))
+        if not isinstance(answer.body, DecodedBody) or answer.body.document is None:
+            raise self._refusal(answer.body)
+        document = answer.body.document
+        try:
+            decoded = _decoded(answer, answer.body)
+            views = tuple(view_of(part, view.planes) for part, view in zip(document.views, decoded.views, strict=True))
+            return document, restore(document, views)
+        except (ValueError, KeyError) as error:
+            self._discard()
+            raise DecoderDied("the decoder gave a package that cannot be", {"problem": "answer"}) from error
 
     def close(self) -> None:
         """End the child, if one runs."""
         self._discard()
 
-    def _ask(self, task: Literal["probe", "decode"], members: Sequence[AnyMember], profile: Profile) -> _Mapped:
+    def _ask(self, task: Task, members: Sequence[AnyMember], profile: Profile) -> _Mapped:
         """Have a task done; a death of a child that had served other files before is tried once more in a fresh one."""
         request = _request(task, members, profile)
-        was_used = self._started().served > 0
+        was_used = self._started()[0].served > 0
         try:
             return self._attempt(request, members, profile.limits.deadline_s)
         except DecoderDied:
@@ -160,7 +194,7 @@ class DecodeChild:
         return self._attempt(request, members, profile.limits.deadline_s)
 
     def _attempt(self, request: bytes, members: Sequence[AnyMember], deadline_s: float) -> _Mapped:
-        running = self._started()
+        running, _ = self._started()
         descriptors = _opened(members)
         try:
             _pass_on(running.channel, request, descriptors)
@@ -177,14 +211,15 @@ class DecodeChild:
         running.served += 1
         return mapped
 
-    def _started(self) -> _Running:
-        """Give a child that has finished its imports."""
+    def _started(self) -> tuple[_Running, SandboxReport]:
+        """Give a child that has finished its imports and confined itself."""
         self.start()
         running = self._running
-        if running is None or not _is_ready(running):
+        sandbox = _first_word(running) if running is not None else None
+        if running is None or sandbox is None:
             self._discard()
             raise DecoderUnavailable("the decode child does not start")
-        return running
+        return running, sandbox
 
     def _obituary(self, deadline_s: float) -> EdgeAgentError:
         """End a child that broke the conversation and say what it died of; its own alarm means the deadline."""
@@ -213,6 +248,11 @@ class DecodeChild:
         return DecoderDied("the decoder gave an answer to another question", {"answer": body.kind})
 
 
+def _package_profile(limits: Limits) -> Profile:
+    """Give a profile that says nothing but limits: a package explains itself."""
+    return Profile("package", (), "", "UTC", 1.0, 1.0, (), limits=limits)
+
+
 def _spawn(python: str, memory_bytes: int) -> _Running:
     """Start a child with an environment of its own. ``-P``: the working directory is no place to import from."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -236,18 +276,18 @@ def _spawn(python: str, memory_bytes: int) -> _Running:
     return _Running(process, ours)
 
 
-def _is_ready(running: _Running) -> bool:
-    """Wait for the child's first word, once; False when it dies or stays silent instead."""
-    if not running.is_ready:
+def _first_word(running: _Running) -> SandboxReport | None:
+    """Wait, once, for the child to say that it is ready; None when it dies, stays silent or says something else instead."""
+    if running.sandbox is None:
         running.channel.settimeout(_START_S)
         try:
-            running.is_ready = running.channel.recv(len(READY)) == READY
-        except OSError:
-            return False
-    return running.is_ready
+            running.sandbox = READY.validate_json(running.channel.recv(MAX_READY_BYTES))
+        except (OSError, ValueError):
+            return None
+    return running.sandbox
 
 
-def _request(task: Literal["probe", "decode"], members: Sequence[AnyMember], profile: Profile) -> bytes:
+def _request(task: Task, members: Sequence[AnyMember], profile: Profile) -> bytes:
     if len(members) > MAX_MEMBERS:
         raise LimitExceeded("a drop has more members than allowed", {"members": len(members), "allowed": MAX_MEMBERS})
     bodies = tuple(MemberBody(name=member.name, role=member.role) for member in members)
@@ -335,12 +375,15 @@ def _decoded(answer: _Mapped, body: DecodedBody) -> Decoded:
     """Build the views over the mapped memory.
 
     Raises:
-        ValueError: a plane lies outside the memory or is none.
+        ValueError, KeyError: a plane lies outside the memory or is none, or its operations make no sense.
     """
     views = tuple(
-        View(view.name, tuple(_plane(answer, plane) for plane in view.planes), view.pitch_mm, native=view.native) for view in body.views
+        View(view.name, tuple(_plane(answer, plane) for plane in view.planes), view.pitch_mm, view.pitch_assumed, view.native)
+        for view in body.views
     )
-    return Decoded(views, sidecar_from(body.sidecar), notes_from(body.notes))
+    for view in views:
+        view.to_native(Box(0, 0, 1, 1))  # recorded crops that nobody could undo are refused here, not when a box is drawn
+    return Decoded(views, body.sidecar, notes_from(body.notes), body.media_types)
 
 
 def _plane(answer: _Mapped, body: PlaneBody) -> Plane:
@@ -350,6 +393,6 @@ def _plane(answer: _Mapped, body: PlaneBody) -> Plane:
         raise ValueError("a plane that is not in the memory")
     if body.dtype == "uint16":
         wide = np.frombuffer(answer.memory, dtype=np.uint16, count=count, offset=start)
-        return Plane(body.quantity, body.energy, wide.reshape(body.shape))
+        return Plane(body.quantity, body.energy, wide.reshape(body.shape), body.operations)
     narrow = np.frombuffer(answer.memory, dtype=np.uint8, count=count, offset=start)
-    return Plane(body.quantity, body.energy, narrow.reshape(body.shape))
+    return Plane(body.quantity, body.energy, narrow.reshape(body.shape), body.operations)

@@ -1,22 +1,24 @@
 """The decode child: ``python -m edge_agent.formats.child_main SOCKET_FD MEMORY_BYTES``, started by :mod:`edge_agent.formats.child`.
 
-It serves one request at a time and dies when it must: by its own alarm at the deadline (so that it dies even when the parent is
-gone), when memory is short, and when the parent closes the socket.
+It confines itself (:mod:`edge_agent.formats.sandbox`) before it takes the first request, serves one request at a time and dies when
+it must: by its own alarm at the deadline (so that it dies even when the parent is gone), when memory is short, and when the parent
+closes the socket.
 """
 
 import errno
 import fcntl
 import io
+import logging
 import os
 import resource
 import signal
 import socket
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import BinaryIO
 
 import cv2
-import tifffile
 
 from edge_agent.domain.profile import Limits
 from edge_agent.errors import DropUnavailable, EdgeAgentError, UnreadableScan
@@ -36,10 +38,11 @@ from edge_agent.formats.exchange import (
     ViewBody,
     note_bodies,
     probed_body,
-    sidecar_body,
 )
 from edge_agent.formats.members import Decoded, OpenMember
+from edge_agent.formats.package import open_package
 from edge_agent.formats.probe import probe
+from edge_agent.formats.sandbox import confine
 
 _OUT_OF_MEMORY = 71
 _SHARE_GONE = (errno.EIO, errno.ESTALE, errno.ENODEV, errno.ENXIO, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.EREMOTEIO)
@@ -51,11 +54,10 @@ def main(arguments: Sequence[str]) -> int:
     parent = socket.socket(fileno=int(arguments[0]))
     memory_bytes = int(arguments[1])
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C at a terminal is the parent's business
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold personal data
-    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
-    tifffile.logger().disabled = True  # it logs each damaged tag; the refusal says enough
+    logging.disable()  # libraries log damaged tags and values, which may be personal; the refusal says enough
+    warnings.simplefilter("ignore")  # for the same reason
     cv2.setNumThreads(1)
-    parent.send(READY)
+    parent.sendmsg([READY.dump_json(confine(memory_bytes))])
     while True:
         try:
             message, descriptors, _, _ = socket.recv_fds(parent, MAX_REQUEST_BYTES, MAX_MEMBERS, socket.MSG_CMSG_CLOEXEC)
@@ -85,7 +87,8 @@ def _serve(parent: socket.socket, message: bytes, descriptors: Sequence[int], me
 def _arm(limits: Limits, memory_bytes: int) -> None:
     """Let the kernel end this process at the deadline (SIGALRM is not caught) and refuse memory beyond the limit."""
     signal.setitimer(signal.ITIMER_REAL, limits.deadline_s)
-    resource.setrlimit(resource.RLIMIT_AS, (min(limits.max_memory_bytes, memory_bytes), memory_bytes))
+    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+    resource.setrlimit(resource.RLIMIT_AS, (min(limits.max_memory_bytes, memory_bytes, hard), hard))
 
 
 def _answer(request: Request, files: Sequence[BinaryIO]) -> tuple[DecodedBody | Probed | Refused, Sequence[Pixels]]:
@@ -94,6 +97,10 @@ def _answer(request: Request, files: Sequence[BinaryIO]) -> tuple[DecodedBody | 
         members = [OpenMember(m.name, m.role, f, os.fstat(f.fileno()).st_size) for m, f in zip(request.members, files, strict=True)]
         if request.task == "probe":
             return probed_body(probe(members, request.profile)), ()
+        if request.task == "package":
+            document, scan = open_package(members[0].file, request.profile.limits)
+            body, pixels = _decoded_body(Decoded(scan.views, None, ()))
+            return body.model_copy(update={"document": document}), pixels
         return _decoded_body(decode_scan(members, request.profile))
     except EdgeAgentError as error:
         return Refused(code=error.code, detail=error.detail, fields=tuple(error.fields.items())), ()
@@ -123,12 +130,16 @@ def _decoded_body(decoded: Decoded) -> tuple[DecodedBody, Sequence[Pixels]]:
                     dtype="uint16" if pixels.itemsize == 2 else "uint8",
                     shape=pixels.shape,
                     offset=offset,
+                    operations=plane.operations,
                 )
             )
             arrays.append(pixels)
             offset += padded(pixels.nbytes)
-        views.append(ViewBody(name=view.name, planes=tuple(planes), pitch_mm=view.pitch_mm, native=view.native))
-    return DecodedBody(views=tuple(views), sidecar=sidecar_body(decoded.sidecar), notes=note_bodies(decoded.notes)), arrays
+        views.append(
+            ViewBody(name=view.name, planes=tuple(planes), pitch_mm=view.pitch_mm, native=view.native, pitch_assumed=view.pitch_assumed)
+        )
+    notes = note_bodies(decoded.notes)
+    return DecodedBody(views=tuple(views), sidecar=decoded.sidecar, notes=notes, media_types=decoded.media_types), arrays
 
 
 def padded(length: int) -> int:

@@ -1,7 +1,8 @@
 """Pixels to picture files in memory: previews, blobs, simulator, tests. Lossless for PNG and TIFF; nothing here touches the disk."""
 
 import io
-from typing import Literal, TypeAlias
+from collections.abc import Sequence
+from typing import Any, Literal, TypeAlias
 
 import cv2
 import numpy as np
@@ -9,11 +10,17 @@ import tifffile
 from numpy.typing import NDArray
 
 Pixels: TypeAlias = NDArray[np.uint16] | NDArray[np.uint8]
-TiffCompression: TypeAlias = Literal["none", "zstd", "deflate"]
+TiffCompression: TypeAlias = Literal["none", "zstd", "deflate", "jxl"]
 
 _TILE = (512, 512)
-_ADOBE_DEFLATE = 8
-_LEVEL = 1  # higher levels cost twice the time and more, and save about 2 % on noisy transmission
+_REDUCED = 1  # the tag by which a TIFF page says that it is a smaller copy of another
+# Effort 1 everywhere: more costs twice the time and more, and saves about 2 % on noisy transmission.
+_TIFF_OPTIONS: dict[TiffCompression, dict[str, Any]] = {
+    "none": {},
+    "zstd": {"tile": _TILE, "compression": "zstd", "compressionargs": {"level": 1}, "predictor": 2},
+    "deflate": {"tile": _TILE, "compression": "adobe_deflate", "compressionargs": {"level": 1}, "predictor": 2},
+    "jxl": {"tile": _TILE, "compression": "jpegxl", "compressionargs": {"lossless": True, "level": 100, "effort": 1}},
+}
 
 
 def png_bytes(pixels: Pixels) -> bytes:
@@ -38,28 +45,23 @@ def jpeg_bytes(pixels: NDArray[np.uint8], quality: int = 90) -> bytes:
     return _encode(".jpg", native, [cv2.IMWRITE_JPEG_QUALITY, quality])
 
 
-def tiff_bytes(pixels: Pixels, compression: TiffCompression = "none") -> bytes:
-    """Encode (h, w) uint8 or uint16 grey as one single-page TIFF; compressed ones have 512 x 512 tiles and a horizontal predictor.
+def tiff_bytes(pixels: Pixels, compression: TiffCompression = "none", coarser: Sequence[Pixels] = ()) -> bytes:
+    """Encode (h, w) uint8 or uint16 grey as TIFF with one page, without loss; compressed ones have 512 x 512 tiles.
 
-    The bytes depend on the pixels only: no date and no software tag is written.
+    ``coarser``: smaller copies, largest first, kept as sub-directories of the page (as pyramid viewers expect them). The bytes
+    depend on the pixels only: no date and no software tag is written.
 
     Raises:
         ValueError: another shape or dtype, or an empty array.
     """
-    _check(pixels, colour_allowed=False, wide_allowed=True)
+    for plane in (pixels, *coarser):
+        _check(plane, colour_allowed=False, wide_allowed=True)
+    options = {"photometric": "minisblack", "metadata": None, "software": False, **_TIFF_OPTIONS[compression]}
     out = io.BytesIO()
-    plain = compression == "none"
-    tifffile.imwrite(
-        out,
-        pixels,
-        photometric="minisblack",
-        metadata=None,
-        software=False,
-        tile=None if plain else _TILE,
-        compression=None if plain else (_ADOBE_DEFLATE if compression == "deflate" else "zstd"),
-        compressionargs=None if plain else {"level": _LEVEL},
-        predictor=None if plain else 2,
-    )
+    with tifffile.TiffWriter(out) as tiff:
+        tiff.write(pixels, subifds=len(coarser) or None, **options)
+        for level in coarser:
+            tiff.write(level, subfiletype=_REDUCED, **options)
     return out.getvalue()
 
 

@@ -7,30 +7,31 @@ taken over by the bytes it read, so the parent trusts nothing in an answer: it c
 
 import struct
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from edge_agent.domain.assessment import Reason
-from edge_agent.domain.capture import CaptureKind, Selection
-from edge_agent.domain.clock import Stamp
-from edge_agent.domain.declaration import DeclaredItem
 from edge_agent.domain.drop import Completeness, ProbeResult, SideCar
 from edge_agent.domain.geometry import Orientation
-from edge_agent.domain.identity import IdentityClass, IdentityValue
 from edge_agent.domain.profile import Profile
-from edge_agent.domain.scan import Energy, Quantity
+from edge_agent.domain.scan import Energy, Operation, Quantity
 from edge_agent.errors import Scalar
+from edge_agent.formats.package_model import ScanJson
+from edge_agent.formats.sandbox import SandboxReport
 
 MAX_MEMBERS = 64
 MAX_REQUEST_BYTES = 128 << 10
 MAX_BODY_BYTES = 16 << 20
 ALIGNMENT = 64
 LENGTH = struct.Struct("!Q")
-READY = b"ready"
+MAX_READY_BYTES = 4096
 
 _Scalars: TypeAlias = tuple[tuple[str, Scalar], ...]
+
+
+Task: TypeAlias = Literal["probe", "decode", "package"]
+"""What the child can be asked: look at a drop's headers, decode a drop, open one of our packages."""
 
 
 class _Body(BaseModel):
@@ -47,40 +48,19 @@ class MemberBody(_Body):
 class Request(_Body):
     """One task for the child. ``deadline_s`` and memory come with the profile's limits."""
 
-    task: Literal["probe", "decode"]
+    task: Task
     members: tuple[MemberBody, ...]
     profile: Profile
 
 
-class StampBody(_Body):
-    """A :class:`Stamp`."""
-
-    at: datetime
-    as_written: str
-    tz_assumed: bool
-
-
-class SideCarBody(_Body):
-    """A :class:`SideCar`; its identifiers are in clear, so this body lives in memory only."""
-
-    taken_at: StampBody | None
-    kind: CaptureKind | None
-    selection: Selection | None
-    beam: str
-    identities: tuple[tuple[IdentityClass, str], ...]
-    items: tuple[DeclaredItem, ...]
-    resources: tuple[str, ...]
-    pitch_mm: tuple[float, float] | None
-
-
 class Probed(_Body):
-    """Answer to ``probe``."""
+    """Answer to ``probe``. Identifiers of the side-car are in clear, so this body lives in memory only."""
 
     kind: Literal["probed"] = "probed"
     completeness: Completeness
     members: tuple[str, ...]
     expected_bytes: int | None
-    sidecar: SideCarBody | None
+    sidecar: SideCar | None
     reason: str
     params: _Scalars
 
@@ -93,6 +73,7 @@ class PlaneBody(_Body):
     dtype: Literal["uint8", "uint16"]
     shape: tuple[int, int] | tuple[int, int, int]
     offset: Annotated[int, Field(ge=0)]
+    operations: tuple[Operation, ...] = ()
 
 
 class ViewBody(_Body):
@@ -102,15 +83,18 @@ class ViewBody(_Body):
     planes: tuple[PlaneBody, ...]
     pitch_mm: tuple[float, float] | None
     native: Orientation
+    pitch_assumed: bool = False
 
 
 class DecodedBody(_Body):
-    """Answer to ``decode``."""
+    """Answer to ``decode``, and with ``document`` to ``package``."""
 
     kind: Literal["decoded"] = "decoded"
     views: tuple[ViewBody, ...]
-    sidecar: SideCarBody | None
+    sidecar: SideCar | None
     notes: tuple[tuple[str, _Scalars], ...]
+    media_types: tuple[tuple[str, str], ...] = ()
+    document: ScanJson | None = None
 
 
 class Refused(_Body):
@@ -123,45 +107,9 @@ class Refused(_Body):
 
 
 Answer: TypeAlias = Annotated[Probed | DecodedBody | Refused, Field(discriminator="kind")]
+READY: TypeAdapter[SandboxReport] = TypeAdapter(SandboxReport)
+"""The child's first word, before any untrusted byte: that it is ready, and which fences stand around it."""
 ANSWERS: TypeAdapter[Probed | DecodedBody | Refused] = TypeAdapter(Answer)
-
-
-def sidecar_body(sidecar: SideCar | None) -> SideCarBody | None:
-    """Give the body of a side-car."""
-    if sidecar is None:
-        return None
-    taken = sidecar.taken_at
-    return SideCarBody(
-        taken_at=None if taken is None else StampBody(at=taken.at, as_written=taken.as_written, tz_assumed=taken.tz_assumed),
-        kind=sidecar.kind,
-        selection=sidecar.selection,
-        beam=sidecar.beam,
-        identities=tuple((identity.kind, identity.value) for identity in sidecar.identities),
-        items=sidecar.items,
-        resources=sidecar.resources,
-        pitch_mm=sidecar.pitch_mm,
-    )
-
-
-def sidecar_from(body: SideCarBody | None) -> SideCar | None:
-    """Give the side-car of a body.
-
-    Raises:
-        ValueError: the time is not in UTC.
-    """
-    if body is None:
-        return None
-    taken = body.taken_at
-    return SideCar(
-        taken_at=None if taken is None else Stamp(taken.at, taken.as_written, taken.tz_assumed),
-        kind=body.kind,
-        selection=body.selection,
-        beam=body.beam,
-        identities=tuple(IdentityValue(kind, value) for kind, value in body.identities),
-        items=body.items,
-        resources=body.resources,
-        pitch_mm=body.pitch_mm,
-    )
 
 
 def probed_body(result: ProbeResult) -> Probed:
@@ -170,7 +118,7 @@ def probed_body(result: ProbeResult) -> Probed:
         completeness=result.completeness,
         members=result.members,
         expected_bytes=result.expected_bytes,
-        sidecar=sidecar_body(result.sidecar),
+        sidecar=result.sidecar,
         reason=result.reason,
         params=result.params,
     )
@@ -178,7 +126,7 @@ def probed_body(result: ProbeResult) -> Probed:
 
 def probe_result(body: Probed) -> ProbeResult:
     """Give the result of a body."""
-    return ProbeResult(body.completeness, body.members, body.expected_bytes, sidecar_from(body.sidecar), body.reason, body.params)
+    return ProbeResult(body.completeness, body.members, body.expected_bytes, body.sidecar, body.reason, body.params)
 
 
 def note_bodies(notes: Sequence[Reason]) -> tuple[tuple[str, _Scalars], ...]:

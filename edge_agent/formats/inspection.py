@@ -8,8 +8,10 @@ from edge_agent.domain.profile import MemberRule, Profile
 from edge_agent.errors import InconsistentScan, ScanRejected, UnsupportedFormat
 from edge_agent.formats.catalogue import codec_of
 from edge_agent.formats.codec import Codec, Header
+from edge_agent.formats.dicos import DICOS_SIDECAR, read_headers
 from edge_agent.formats.limits import admit_header, admit_size
 from edge_agent.formats.members import OpenMember
+from edge_agent.formats.raw import RawCodec
 from edge_agent.formats.sidecar import read_sidecar
 
 SIDECAR_ROLE = "sidecar"
@@ -42,13 +44,17 @@ def inspect(member: OpenMember, profile: Profile) -> Inspected:
         UnreadableScan: the header or the structure is damaged.
     """
     admit_size(member.size, profile.limits)
-    codec = codec_of(member.file)
+    rule = profile.rule(member.role)
+    codec: Codec | None = RawCodec(rule.layout, len(rule.planes)) if rule is not None and rule.layout else codec_of(member.file)
     if codec is None:
         return Inspected(None, None, is_whole=False)
     header = codec.header(member.file, member.size)
     if header is None:
         return Inspected(codec, None, is_whole=False)
     admit_header(header, profile.limits)
+    if rule is not None and header.planes != len(rule.planes):
+        expected = {"planes": header.planes, "expected": len(rule.planes)}
+        raise UnsupportedFormat("the file holds another number of planes than the profile says", expected)
     return Inspected(codec, header, codec.is_whole(member.file, member.size))
 
 
@@ -64,14 +70,17 @@ def rules_of(members: Sequence[OpenMember], profile: Profile) -> tuple[tuple[Ope
         rule = profile.rule(member.role)
         if rule is None:
             raise UnsupportedFormat("no rule of the profile knows the file")
-        if member.role in found:
+        name = member.role if rule.attachment is None else member.name  # there may be many snapshots
+        if name in found:
             raise InconsistentScan("two files have the same role", {"role": member.role})
-        found[member.role] = (member, rule)
+        found[name] = (member, rule)
     return tuple(found.values())
 
 
 def sidecar_state(members: Sequence[OpenMember], profile: Profile) -> SideCarState:
     """Read the side-car among ``members``. A refused one does not spoil the pixels, so the refusal is given back, not raised."""
+    if profile.sidecar == DICOS_SIDECAR:
+        return _dicos_state(members, profile)
     member = next((m for m in members if m.role == SIDECAR_ROLE), None)
     if member is None:
         return SideCarState(None, is_pending=False, refusal=None)
@@ -79,6 +88,15 @@ def sidecar_state(members: Sequence[OpenMember], profile: Profile) -> SideCarSta
     data = member.file.read(profile.limits.max_sidecar_bytes + 1)
     try:
         sidecar = read_sidecar(data, profile)
+    except ScanRejected as refusal:
+        return SideCarState(None, is_pending=False, refusal=refusal)
+    return SideCarState(sidecar, is_pending=sidecar is None, refusal=None)
+
+
+def _dicos_state(members: Sequence[OpenMember], profile: Profile) -> SideCarState:
+    """Read the headers of DICOS members: there each picture is its own side-car, and reports come beside them."""
+    try:
+        sidecar = read_headers(members, profile)
     except ScanRejected as refusal:
         return SideCarState(None, is_pending=False, refusal=refusal)
     return SideCarState(sidecar, is_pending=sidecar is None, refusal=None)

@@ -24,6 +24,7 @@ def admit_header(header: Header, limits: Limits) -> None:
     pixels = header.width * header.height
     if pixels > limits.max_pixels:
         raise LimitExceeded("a header announces more pixels than allowed", {"pixels": pixels, "allowed": limits.max_pixels})
+    admit_planes(header.planes, limits)
 
 
 def admit_planes(count: int, limits: Limits) -> None:

@@ -38,9 +38,10 @@ class Decoded:
     """What a scan's members hold. ``views`` is empty when no pixel member came.
 
     ``notes``: what the assessment must carry: ``sidecar-unreadable``, ``resource-missing``, ``member-undecodable`` (a member that
-    is not required and cannot be read; its plane is missing).
+    is not required and cannot be read; its plane is missing), ``profile-unverified``. ``media_types``: name and type of each attachment.
     """
 
     views: tuple[View, ...]
     sidecar: SideCar | None
     notes: tuple[Reason, ...]
+    media_types: tuple[tuple[str, str], ...] = ()

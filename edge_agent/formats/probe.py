@@ -10,6 +10,7 @@ from edge_agent.errors import Scalar, ScanRejected, UnreadableScan, UnsupportedF
 from edge_agent.formats.inspection import Inspected, SideCarState, inspect, missing_pictures, rules_of, sidecar_state
 from edge_agent.formats.limits import admit_planes
 from edge_agent.formats.members import OpenMember
+from edge_agent.formats.reingest import package_of, probe_package
 
 _Why: TypeAlias = tuple[str, tuple[tuple[str, Scalar], ...]]
 
@@ -30,6 +31,9 @@ def probe(members: Sequence[OpenMember], profile: Profile) -> ProbeResult:
     written), ``resource-missing``. Last, a refused side-car (``sidecar-unreadable``) or a refused plane that is not required
     (``member-undecodable``) makes it hopeless. The side-car's content is given whenever it could be read.
     """
+    package = package_of(members, profile)
+    if package is not None:
+        return probe_package(package, profile)
     state = sidecar_state(members, profile)
     names = tuple(member.name for member in members)
     try:
@@ -48,7 +52,7 @@ def probe(members: Sequence[OpenMember], profile: Profile) -> ProbeResult:
 
 def _inspect_pixels(members: Sequence[OpenMember], profile: Profile) -> _Pixels:
     ruled = [(member, rule) for member, rule in rules_of(members, profile) if rule.plane is not None]
-    admit_planes(len(ruled), profile.limits)
+    admit_planes(sum(len(rule.planes) for _, rule in ruled), profile.limits)
     inspected: dict[str, Inspected] = {}
     refused: list[str] = []
     for member, rule in ruled:

@@ -8,11 +8,14 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from edge_agent.domain.attachment import AttachmentKind
 from edge_agent.domain.geometry import Orientation
 from edge_agent.domain.profile import Limits, MemberRule, Need, PlaneRule, Profile
 from edge_agent.domain.scan import Energy, Quantity
 from edge_agent.errors import ConfigInvalid, ConfigUnreadable
 from edge_agent.formats.inspection import SIDECAR_ROLE
+from edge_agent.formats.layout_section import LayoutSection, NormaliseSection
+from edge_agent.formats.map_section import MapSection
 from edge_agent.formats.sidecar import READERS
 
 _Seconds = Annotated[float, Field(gt=0, le=7 * 86400, allow_inf_nan=False)]
@@ -25,18 +28,49 @@ class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class _PlaneSection(_Section):
-    view: _Word
-    quantity: Quantity
-    energy: Energy
+class PlaneSection(_Section):
+    """Where a member's pixels go; leave it out for files without pixels that count (side-car, stamp, sentinel)."""
+
+    view: _Word = Field(description="name of the geometry; planes of one view have the same size", examples=['"side"'])
+    quantity: Quantity = Field(description="what the pixels measure; transmission and display are decided by the file (16 or 8 bits)")
+    energy: Energy = Field(description="which beam energy")
 
 
-class _MemberSection(_Section):
-    role: _Word
-    pattern: str
-    need: Need
-    deadline_s: _Seconds
-    plane: _PlaneSection | None = None
+class MemberSection(_Section):
+    """One kind of file; the first whose pattern fits a name takes it."""
+
+    role: _Word = Field(description="our name for this kind of file; the side-car's must be `sidecar`", examples=['"high"'])
+    pattern: str = Field(
+        description="regular expression over the whole name relative to the watched folder (`/` between folders, case ignored) with"
+        " a group `key`: files with the same key are one scan",
+        examples=["'(?P<key>.+)_high\\.tif'"],
+    )
+    need: Need = Field(description="whether the scan waits for it; without it at its deadline the scan is accepted as partial")
+    deadline_s: _Seconds = Field(description="seconds after the scan's first file from which a missing one is given up", examples=["30.0"])
+    plane: PlaneSection | None = None
+    planes: tuple[PlaneSection, ...] = Field((), description="instead of `plane`, for a file with several planes: all, in its order")
+    layout: LayoutSection | None = None
+    package: bool = Field(default=False, description="the file is a scan package of ours: planes, views and metadata are those it says")
+    attachment: AttachmentKind | None = Field(
+        None, description="keep a file without planes as it is: optical, ocr, stamp, vendor (erasable), radiation, preview"
+    )
+
+    @model_validator(mode="after")
+    def _is_one_thing(self) -> Self:
+        if self.plane is not None and self.planes:
+            raise ValueError("plane and planes: one of them")
+        if self.attachment is not None and (self.plane is not None or self.planes or self.role == SIDECAR_ROLE):
+            raise ValueError("attachment: a file with planes, or a side-car, is none")
+        if self.package and (self.plane is not None or self.planes or self.layout is not None or self.attachment is not None):
+            raise ValueError("package: it says itself which planes it holds")
+        if self.layout is not None and self.plane is None and not self.planes:
+            raise ValueError("layout: needs plane or planes")
+        return self
+
+    @property
+    def all_planes(self) -> tuple[PlaneSection, ...]:
+        """Give all planes in the file, in its order."""
+        return self.planes or ((self.plane,) if self.plane is not None else ())
 
     @field_validator("pattern")
     @classmethod
@@ -50,32 +84,48 @@ class _MemberSection(_Section):
         return pattern
 
 
-class _OrientationSection(_Section):
-    transposed: bool = False
-    flipped_x: bool = False
-    flipped_y: bool = False
+class OrientationSection(_Section):
+    """How the file's picture is turned: row 0 must be the top of the load, column 0 its front. Transposing comes before the flips."""
+
+    transposed: bool = Field(default=False, description="swap rows and columns")
+    flipped_x: bool = Field(default=False, description="mirror left and right")
+    flipped_y: bool = Field(default=False, description="mirror top and bottom")
 
 
-class _LimitsSection(_Section):
-    max_pixels: _Count = _USUAL.max_pixels
-    max_planes: _Count = _USUAL.max_planes
-    max_file_bytes: _Count = _USUAL.max_file_bytes
-    max_sidecar_bytes: _Count = _USUAL.max_sidecar_bytes
-    deadline_s: _Seconds = _USUAL.deadline_s
-    max_memory_bytes: _Count = _USUAL.max_memory_bytes
+class LimitsSection(_Section):
+    """What a decoder may be asked to do; a file over a limit is refused by its header."""
+
+    max_pixels: _Count = Field(_USUAL.max_pixels, description="pixels a plane")
+    max_planes: _Count = Field(_USUAL.max_planes, description="planes a scan")
+    max_file_bytes: _Count = Field(_USUAL.max_file_bytes, description="bytes a file")
+    max_sidecar_bytes: _Count = Field(_USUAL.max_sidecar_bytes, description="bytes a side-car")
+    deadline_s: _Seconds = Field(_USUAL.deadline_s, description="seconds for one look or one decoding")
+    max_memory_bytes: _Count = Field(_USUAL.max_memory_bytes, description="bytes of memory of the decode process")
 
 
-class _ProfileSection(_Section):
-    name: _Word
-    sidecar: str
-    clock: str
-    quiet_s: _Seconds
-    unknown_after_s: _Seconds
-    required_views: tuple[_Word, ...]
-    ignore: tuple[str, ...] = ()
-    orientation: _OrientationSection = _OrientationSection()
-    limits: _LimitsSection = _LimitsSection()
-    member: Annotated[tuple[_MemberSection, ...], Field(min_length=1)]
+class ProfileSection(_Section):
+    """The whole file."""
+
+    name: _Word = Field(description="the file's name without .toml", examples=['"harbour-gate"'])
+    sidecar: str = Field(
+        description="how the side-car is read: `map` (the table [map]), `dataform` (Smiths), `json` (ours), or empty for none",
+        examples=['"map"'],
+    )
+    clock: str = Field(description="IANA zone of times without one; [[scanner]] timezone in agent.toml counts more", examples=['"UTC"'])
+    quiet_s: _Seconds = Field(description="seconds without a change before a scan is looked at", examples=["0.5"])
+    unknown_after_s: _Seconds = Field(
+        description="seconds after which a file that no member fits is accepted alone, and set aside", examples=["30.0"]
+    )
+    required_views: tuple[_Word, ...] = Field(description="views without which a scan cannot be assessed", examples=['["side"]'])
+    ignore: tuple[str, ...] = Field((), description="base names that are nobody's member (`*` any text)", examples=['["*_icon.jpg"]'])
+    orientation: OrientationSection = OrientationSection()
+    limits: LimitsSection = LimitsSection()
+    normalise: NormaliseSection = NormaliseSection()
+    verified: bool = Field(
+        default=True, description="false until somebody has compared what the profile reads with the vendor's own picture"
+    )
+    map: MapSection | None = None
+    member: Annotated[tuple[MemberSection, ...], Field(min_length=1)]
 
     @field_validator("clock")
     @classmethod
@@ -89,16 +139,21 @@ class _ProfileSection(_Section):
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
         roles = [member.role for member in self.member]
-        views = {member.plane.view for member in self.member if member.plane is not None}
+        views = {plane.view for member in self.member for plane in member.all_planes}
         if len(set(roles)) != len(roles):
             raise ValueError("member: a role twice")
         if self.sidecar not in READERS:
             raise ValueError(f"sidecar: one of {', '.join(repr(word) for word in sorted(READERS))}")
+        if (self.sidecar == "map") != (self.map is not None):
+            raise ValueError('map: the table [map] and sidecar = "map" belong together')
         if bool(self.sidecar) != (SIDECAR_ROLE in roles):
             raise ValueError(f"sidecar: a reader and a member with role {SIDECAR_ROLE} belong together")
-        if not any(member.need is Need.REQUIRED and member.plane is not None for member in self.member):
+        if not any(member.need is Need.REQUIRED and (member.all_planes or member.package) for member in self.member):
             raise ValueError("member: at least one with a plane must be required")
-        if not set(self.required_views) <= views:
+        packages = [member for member in self.member if member.package]
+        if packages and (len(self.member) > 1 or self.sidecar):
+            raise ValueError("member: a package comes alone")
+        if not packages and not set(self.required_views) <= views:
             raise ValueError("required_views: a view that no member has")
         return self
 
@@ -112,17 +167,17 @@ def load_profile(path: Path) -> Profile:
     """
     try:
         content = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigUnreadable(f"{path}: {error}") from error
     try:
-        section = _ProfileSection.model_validate(content)
+        section = ProfileSection.model_validate(content)
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in error.errors(include_url=False))
         raise ConfigInvalid(f"{path}: {problems}", {"file": path.name}) from error
     return _profile(section)
 
 
-def _profile(section: _ProfileSection) -> Profile:
+def _profile(section: ProfileSection) -> Profile:
     return Profile(
         name=section.name,
         members=tuple(_rule(member) for member in section.member),
@@ -134,10 +189,22 @@ def _profile(section: _ProfileSection) -> Profile:
         ignore=section.ignore,
         orientation=Orientation(**section.orientation.model_dump()),
         limits=Limits(**section.limits.model_dump()),
+        normalise=section.normalise.value(),
+        verified=section.verified,
+        map=section.map.value() if section.map is not None else None,
     )
 
 
-def _rule(member: _MemberSection) -> MemberRule:
-    plane = member.plane
-    rule = PlaneRule(plane.view, plane.quantity, plane.energy) if plane is not None else None
-    return MemberRule(member.role, member.pattern, member.need, member.deadline_s, rule)
+def _rule(member: MemberSection) -> MemberRule:
+    planes = tuple(PlaneRule(plane.view, plane.quantity, plane.energy) for plane in member.all_planes)
+    return MemberRule(
+        member.role,
+        member.pattern,
+        member.need,
+        member.deadline_s,
+        plane=planes[0] if planes else None,
+        further=planes[1:],
+        layout=member.layout.value() if member.layout is not None else None,
+        attachment=member.attachment,
+        package=member.package,
+    )

@@ -67,7 +67,7 @@ class PngCodec:
             body = file.read(length)
             if struct.pack(">I", zlib.crc32(kind + body)) != file.read(4):
                 raise UnreadableScan("a PNG chunk has a wrong checksum")
-        return _decoded(file, header)
+        return decoded_by_opencv(file, header)
 
 
 class JpegCodec:
@@ -93,7 +93,7 @@ class JpegCodec:
 
     def decode(self, file: BinaryIO, header: Header) -> Pixels:
         with _decoder_words() as words:
-            pixels = _decoded(file, header)
+            pixels = decoded_by_opencv(file, header)
         if _JPEG_DAMAGE.search(bytes(words)):
             raise UnreadableScan("the decoder reports damaged JPEG data")
         return pixels
@@ -179,7 +179,7 @@ def _decoder_words() -> Iterator[bytearray]:
         os.close(capture)
 
 
-def _decoded(file: BinaryIO, header: Header) -> Pixels:
+def decoded_by_opencv(file: BinaryIO, header: Header) -> Pixels:
     """Decode the whole file with OpenCV and check that it gave what the header announced."""
     file.seek(0)
     pixels = cv2.imdecode(np.frombuffer(file.read(), np.uint8), cv2.IMREAD_UNCHANGED)

@@ -1,23 +1,23 @@
 """Side-cars to :class:`~edge_agent.domain.drop.SideCar`: which readers there are, and the one of the simulator's JSON."""
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Annotated, Literal, TypeAlias
-from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from edge_agent.domain.capture import CaptureKind, Selection
-from edge_agent.domain.clock import Stamp
 from edge_agent.domain.declaration import DeclaredItem
 from edge_agent.domain.drop import SideCar
 from edge_agent.domain.identity import IdentityClass, IdentityValue
 from edge_agent.domain.profile import Profile
 from edge_agent.errors import LimitExceeded, UnreadableScan, UnsupportedFormat
 from edge_agent.formats.dataform import read_dataform
+from edge_agent.formats.dicos import DICOS_SIDECAR
+from edge_agent.formats.mapping import read_mapped, stamp
 
-Reader: TypeAlias = Callable[[bytes, str], SideCar | None]
+Reader: TypeAlias = Callable[[bytes, Profile], SideCar | None]
 
 _Text: TypeAlias = Annotated[str, Field(max_length=4096)]
 _Millimetres: TypeAlias = Annotated[float, Field(gt=0, lt=1000, allow_inf_nan=False)]
@@ -36,19 +36,10 @@ def read_sidecar(data: bytes, profile: Profile) -> SideCar | None:
         raise LimitExceeded("a side-car has more bytes than allowed", {"bytes": len(data), "allowed": profile.limits.max_sidecar_bytes})
     if not data.strip(b"\x00 \t\r\n"):
         return None
-    found = READERS[profile.sidecar](data, profile.clock)
+    found = READERS[profile.sidecar](data, profile)
     if found is None or found.pitch_mm is None or not profile.orientation.transposed:
         return found
-    return SideCar(
-        found.taken_at,
-        found.kind,
-        found.selection,
-        found.beam,
-        found.identities,
-        found.items,
-        found.resources,
-        (found.pitch_mm[1], found.pitch_mm[0]),
-    )
+    return replace(found, pitch_mm=(found.pitch_mm[1], found.pitch_mm[0]))
 
 
 class _Model(BaseModel):
@@ -80,7 +71,7 @@ class _SimSideCar(_Model):
     resources: Annotated[tuple[_Text, ...], Field(max_length=1000)] = ()
 
 
-def _read_json(data: bytes, clock: str) -> SideCar | None:
+def _read_json(data: bytes, profile: Profile) -> SideCar | None:
     """Read ``sim-sidecar/1``: UTF-8 JSON. A document that does not end with its brace is taken as not yet written to its end."""
     if not data.rstrip(b"\x00 \t\r\n").endswith(b"}"):
         return None
@@ -92,7 +83,7 @@ def _read_json(data: bytes, clock: str) -> SideCar | None:
         raise UnreadableScan("the JSON side-car is malformed", {"field": field[:80], "problem": first["type"]}) from error
     named = ((IdentityClass.CONTAINER, body.container), (IdentityClass.PARCEL, body.parcel), (IdentityClass.PLATE, body.plate))
     return SideCar(
-        taken_at=stamp(body.taken_at, clock),
+        taken_at=stamp(body.taken_at, profile.clock),
         kind=body.kind,
         selection=body.selection,
         beam=body.beam,
@@ -103,37 +94,32 @@ def _read_json(data: bytes, clock: str) -> SideCar | None:
     )
 
 
-def _read_dataform(data: bytes, clock: str) -> SideCar | None:
+def _read_dataform(data: bytes, profile: Profile) -> SideCar | None:
     form = read_dataform(data)
     if form is None:
         return None
     return SideCar(
-        taken_at=stamp(form.date, clock) if form.date else None,
+        taken_at=stamp(form.date, profile.clock) if form.date else None,
         kind=CaptureKind.TEST if form.is_training else None,
         identities=form.identities,
         items=(DeclaredItem("0000"),) if form.is_empty else (),
         resources=form.resources,
+        system=form.system,
+        third_party=form.third_party,
     )
 
 
-def stamp(text: str, clock: str) -> Stamp:
-    """Give the moment that ISO 8601 ``text`` names; without an offset of its own it is taken in the zone ``clock`` and marked so.
-
-    Raises:
-        UnreadableScan: not a date and time, or outside the calendar once it is UTC.
-    """
-    try:
-        written = datetime.fromisoformat(text.strip())
-        is_assumed = written.tzinfo is None
-        aware = written.replace(tzinfo=ZoneInfo(clock)) if is_assumed else written
-        return Stamp(aware.astimezone(UTC), text.strip(), is_assumed)
-    except (ValueError, OverflowError) as error:
-        raise UnreadableScan("the side-car's time is not a date and time") from error
+def _read_map(data: bytes, profile: Profile) -> SideCar | None:
+    if profile.map is None:
+        raise UnsupportedFormat("the profile has no [map]")
+    return read_mapped(data, profile.map, profile.clock)
 
 
-def _refuse(data: bytes, clock: str) -> SideCar | None:  # noqa: ARG001 - has a reader's signature
+def _refuse(data: bytes, profile: Profile) -> SideCar | None:  # noqa: ARG001 - has a reader's signature
     raise UnsupportedFormat("the profile names no side-car reader")
 
 
-READERS: Mapping[str, Reader] = MappingProxyType({"json": _read_json, "dataform": _read_dataform, "": _refuse})
+READERS: Mapping[str, Reader] = MappingProxyType(
+    {"json": _read_json, "dataform": _read_dataform, "map": _read_map, DICOS_SIDECAR: _refuse, "": _refuse}
+)
 """Side-car readers by the word that a profile uses."""

@@ -11,10 +11,10 @@ from hypothesis.extra import numpy as hnp
 from edge_agent.domain.geometry import Orientation
 from edge_agent.domain.profile import Limits
 from edge_agent.errors import ScanRejected
-from edge_agent.formats.assemble import canonical
 from edge_agent.formats.catalogue import codec_of
 from edge_agent.formats.encode import jpeg_bytes, png_bytes, tiff_bytes
 from edge_agent.formats.limits import admit_header
+from edge_agent.imaging.normalise import canonical
 from edge_agent.testing.drops import load_picture
 
 SHAPES = hnp.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=24)

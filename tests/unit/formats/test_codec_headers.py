@@ -99,10 +99,16 @@ def test_lzw_with_the_directory_at_the_end_is_read():
     np.testing.assert_array_equal(picture, read(cv2.imencode(".tiff", picture, [cv2.IMWRITE_TIFF_COMPRESSION, 5])[1].tobytes())[1])
 
 
+def pages_of_two_sizes(out):
+    with tifffile.TiffWriter(out) as tiff:
+        for height in (8, 9):
+            tiff.write(np.zeros((height, 9), np.uint16), photometric="minisblack")
+
+
 @pytest.mark.parametrize(
     "write",
     [
-        lambda out: tifffile.imwrite(out, np.zeros((3, 8, 9), np.uint16), photometric="minisblack"),
+        pages_of_two_sizes,
         lambda out: tifffile.imwrite(out, np.zeros((8, 9, 3), np.uint8), photometric="rgb"),
         lambda out: tifffile.imwrite(out, np.zeros((8, 9), np.float32)),
         lambda out: tifffile.imwrite(out, np.zeros((8, 9), np.int16)),

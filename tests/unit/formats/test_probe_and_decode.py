@@ -9,10 +9,11 @@ from edge_agent.domain.geometry import Box, Orientation, Size
 from edge_agent.domain.profile import Limits
 from edge_agent.domain.scan import Energy, Quantity
 from edge_agent.errors import InconsistentScan, LimitExceeded, UnreadableScan, UnsupportedFormat
-from edge_agent.formats.assemble import canonical, decode_scan
+from edge_agent.formats.assemble import decode_scan
 from edge_agent.formats.encode import jpeg_bytes, png_bytes, tiff_bytes
 from edge_agent.formats.members import OpenMember
 from edge_agent.formats.probe import probe
+from edge_agent.imaging.normalise import canonical
 from edge_agent.testing.drops import cargo_profile, dataform, limited, load_picture, picture_profile, png_file, sim_sidecar
 
 

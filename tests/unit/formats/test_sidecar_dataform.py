@@ -24,6 +24,7 @@ def test_both_versions_are_read_in_every_encoding_that_scanners_write(version, e
         (IdentityClass.PLATE, "TST0039"),
         (IdentityClass.PLATE, "TST0040"),
         (IdentityClass.DRIVER, "A. Nobody"),
+        (IdentityClass.VENDOR_SCAN, "7"),
     } == found
 
 

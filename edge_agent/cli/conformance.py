@@ -1,0 +1,149 @@
+"""``edge-agent conformance``: what of a vendor's sample folder is understood."""
+
+import argparse
+import json
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from edge_agent.agent.conformance import PARTICULARS, Examiner, FileReport, PlaneReport, Presence, Report, ScanReport, Verdict, read_sample
+from edge_agent.console import catalogue
+from edge_agent.domain.profile import Profile
+from edge_agent.formats.child import DecodeChild
+from edge_agent.formats.profiles import load_profile
+from edge_agent.inference.installed import share_dir
+from edge_agent.wire.messages import CodeParams
+
+_STYLES = {Verdict.UNDERSTOOD: "green", Verdict.PARTIAL: "yellow", Verdict.REFUSED: "bold red"}
+_SIGNS = {Presence.PRESENT: "[green]present[/]", Presence.DERIVED: "[yellow]derived[/]", Presence.MISSING: "[red]missing[/]"}
+_MOST_LINES = 20
+
+
+def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command."""
+    parser = subparsers.add_parser(
+        "conformance",
+        help="what of a vendor's sample folder is understood",
+        description="Read a folder of a vendor's samples as the daemon would: put files into scans, see whether each is complete, decode "
+        "it in the confined child, write it as a package and read that back. Say what was understood, ignored and missing, the particulars "
+        "that customs expect among them. Values of side-cars are never shown, only whether they are there; file names lose every word "
+        "with a digit. Nothing in the folder is changed. Exit codes: 0 all understood, 3 some not, 78 the profile cannot be used.",
+    )
+    parser.add_argument("folder", type=Path, metavar="DIR", help="the vendor's samples, with the folders below")
+    parser.add_argument("--profile", required=True, metavar="P", help="name of a shipped profile (smiths-dataform), or a TOML file")
+    parser.add_argument("--json", action="store_true", help="one JSON object for machines")
+    parser.add_argument("--show-names", action="store_true", help="show file names as they are; they may hold identifiers")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Examine the folder and give 0 if all of it is understood, else 3.
+
+    Raises:
+        ConfigError: the profile cannot be used. DropUnavailable: the folder cannot be read.
+    """
+    profile = _profile(args.profile)
+    sample = read_sample(args.folder, profile, shows_names=args.show_names)
+    with DecodeChild() as child:
+        examiner = Examiner(profile, child)
+        shown = track(
+            list(enumerate(sample.drops, 1)), "examining", console=Console(stderr=True), disable=args.json or len(sample.drops) < 2
+        )
+        scans = tuple(examiner.examine(number, drop) for number, drop in shown)
+        report = Report(profile.name, child.sandbox().level, sample.files, scans)
+    if args.json:
+        print(json.dumps(_document(report), indent=2))
+    else:
+        _print(report, Console())
+    return 0 if report.is_understood else 3
+
+
+def _profile(name: str) -> Profile:
+    """Load a profile by its shipped name or its path."""
+    path = Path(name)
+    return load_profile(path if path.suffix == ".toml" else share_dir() / f"config/scanners/{name}.toml")
+
+
+def _document(report: Report) -> dict[str, object]:
+    return {
+        "schema": "conformance/1.0",
+        "profile": report.profile,
+        "sandbox": report.sandbox,
+        "understood": report.is_understood,
+        "files": [asdict(file) for file in report.files],
+        "scans": [_scan(scan) for scan in report.scans],
+        "particulars": {name: {state.value: report.presence(name)[state] for state in Presence} for name in PARTICULARS},
+    }
+
+
+def _scan(scan: ScanReport) -> dict[str, object]:
+    return {
+        "number": scan.number,
+        "verdict": scan.verdict.value,
+        "remarks": [{"code": remark.code, "params": dict(remark.params)} for remark in scan.remarks],
+        "planes": [asdict(plane) for plane in scan.planes],
+        "comes_back_exactly": scan.is_exact,
+        "particulars": {name: state.value for name, state in scan.particulars.items()},
+    }
+
+
+def _print(report: Report, console: Console) -> None:
+    console.print(_scans(report.scans))
+    console.print(_files(report.files))
+    if report.scans:
+        console.print(_particulars(report))
+    verdicts = Counter(scan.verdict for scan in report.scans)
+    states = Counter(file.state for file in report.files)
+    console.print(
+        f"{len(report.scans)} scans by profile {report.profile}: "
+        + ", ".join(f"{verdicts[verdict]} {verdict.value}" for verdict in Verdict)
+        + f". {len(report.files)} files: {states['understood']} understood, {states['ignored']} ignored, {states['unknown']} unknown. "
+        + f"Sandbox: {report.sandbox}.",
+        highlight=False,
+    )
+    if not report.scans:
+        console.print("No file belongs to a scan: the patterns of the profile fit none of the names.", style="bold red")
+
+
+def _scans(scans: tuple[ScanReport, ...]) -> Table:
+    """Give a line a scan, the troubled ones first."""
+    table = Table("scan", "verdict", "planes", "package and back", "remarks", title="Scans", title_justify="left")
+    troubled_first = sorted(scans, key=lambda scan: (scan.verdict is Verdict.UNDERSTOOD, scan.number))
+    for scan in troubled_first[:_MOST_LINES]:
+        back = {True: "bit by bit", False: "[bold red]differs[/]", None: "not tried"}[scan.is_exact]
+        remarks = "; ".join(catalogue.sentence(CodeParams(code=remark.code, params=dict(remark.params))) for remark in scan.remarks)
+        verdict = f"[{_STYLES[scan.verdict]}]{scan.verdict.value}[/]"
+        table.add_row(str(scan.number), verdict, "\n".join(map(_plane, scan.planes)), back, remarks)
+    if len(scans) > _MOST_LINES:
+        table.add_row("...", f"{len(scans) - _MOST_LINES} more (--json has all)")
+    return table
+
+
+def _plane(plane: PlaneReport) -> str:
+    colour = " colour" if plane.channels == 3 else ""
+    return f"{plane.view}: {plane.quantity} {plane.energy}, {plane.width} x {plane.height}, {plane.bits} bit{colour}"
+
+
+def _files(files: tuple[FileReport, ...]) -> Table:
+    """Files that look alike share a line, for a folder holds thousands."""
+    table = Table("file", "role", "state", "count", title="Files", title_justify="left")
+    alike = Counter((file.state, file.role or "-", file.name) for file in files)
+    for number, ((state, role, name), count) in enumerate(sorted(alike.items(), key=lambda one: (one[0][0] == "understood", one[0]))):
+        if number == _MOST_LINES:
+            table.add_row("...", "", f"{len(alike) - _MOST_LINES} more kinds (--json has all)")
+            break
+        table.add_row(catalogue.clean(name), role, state, str(count))
+    return table
+
+
+def _particulars(report: Report) -> Table:
+    table = Table("particular", *(_SIGNS[state] for state in Presence), title="What customs expect to know, scans by presence")
+    table.title_justify = "left"
+    for name in PARTICULARS:
+        counts = report.presence(name)
+        table.add_row(name, *(str(counts[state] or "") for state in Presence))
+    return table

@@ -1,0 +1,48 @@
+"""Fuzzing: a short run in every test run, and everything that was ever found, replayed against every parser."""
+
+import contextlib
+import importlib.util
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from edge_agent.errors import ConfigError, ScanRejected
+from tests.hostile import targets
+
+ROOT = Path(__file__).resolve().parents[2]
+FINDINGS = sorted(path for path in (ROOT / "tests/hostile/findings").iterdir() if path.is_file())
+SECONDS = 20
+
+
+@pytest.mark.parametrize("finding", FINDINGS, ids=lambda path: path.name)
+def test_what_was_once_found_is_refused_at_once_by_every_parser(finding):
+    data = finding.read_bytes()
+    for name, parse in targets.TARGETS.items():
+        begun = time.perf_counter()
+        with contextlib.suppress(ScanRejected, ConfigError):
+            parse(data)
+        assert time.perf_counter() - begun < 2.0, name
+
+
+def test_every_target_has_a_good_file_to_start_from(tmp_path):
+    names = sorted(targets.TARGETS)
+    started = {names[data[0]] for data in targets.seeds(tmp_path).values()}
+    assert set(names) == started
+
+
+def test_the_good_files_pass_their_targets(tmp_path):
+    for data in targets.seeds(tmp_path).values():
+        targets.one_input(data)
+
+
+@pytest.mark.timeout(150)
+def test_twenty_seconds_of_coverage_guided_fuzzing_find_nothing(tmp_path):
+    if importlib.util.find_spec("atheris") is None:
+        pytest.skip("atheris is not installed: no coverage-guided fuzzing")
+    command = [sys.executable, "-m", "tests.hostile.fuzz", "--seconds", str(SECONDS), "--found", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=140, check=False)
+    found = {path.name: path.read_bytes().hex()[:400] for path in tmp_path.iterdir() if path.is_file()}
+    assert (0, {}) == (done.returncode, found), done.stderr[-3000:]

@@ -1,0 +1,96 @@
+"""Features of mass, and the correction that a site fits on its weighbridge."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from edge_agent.domain.geometry import Box
+from edge_agent.domain.scan import Energy, Plane, Quantity
+from edge_agent.errors import NotWeighable
+from edge_agent.imaging.weighing import FEATURES, mass_features
+from edge_agent.inference.weight import SiteFit, fit_site
+
+PIXELS = arrays(np.uint16, st.tuples(st.integers(1, 40), st.integers(1, 40)))
+
+
+def plane(pixels: np.ndarray, energy: Energy = Energy.HIGH) -> Plane:
+    return Plane(Quantity.TRANSMISSION, energy, pixels.copy())
+
+
+def whole(pixels: np.ndarray) -> Box:
+    return Box(0, 0, pixels.shape[1], pixels.shape[0])
+
+
+@given(PIXELS, st.booleans())
+def test_any_picture_gives_finite_features(pixels: np.ndarray, dual: bool) -> None:
+    seen = mass_features(plane(pixels), plane(pixels, Energy.LOW) if dual else None, whole(pixels), (5.0, 5.0))
+    assert (FEATURES,) == seen.values.shape
+    assert np.isfinite(seen.values).all()
+    assert seen.coarse_kg >= 0.0
+    assert 0.0 <= seen.dark_share <= 1.0
+
+
+@given(PIXELS, st.floats(1.0, 20.0), st.floats(1.0, 20.0))
+def test_the_coarse_mass_grows_with_the_area_of_a_pixel(pixels: np.ndarray, x_mm: float, y_mm: float) -> None:
+    one, other = (mass_features(plane(pixels), None, whole(pixels), pitch).coarse_kg for pitch in ((1.0, 1.0), (x_mm, y_mm)))
+    assert other == pytest.approx(one * x_mm * y_mm, rel=1e-6)
+
+
+@given(PIXELS)
+def test_less_light_never_weighs_less(pixels: np.ndarray) -> None:
+    light, dark = (mass_features(plane(some), None, whole(pixels), (5.0, 5.0)).coarse_kg for some in (pixels, pixels // 2))
+    assert dark >= light
+
+
+def test_air_weighs_nothing_and_a_large_picture_is_counted_coarsely_without_being_off() -> None:
+    air = np.full((300, 900), 65535, dtype=np.uint16)
+    assert 0.0 == mass_features(plane(air), None, whole(air), (5.0, 5.0)).coarse_kg
+    ramp = np.tile(np.linspace(2000, 65000, 3000).astype(np.uint16), (1200, 1))
+    exact = mass_features(plane(ramp[:, :200].repeat(1, axis=0)[:20]), None, Box(0, 0, 200, 20), (5.0, 5.0)).coarse_kg
+    twice = mass_features(plane(ramp[:, :200]), None, Box(0, 0, 200, 1200), (5.0, 5.0)).coarse_kg
+    assert twice == pytest.approx(exact * 60, rel=0.01)
+
+
+@given(st.floats(0.8, 1.25), st.floats(-400.0, 400.0), st.integers(0, 2**31))
+def test_a_site_fit_finds_what_this_site_does_differently(scale: float, constant: float, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    middle = rng.uniform(3_000.0, 30_000.0, 60)
+    seen, dark = np.stack([middle * 0.95, middle, middle * 1.05], axis=1), rng.uniform(0.0, 0.1, 60)
+    true = np.maximum(500.0, scale * middle + constant) * rng.normal(1.0, 0.004, 60)
+    fit = fit_site(seen, dark, true)
+    after = np.array([fit.interval(tuple(row), share)[1] for row, share in zip(seen, dark, strict=True)])
+    assert np.median(np.abs(after - true) / true) < 0.01
+
+
+def test_nine_of_ten_weighed_containers_lie_in_the_interval_after_the_fit() -> None:
+    rng = np.random.default_rng(1)
+    middle = rng.uniform(5_000.0, 25_000.0, 200)
+    seen = np.stack([middle * 0.999, middle, middle * 1.001], axis=1)
+    true = middle * rng.normal(1.0, 0.05, 200)
+    fit = fit_site(seen, np.zeros(200), true)
+    inside = [fit.interval(tuple(row), 0.0)[0] <= mass <= fit.interval(tuple(row), 0.0)[2] for row, mass in zip(seen, true, strict=True)]
+    assert fit.widening > 10.0
+    assert 0.9 <= np.mean(inside) <= 0.95
+
+
+def test_one_slip_of_the_weighbridge_does_not_bend_the_fit() -> None:
+    rng = np.random.default_rng(2)
+    middle = rng.uniform(5_000.0, 25_000.0, 40)
+    seen = np.stack([middle * 0.95, middle, middle * 1.05], axis=1)
+    true = middle * rng.normal(1.0, 0.01, 40)
+    true[7] *= 10.0
+    fit = fit_site(seen, np.zeros(40), true)
+    assert fit.applied(10_000.0, 0.0) == pytest.approx(10_000.0, rel=0.03)
+
+
+def test_a_mass_is_never_negative() -> None:
+    assert 0.0 == SiteFit(constant_kg=-500.0).applied(100.0, 0.0)
+    assert (0.0, 0.0, 0.0) == SiteFit(constant_kg=-500.0).interval((50.0, 100.0, 150.0), 0.0)
+
+
+def test_too_few_weighed_containers_are_refused_with_their_number() -> None:
+    with pytest.raises(NotWeighable) as refused:
+        fit_site(np.ones((9, 3)), np.zeros(9), np.ones(9))
+    assert 9 == refused.value.fields["weighed"]
