@@ -4,11 +4,14 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from edge_agent.agent.amendments import Amendments
 from edge_agent.agent.arrivals import Arrivals
 from edge_agent.agent.dispatch import Dispatch
 from edge_agent.agent.lanes import Lane
 from edge_agent.agent.lifecycle import ServiceManager
 from edge_agent.agent.pipeline import Pipeline
+from edge_agent.agent.results import ResultsWriter
+from edge_agent.agent.shadow import Shadow
 from edge_agent.agent.site_state import SiteMonitor
 from edge_agent.agent.sockets import Sockets
 from edge_agent.ledger.records import Job
@@ -18,13 +21,15 @@ from edge_agent.ledger.records import Job
 class Loops:
     """Everything that runs while the daemon is up."""
 
-    arrivals: Sequence[Arrivals]
+    arrivals: Sequence[Arrivals | Amendments]
     dispatch: Dispatch
     monitor: SiteMonitor
     sockets: Sockets
     pipeline: Pipeline
     lanes: Sequence[Lane]
     unpacked: Sequence[Job]
+    shadow: Shadow | None = None
+    results: ResultsWriter | None = None
 
 
 async def live(loops: Loops, stop: asyncio.Event, manager: ServiceManager, grace_s: float) -> None:
@@ -36,6 +41,10 @@ async def live(loops: Loops, stop: asyncio.Event, manager: ServiceManager, grace
         serving = tasks.create_task(loops.sockets.serve())
         intake = [tasks.create_task(arrivals.run(stop)) for arrivals in loops.arrivals]
         helping = [tasks.create_task(loops.monitor.run(loops.sockets.feed.ring)), tasks.create_task(_watchdog(loops.lanes, manager))]
+        if loops.shadow is not None:
+            helping.append(tasks.create_task(loops.shadow.run(loops.sockets.feed.ring)))
+        if loops.results is not None:
+            helping.append(tasks.create_task(loops.results.run(loops.sockets.feed.news)))
         tasks.create_task(_pack_backlog(loops, stop))
         dispatching = tasks.create_task(loops.dispatch.run(stop))
         await stop.wait()

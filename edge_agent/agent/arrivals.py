@@ -5,7 +5,7 @@ come, on the process having been up, or on the share having been mounted.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -13,8 +13,9 @@ from edge_agent.agent.config import AgentSections, Scanner
 from edge_agent.agent.declarations import Declarations
 from edge_agent.agent.decoders import Decoders
 from edge_agent.agent.feed import Doorbell, rung
+from edge_agent.agent.handed_over import said_by_vendor, tokens_of
 from edge_agent.agent.lanes import Lane
-from edge_agent.agent.particulars import Context, gather, metadata_digest
+from edge_agent.agent.particulars import Context, Declared, from_customs, gather, metadata_digest
 from edge_agent.agent.pipeline import Storage
 from edge_agent.domain.arrival import (
     Arrival,
@@ -30,6 +31,7 @@ from edge_agent.domain.arrival import (
 from edge_agent.domain.assessment import FactKind, Reason
 from edge_agent.domain.clock import Clock
 from edge_agent.domain.drop import Completeness, Drop, ProbeResult
+from edge_agent.domain.identity import IdentityValue
 from edge_agent.domain.ids import DropKey, ScanId, ScannerId, SiteId, content_digest, fact_id
 from edge_agent.errors import ScanRejected, TryLater
 from edge_agent.formats.members import MemberFile
@@ -58,6 +60,18 @@ class Intake:
     spool_lane: Lane
     declarations: Declarations | None
     clock: Clock
+    registering: asyncio.Lock
+    """Held from asking what is known of a scan until its acceptance is on the disk."""
+
+    async def declared(self, identities: Sequence[IdentityValue], taken_at: datetime) -> Declared | None:
+        """Give what the customs system declares for a scan with these identifiers, taken then; None when it knows nothing of it."""
+        if self.declarations is None:
+            return None
+        match = await self.spool_lane.run(self.declarations.find, identities, taken_at)
+        if match is None:
+            return None
+        named = tuple(dict.fromkeys(identity for record in match.records for identity in record.identities))
+        return from_customs(match, await tokens_of(named, self.storage.ledger))
 
 
 class Arrivals:
@@ -190,26 +204,30 @@ class Arrivals:
         storage, clock = self._intake.storage, self._intake.clock
         particulars = await self._particulars(drop, result, missing)
         arrival = Arrival(self._intake.site, self.scanner_id, drop.key, _pixels_digest(spooled), metadata_digest(particulars))
-        known = await storage.ledger.call(Ledger.known, self.scanner_id, drop.key, arrival.content_digest, particulars.subject.identifiers)
-        decision = decide(arrival, known, clock.now(), self._window)
-        acceptance = await self._intake.spool_lane.run(self._placed, decision, arrival, drop, spooled, particulars)
-        await storage.ledger.call(Ledger.accept, [acceptance])
+        identifiers = particulars.subject.identifiers
+        async with self._intake.registering:
+            known = await storage.ledger.call(Ledger.known, self.scanner_id, drop.key, arrival.content_digest, identifiers)
+            decision = decide(arrival, known, clock.now(), self._window)
+            acceptance = await self._intake.spool_lane.run(self._placed, decision, arrival, _Taken(drop, spooled, result), particulars)
+            await storage.ledger.call(Ledger.accept, [acceptance])
         return decision
 
     async def _particulars(self, drop: Drop, result: ProbeResult, missing: tuple[str, ...]) -> Particulars:
         identities = result.sidecar.identities if result.sidecar is not None else ()
-        rows = await self._intake.storage.ledger.call(Ledger.tokenise, identities)
-        looked_up = None
-        if self._intake.declarations is not None:
-            looked_up = await self._intake.spool_lane.run(self._intake.declarations.look_up, [value.value for value in identities])
         written_at = datetime.fromtimestamp(max(member.mtime_ns for member in drop.members) / 1e9, UTC)
-        context = Context(self._scanner.section.subject, written_at, tuple(row.token for row in rows), looked_up)
-        return gather(result, missing, context)
+        taken_at = result.sidecar.taken_at.at if result.sidecar is not None and result.sidecar.taken_at is not None else written_at
+        tokens = await tokens_of(identities, self._intake.storage.ledger)
+        if self._intake.declarations is not None:
+            await self._intake.spool_lane.run(self._intake.declarations.refresh)
+        declared = await self._intake.declared(identities, taken_at)
+        return gather(result, missing, Context(self._scanner.section.subject, written_at, tokens, declared))
 
-    def _placed(self, decision: Decision, arrival: Arrival, drop: Drop, spooled: Spooled, particulars: Particulars) -> Acceptance:
+    def _placed(self, decision: Decision, arrival: Arrival, taken: "_Taken", particulars: Particulars) -> Acceptance:
         """Give the copy its place (or remove it when it holds nothing new), and say what to register."""
+        spooled, sidecar = taken.spooled, taken.result.sidecar
         spool, root = self._intake.storage.spool, self._intake.storage.state_dir
-        where, entry = "", None
+        where = ""
+        entries = said_by_vendor(self._intake.site, self.scanner_id, decision, sidecar, self._intake.clock.now())
         match decision:
             case NewScan(scan_id, twin):
                 where = str(spool.place(spooled, scan_id, 1).relative_to(root))
@@ -224,11 +242,11 @@ class Arrivals:
                 where = f"spool/{scan_id}/r{revision}"
             case DuplicateOf(scan_id):
                 spool.discard(spooled)
-                entry = self._duplicate(scan_id, arrival)
+                entries = (self._duplicate(scan_id, arrival),)
             case Unchanged():
                 spool.discard(spooled)
         priority = self._scanner.section.priority
-        return Acceptance(decision, arrival, drop.fingerprint, spooled.digests, particulars, where, priority, entry)
+        return Acceptance(decision, arrival, taken.drop.fingerprint, spooled.digests, particulars, where, priority, entries)
 
     def _keep_sidecars(self, spooled: Spooled) -> None:
         """Keep what came beside known pixels as erasable blobs; the pixels are kept already."""
@@ -253,6 +271,15 @@ class Arrivals:
         )
         where = topic(self._intake.site, self.scanner_id, FactKind.AUDIT.value)
         return Entry(fact, scan_id, FactKind.AUDIT, where, messages.encode(body))
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """A drop with its copy and what the probe said of it."""
+
+    drop: Drop
+    spooled: Spooled
+    result: ProbeResult
 
 
 def _probe_result(watched: Watched, step: Step) -> ProbeResult:

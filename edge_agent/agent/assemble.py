@@ -1,16 +1,19 @@
 """From decoded views and a job's particulars to the scan that the models see. Pure."""
 
+import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from edge_agent.agent.config import Scanner
 from edge_agent.domain.arrival import Particulars
 from edge_agent.domain.assessment import Reason
+from edge_agent.domain.attachment import Attachment
 from edge_agent.domain.ids import ScanId, ScannerId
 from edge_agent.domain.member import MemberDigest
-from edge_agent.domain.scan import Energy, Scan, ScannerRef, View
+from edge_agent.domain.scan import Energy, Plane, Quantity, Scan, ScannerRef, View
+from edge_agent.errors import UnreadableScan
 from edge_agent.imaging.attenuation import density
-from edge_agent.imaging.scale import fit_container
+from edge_agent.imaging.scale import TRANSMISSION_MATTER, ContainerFit, fit_container
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +39,37 @@ def assemble(record: Record, views: Sequence[View], scanner: Scanner) -> Scan:
         particulars.declaration,
         record.members,
         particulars.partial,
+        particulars.consignment,
+        particulars.third_party,
     )
+
+
+def with_attachments(scan: Scan, media_types: Sequence[tuple[str, str]], scanner: Scanner) -> Scan:
+    """Give the scan with those of its members that the profile keeps as they came; ``media_types``: name and type of each."""
+    kinds = {rule.role: rule.attachment for rule in scanner.profile.members}
+    types = dict(media_types)
+    found = []
+    for member in scan.members:
+        kind = kinds.get(member.role)
+        if kind is not None and member.name in types:
+            found.append(Attachment(kind, member.role, member.sha256, member.size, types[member.name]))
+    return replace(scan, attachments=tuple(found))
+
+
+def of_package(record: Record, notes: Sequence[Reason]) -> Record:
+    """Give the record with the identity that a package of ours says it holds; as it is where nothing came from a package.
+
+    Raises:
+        UnreadableScan: what the package says is no identity.
+    """
+    origin = next((note.params for note in notes if note.code == "from-package"), None)
+    if origin is None:
+        return record
+    try:
+        identity = uuid.UUID(str(origin.get("scan_id")))
+    except ValueError as error:
+        raise UnreadableScan("the package names no scan") from error
+    return replace(record, scan_id=ScanId(str(identity)), revision=max(1, int(origin.get("revision", 1))))
 
 
 def missing_views(scan: Scan, scanner: Scanner) -> tuple[Reason, ...]:
@@ -51,10 +84,15 @@ def _scaled(view: View, scanner: Scanner, from_sidecar: tuple[float, float] | No
             return replace(view, pitch_mm=(x_mm, y_mm))
         case "from-container":
             plane = view.plane(Energy.HIGH, Energy.SINGLE)
-            fit = fit_container(density(plane.pixels)) if plane is not None else None
+            fit = _container(plane) if plane is not None else None
             return view if fit is None else replace(view, pitch_mm=fit.pitch_mm, pitch_assumed=True, load=fit.box)
         case _:
             return view if from_sidecar is None else replace(view, pitch_mm=from_sidecar)
+
+
+def _container(plane: Plane) -> ContainerFit | None:
+    matter_from = TRANSMISSION_MATTER if plane.quantity is Quantity.TRANSMISSION else None
+    return fit_container(density(plane.pixels), matter_from)
 
 
 def distinct(*groups: Iterable[Reason]) -> tuple[Reason, ...]:

@@ -3,22 +3,24 @@
 import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from edge_agent.agent.assemble import Record, assemble, distinct, missing_views
+from edge_agent.agent.assemble import Record, assemble, distinct, missing_views, of_package, with_attachments
 from edge_agent.agent.config import Scanner, ScannerSection
 from edge_agent.agent.engine import Engine, Judgement
 from edge_agent.agent.lanes import Lane
 from edge_agent.agent.lifecycle import cores_granted
-from edge_agent.agent.particulars import Context, gather
+from edge_agent.agent.particulars import Context, Declared, gather
 from edge_agent.analysis.policy import Policy
 from edge_agent.domain.arrival import Particulars
+from edge_agent.domain.assessment import Reason
 from edge_agent.domain.capture import SubjectKind
 from edge_agent.domain.clock import Clock
-from edge_agent.domain.declaration import DeclaredItem
+from edge_agent.domain.consignment import Consignment
+from edge_agent.domain.declaration import Declaration, DeclaredItem
 from edge_agent.domain.drop import Completeness, Drop, ProbeResult
 from edge_agent.domain.finding import Detection
 from edge_agent.domain.ids import ScannerId, SiteId, content_digest, scan_id
@@ -31,6 +33,7 @@ from edge_agent.formats.members import MemberFile
 from edge_agent.inference.load import load_models
 from edge_agent.inference.selftest import run_selftest
 from edge_agent.inference.session import DevicePolicy
+from edge_agent.inference.store import Admission
 from edge_agent.intake.grouping import FileEntry, group, is_unknown
 from edge_agent.intake.reconcile import read_folder
 
@@ -91,13 +94,67 @@ def _is_whole(drop: Drop, profile: Profile) -> bool:
     return not is_unknown(drop) and all(rule.role in roles for rule in profile.members if rule.need is Need.REQUIRED)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Reading:
+    """A drop as it was read. ``notes``: what was remarked on the way."""
+
+    particulars: Particulars
+    scan: Scan
+    notes: tuple[Reason, ...]
+
+
+class ScanReader:
+    """Makes scans of drops: decoded in a child, with what the rules say put in the place of what the files say."""
+
+    def __init__(self, child: DecodeChild, rules: Rules) -> None:
+        self._child = child
+        self._rules = rules
+
+    def read(self, drop: Drop, profile: Profile, digests: tuple[MemberDigest, ...]) -> Reading:
+        """Decode one drop.
+
+        Raises:
+            ScanRejected: it cannot be read.
+        """
+        members = [MemberFile(member.name, member.role, member.path) for member in drop.members]
+        probe = self._child.probe(members, profile)
+        decoded = self._child.decode(members, profile)
+        record, scanner = of_package(self._record(drop, digests, probe), decoded.notes), self._scanner(profile)
+        scan = with_attachments(assemble(record, decoded.views, scanner), decoded.media_types, scanner)
+        return Reading(record.particulars, scan, distinct(record.particulars.notes, decoded.notes, missing_views(scan, scanner)))
+
+    @property
+    def subject(self) -> SubjectKind:
+        return self._rules.subject or SubjectKind.CARGO
+
+    def declaring(self, headings: tuple[str, ...]) -> "ScanReader":
+        """Give a reader with the same child and rules for which ``headings`` stand in for the declaration."""
+        return ScanReader(self._child, replace(self._rules, declared=headings))
+
+    def _record(self, drop: Drop, digests: tuple[MemberDigest, ...], probe: ProbeResult) -> Record:
+        if probe.completeness is Completeness.WAITING:  # nobody will bring what is missing
+            probe = ProbeResult(Completeness.HOPELESS, probe.members, probe.expected_bytes, probe.sidecar, probe.reason, probe.params)
+        written_at = datetime.fromtimestamp(max(member.mtime_ns for member in drop.members) / 1e9, UTC)
+        headings = self._rules.declared
+        items = None if headings is None else tuple(DeclaredItem(heading) for heading in headings)
+        declared = None if items is None else Declared(Declaration(items, "declarations"), Consignment())
+        context = Context(self.subject, written_at, (), declared)
+        digest = content_digest((member.role, member.sha256) for member in digests if member.is_pixels)
+        return Record(scan_id(SITE, SCANNER, drop.key, digest), 1, gather(probe, (), context), digests)
+
+    def _scanner(self, profile: Profile) -> Scanner:
+        section = ScannerSection(
+            id=SCANNER, profile=profile.name, watch=Path("/"), timezone="UTC", subject=self.subject, pitch_mm=self._rules.pitch_mm
+        )
+        return Scanner(section, profile)
+
+
 class Workbench:
     """Judges drops in the calling thread, tiles on as many threads as there are cores."""
 
-    def __init__(self, engine: Engine, child: DecodeChild, rules: Rules) -> None:
+    def __init__(self, engine: Engine, reader: ScanReader) -> None:
         self.engine = engine
-        self._child = child
-        self._rules = rules
+        self._reader = reader
 
     def assess(self, drop: Drop, profile: Profile) -> Outcome:
         """Decode and judge one drop.
@@ -105,44 +162,28 @@ class Workbench:
         Raises:
             DeviceFailed: the device is lost.
         """
-        members = [MemberFile(member.name, member.role, member.path) for member in drop.members]
-        digests = tuple(_digest(drop, profile))
+        digests = tuple(member_digests(drop, profile))
         try:
-            probe = self._child.probe(members, profile)
-            decoded = self._child.decode(members, profile)
+            reading = self._reader.read(drop, profile, digests)
         except ScanRejected as problem:
             return Outcome(drop, digests, None, None, None, problem)
-        record, scanner = self._record(drop, digests, probe), self._scanner(profile)
-        scan = assemble(record, decoded.views, scanner)
-        notes = distinct(record.particulars.notes, decoded.notes, missing_views(scan, scanner))
-        return Outcome(drop, digests, record.particulars, scan, self.engine.judge(scan, notes), None)
+        return Outcome(drop, digests, reading.particulars, reading.scan, self.engine.judge(reading.scan, reading.notes), None)
+
+    def declaring(self, headings: tuple[str, ...]) -> "Workbench":
+        """Give the same bench for a scan of which ``headings`` were declared."""
+        return Workbench(self.engine, self._reader.declaring(headings))
 
     def alerts(self, detection: Detection) -> bool:
         """Tell whether a detection alone is enough for an alert."""
-        levels = self.engine.loaded.models.alert_levels
-        return detection.score >= self.engine.policy.of(self._subject()).levels(detection.label, levels[detection.label]).alert_at
-
-    def _record(self, drop: Drop, digests: tuple[MemberDigest, ...], probe: ProbeResult) -> Record:
-        if probe.completeness is Completeness.WAITING:  # nobody will bring what is missing
-            probe = ProbeResult(Completeness.HOPELESS, probe.members, probe.expected_bytes, probe.sidecar, probe.reason, probe.params)
-        written_at = datetime.fromtimestamp(max(member.mtime_ns for member in drop.members) / 1e9, UTC)
-        declared = None if self._rules.declared is None else [DeclaredItem(heading) for heading in self._rules.declared]
-        context = Context(self._subject(), written_at, (), declared)
-        digest = content_digest((member.role, member.sha256) for member in digests if member.is_pixels)
-        return Record(scan_id(SITE, SCANNER, drop.key, digest), 1, gather(probe, (), context), digests)
-
-    def _subject(self) -> SubjectKind:
-        return self._rules.subject or SubjectKind.CARGO
-
-    def _scanner(self, profile: Profile) -> Scanner:
-        section = ScannerSection(
-            id=SCANNER, profile=profile.name, watch=Path("/"), timezone="UTC", subject=self._subject(), pitch_mm=self._rules.pitch_mm
-        )
-        return Scanner(section, profile)
+        subject = self._reader.subject
+        levels = self.engine.loaded.models.alert_levels(subject)
+        return detection.score >= self.engine.policy.of(subject).levels(detection.label, levels[detection.label]).alert_at
 
 
 @contextmanager
-def open_workbench(policy: Policy, bundles: Path, device: DevicePolicy, rules: Rules, clock: Clock) -> Iterator[Workbench]:
+def open_workbench(
+    policy: Policy, bundles: Path, device: DevicePolicy, rules: Rules, clock: Clock, admission: Admission
+) -> Iterator[Workbench]:
     """Load models, prove them with their golden cases, start a decode child; everything ends on leaving.
 
     Raises:
@@ -151,19 +192,20 @@ def open_workbench(policy: Policy, bundles: Path, device: DevicePolicy, rules: R
     threads, cpu = Lane("device", cores_granted()), Lane("cpu")
     child = DecodeChild()
     try:
-        loaded = load_models(bundles, device)
+        loaded = load_models(bundles, device, admission.trust, allow_research=admission.allow_research)
         run_selftest(loaded, threads.fan)
         config_digest = hashlib.sha256(b"").hexdigest()  # there is no agent.toml behind these assessments
-        yield Workbench(Engine(loaded, policy, threads, cpu, clock, config_digest), child, rules)
+        yield Workbench(Engine(loaded, policy, threads, cpu, clock, config_digest), ScanReader(child, rules))
     finally:
         child.close()
         threads.close()
         cpu.close()
 
 
-def _digest(drop: Drop, profile: Profile) -> Iterator[MemberDigest]:
+def member_digests(drop: Drop, profile: Profile) -> Iterator[MemberDigest]:
+    """Give the digest of every file of a drop."""
     for member in drop.members:
         rule = profile.rule(member.role)
         with member.path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        yield MemberDigest(member.name, member.role, member.size, sha256, is_pixels=rule is not None and rule.plane is not None)
+        yield MemberDigest(member.name, member.role, member.size, sha256, is_pixels=rule is not None and rule.has_pixels)

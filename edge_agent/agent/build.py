@@ -4,13 +4,15 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from edge_agent import __version__
 from edge_agent.agent.agent import Loops, live
+from edge_agent.agent.amendments import Amendments
 from edge_agent.agent.arrivals import Arrivals, Intake
 from edge_agent.agent.config import AgentConfig
-from edge_agent.agent.declarations import Declarations
+from edge_agent.agent.declarations import Declarations, open_source
 from edge_agent.agent.decoders import Decoders
 from edge_agent.agent.dispatch import Dispatch
 from edge_agent.agent.engine import Engine
@@ -18,14 +20,17 @@ from edge_agent.agent.lanes import Lane
 from edge_agent.agent.ledger_lane import LedgerLane
 from edge_agent.agent.lifecycle import ServiceManager, cores_granted, stopping_on_signals, was_charged
 from edge_agent.agent.maps import MapStore
+from edge_agent.agent.models_in_force import Proven, beside, bundles_fact, commissioning_of, proven_models
 from edge_agent.agent.pipeline import Pipeline, Storage
+from edge_agent.agent.results import ResultsWriter
+from edge_agent.agent.shadow import NICENESS, Shadow
 from edge_agent.agent.site_state import SiteMonitor, Surroundings
 from edge_agent.agent.sockets import open_sockets
+from edge_agent.domain.capture import SubjectKind
 from edge_agent.domain.clock import Clock
 from edge_agent.domain.ids import ScannerId, SiteId
 from edge_agent.errors import CrashedTooOften
-from edge_agent.inference.load import LoadedModels, load_models
-from edge_agent.inference.selftest import run_selftest
+from edge_agent.formats.sandbox import SandboxReport
 from edge_agent.inference.session import CPU, DevicePolicy
 from edge_agent.intake.spool import Spool
 from edge_agent.ledger.blobs import BlobStore
@@ -45,8 +50,9 @@ class Station:
     config: AgentConfig
     clock: Clock
     engine: Engine
-    golden_cases: int
+    proven: Proven
     decoders: Decoders
+    sandbox: SandboxReport
     storage: Storage
     pipeline: Pipeline
     lanes: Sequence[Lane]
@@ -68,16 +74,19 @@ async def run_agent(config: AgentConfig, manager: ServiceManager, clock: Clock) 
         unpacked = await _resume(station)
         spool_lane = stack.enter_context(_lane("spool"))
         shared, intakes = _intakes(station, spool_lane)
+        await station.storage.ledger.append(bundles_fact(station.site, station.engine.provenance().bundles, clock))
         monitor = SiteMonitor(station.site, _surroundings(station, shared, intakes), station.storage.ledger, clock)
         await monitor.look(lambda: None)
         sockets = stack.enter_context(open_sockets(config.sections, station.storage.ledger, clock, monitor.state))
         dispatch = Dispatch(station.storage.ledger, station.pipeline, clock, config.sections.max_scans_in_flight, sockets.feed.ring)
-        for arrivals in intakes:
-            arrivals.announce_to(dispatch.ring, sockets.feed.ring)
+        takers: list[Arrivals | Amendments] = [*intakes, *_amendments(shared, config)]
+        for taker in takers:
+            taker.announce_to(dispatch.ring, sockets.feed.ring)
         manager.tell("READY=1")
         bundles = [f"{use.name}/{use.version}" for use in station.engine.provenance().bundles]
-        events.agent_started(__version__, station.site, station.engine.loaded.placement.provider, bundles, station.golden_cases)
-        loops = Loops(intakes, dispatch, monitor, sockets, station.pipeline, (*station.lanes, spool_lane), unpacked)
+        events.agent_started(__version__, station.site, station.engine.loaded.placement.provider, bundles, station.proven.golden_cases)
+        results, shadow = _results(station, stack), _shadow(station, stack)
+        loops = Loops(takers, dispatch, monitor, sockets, station.pipeline, (*station.lanes, spool_lane), unpacked, shadow, results)
         await live(loops, stop, manager, config.sections.grace_s)
         events.agent_stopped("signal", dispatch.in_flight)
 
@@ -89,16 +98,18 @@ async def _open(config: AgentConfig, clock: Clock, stack: ExitStack) -> Station:
     cpu = stack.enter_context(_lane("cpu", sections.max_scans_in_flight))
     device = stack.enter_context(_lane("device", sections.device.tile_threads or cores_granted()))
     ledger = await _open_ledger(config, clock, stack)
-    loaded, golden_cases = await cpu.run(_proven_models, config, device)
-    engine = Engine(loaded, config.policy, device, cpu, clock, config.digest)
+    proven = await cpu.run(proven_models, config, device.fan)
+    commissioning = await cpu.run(commissioning_of, config, proven.loaded.bundles)
+    engine = Engine(proven.loaded, commissioning.applied(config.policy), device, cpu, clock, config.digest, commissioning)
     decoders = Decoders(sections.decode_children)
     stack.callback(decoders.close)
-    await decoders.start()
+    sandbox = await decoders.start()
     packages = state_dir / "packages" if sections.keep_packages else None
-    storage = Storage(ledger, Spool(state_dir / "spool"), MapStore(BlobStore(state_dir / "blobs")), state_dir, packages)
+    maps = MapStore(BlobStore(state_dir / "blobs"))
+    storage = Storage(ledger, Spool(state_dir / "spool"), maps, state_dir, packages, sections.package.codec)
     scanners = {ScannerId(scanner.section.id): scanner for scanner in config.scanners}
     pipeline = Pipeline(SiteId(sections.site.id), scanners, engine, decoders, storage)
-    return Station(config, clock, engine, golden_cases, decoders, storage, pipeline, (cpu, device, ledger.lane, *decoders.lanes))
+    return Station(config, clock, engine, proven, decoders, sandbox, storage, pipeline, (cpu, device, ledger.lane, *decoders.lanes))
 
 
 async def _open_ledger(config: AgentConfig, clock: Clock, stack: ExitStack) -> LedgerLane:
@@ -110,11 +121,26 @@ async def _open_ledger(config: AgentConfig, clock: Clock, stack: ExitStack) -> L
     return access
 
 
-def _proven_models(config: AgentConfig, device: Lane) -> tuple[LoadedModels, int]:
-    """Load the bundles and run their golden cases, which also warms the sessions up."""
-    sections = config.sections
-    loaded = load_models(sections.bundles, sections.device.policy, allow_research=sections.allow_research_models)
-    return loaded, run_selftest(loaded, device.fan)
+def _results(station: Station, stack: ExitStack) -> ResultsWriter | None:
+    """Give the writer of results where the configuration names a folder; it has a lane of its own, for the folder may be a slow share."""
+    section = station.config.sections.results
+    if section is None:
+        return None
+    return ResultsWriter(station.storage.ledger, section.dir, section.formats, stack.enter_context(_lane("results")), station.clock)
+
+
+def _shadow(station: Station, stack: ExitStack) -> Shadow | None:
+    """Give the onlooker where a bundle runs in shadow, on two threads of its own that let all others go first."""
+    shadow, engine = station.proven.shadow, station.engine
+    if shadow is None:
+        return None
+    cpu, device = (stack.enter_context(_lane(name, niceness=NICENESS)) for name in ("shadow", "shadow-device"))
+    labels = frozenset(label for subject in SubjectKind for label in shadow.models.alert_levels(subject))
+    policy = engine.commissioning.applied(station.config.policy, without=labels)
+    tried = Engine(beside(engine.loaded, shadow), policy, device, cpu, station.clock, engine.config_digest)
+    onlooker = Shadow(tried, station.storage.ledger)
+    station.pipeline.onlooker = onlooker
+    return onlooker
 
 
 async def _resume(station: Station) -> list[Job]:
@@ -134,11 +160,17 @@ async def _resume(station: Station) -> list[Job]:
 
 def _intakes(station: Station, spool_lane: Lane) -> tuple[Intake, list[Arrivals]]:
     section = station.config.sections.declarations
-    declarations = Declarations(section.file) if section is not None else None
+    declarations = Declarations(open_source(section.file, section.dir)) if section is not None else None
     if declarations is not None:
         declarations.refresh()
-    intake = Intake(station.site, station.storage, station.decoders, spool_lane, declarations, station.clock)
+    intake = Intake(station.site, station.storage, station.decoders, spool_lane, declarations, station.clock, asyncio.Lock())
     return intake, [Arrivals(scanner, intake, station.config.sections) for scanner in station.config.scanners]
+
+
+def _amendments(shared: Intake, config: AgentConfig) -> list[Amendments]:
+    if shared.declarations is None:
+        return []
+    return [Amendments(shared, shared.declarations, timedelta(days=config.sections.revision_window_days))]
 
 
 def _surroundings(station: Station, shared: Intake, intakes: Sequence[Arrivals]) -> Surroundings:
@@ -147,22 +179,24 @@ def _surroundings(station: Station, shared: Intake, intakes: Sequence[Arrivals])
         station.config.sections.device.policy is not DevicePolicy.CPU,
         station.engine.loaded.placement.provider == CPU,
         station.engine.provenance().bundles,
+        station.sandbox,
         lambda: tuple(arrivals.scanner_id for arrivals in intakes if arrivals.is_lost),
         lambda: station.config.expired_consumers(station.clock.now()),
         lambda: shared.declarations.problem.code if shared.declarations and shared.declarations.problem else "",
+        lambda: (*station.proven.problems, *station.engine.commissioning.reasons(station.clock.now())),
     )
 
 
 def _prepared(state_dir: Path) -> Path:
     """Make the state directory, readable by nobody else."""
-    for folder in (state_dir, *(state_dir / name for name in ("spool", "packages", "blobs", "quarantine"))):
+    for folder in (state_dir, *(state_dir / name for name in ("spool", "packages", "blobs", "quarantine", "bundles"))):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return state_dir
 
 
 @contextmanager
-def _lane(name: str, threads: int = 1) -> Iterator[Lane]:
-    lane = Lane(name, threads)
+def _lane(name: str, threads: int = 1, niceness: int = 0) -> Iterator[Lane]:
+    lane = Lane(name, threads, niceness)
     try:
         yield lane
     finally:

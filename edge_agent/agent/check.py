@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_agent.agent.config import AgentConfig, load_config
-from edge_agent.agent.declarations import read_declarations
+from edge_agent.agent.declarations import open_source
 from edge_agent.domain.clock import Clock
 from edge_agent.errors import ConfigInvalid, EdgeAgentError
-from edge_agent.inference.bundle import find_bundles, load_bundle
+from edge_agent.formats.child import DecodeChild
+from edge_agent.formats.sandbox import SandboxReport
+from edge_agent.inference.bundle import find_bundles
 from edge_agent.inference.load import load_models
 from edge_agent.transport.keys import load_secret
 
@@ -32,13 +34,24 @@ def find_problems(path: Path, clock: Clock) -> list[Problem]:
     checks: list[Callable[[], None]] = [
         *(lambda watch=scanner.section.watch: _folder(watch) for scanner in config.scanners),
         lambda: _key(config),
-        *(lambda folder=folder: _bundle(folder, config) for folder in find_bundles(config.sections.bundles)),
+        *(lambda folder=folder: _bundle(folder, config) for folder in find_bundles(config.store.active())),
         lambda: _models(config),
         lambda: _state(config),
+        lambda: _results(config),
         lambda: _consumers(config, clock),
         lambda: _declarations(config),
     ]
     return list(_raised(checks))
+
+
+def find_sandbox() -> SandboxReport:
+    """Give the fences that a decode child gets on this machine, for this user.
+
+    Raises:
+        DecoderUnavailable: no child starts.
+    """
+    with DecodeChild() as child:
+        return child.sandbox()
 
 
 def _raised(checks: list[Callable[[], None]]) -> Iterator[Problem]:
@@ -60,12 +73,12 @@ def _key(config: AgentConfig) -> None:
 
 
 def _bundle(folder: Path, config: AgentConfig) -> None:
-    load_bundle(folder, allow_research=config.sections.allow_research_models)
+    config.admission.load(folder)
 
 
 def _models(config: AgentConfig) -> None:
     sections = config.sections
-    load_models(sections.bundles, sections.device.policy, allow_research=sections.allow_research_models)
+    load_models(config.store.active(), sections.device.policy, config.admission.trust, allow_research=sections.allow_research_models)
 
 
 def _state(config: AgentConfig) -> None:
@@ -79,6 +92,16 @@ def _state(config: AgentConfig) -> None:
         raise ConfigInvalid(f"spool, packages and quarantine under {folder} lie on different file systems; renames would not be atomic")
 
 
+def _results(config: AgentConfig) -> None:
+    """The folder for results is made by the daemon; what is checked is that it can be."""
+    section = config.sections.results
+    if section is None:
+        return
+    nearest = next(parent for parent in (section.dir, *section.dir.parents) if parent.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+        raise ConfigInvalid(f"results.dir {section.dir} cannot be written")
+
+
 def _consumers(config: AgentConfig, clock: Clock) -> None:
     expired = config.expired_consumers(clock.now())
     if expired:
@@ -86,5 +109,8 @@ def _consumers(config: AgentConfig, clock: Clock) -> None:
 
 
 def _declarations(config: AgentConfig) -> None:
-    if config.sections.declarations is not None:
-        read_declarations(config.sections.declarations.file)
+    section = config.sections.declarations
+    if section is not None:
+        problem = open_source(section.file, section.dir).look().problem
+        if problem is not None:
+            raise problem

@@ -18,8 +18,14 @@ from edge_agent.analysis.policy import Policy, parse_policy
 from edge_agent.domain.capture import SubjectKind
 from edge_agent.domain.profile import Profile
 from edge_agent.errors import ConfigInvalid, ConfigUnreadable
+from edge_agent.formats import dicos
+from edge_agent.formats.package import PackageCodec
 from edge_agent.formats.profiles import load_profile
+from edge_agent.inference.installed import installed_bundles, release_key
 from edge_agent.inference.session import DevicePolicy
+from edge_agent.inference.store import Admission, BundleStore
+from edge_agent.signing.detached import Trust
+from edge_agent.signing.keys import VerifyKey
 from edge_agent.wire.frames import is_name
 
 
@@ -115,10 +121,56 @@ class ConsumerSection(_Section):
         return self
 
 
-class DeclarationsSection(_Section):
-    """Declared goods from the customs system: a CSV file ``container,hs,description`` that is read again when it changes."""
+def _verify_key(text: str) -> str:
+    try:
+        VerifyKey.parse(text)
+    except ConfigInvalid as problem:
+        raise ValueError(problem.detail) from problem
+    return text
 
-    file: Path
+
+class BundlesSection(_Section):
+    """Model bundles: where they come from and whose signatures count.
+
+    ``dir``: what runs when nothing was ever activated, absent = the bundles that came with this version. ``trusted``: public signing
+    keys, ``ed25519:...``, besides the project's own release key, which ``trust_release_key`` = false leaves out.
+    """
+
+    dir: Path | None = None
+    trusted: tuple[Annotated[str, AfterValidator(_verify_key)], ...] = ()
+    trust_release_key: bool = True
+
+
+class DeclarationsSection(_Section):
+    """Declared goods from the customs system: a CSV ``file``, or a folder ``dir`` of JSON files; read again when they change."""
+
+    file: Path | None = None
+    dir: Path | None = None
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> "DeclarationsSection":
+        if (self.file is None) == (self.dir is None):
+            raise ValueError("give either file or dir")
+        return self
+
+
+class PackageSection(_Section):
+    """How pixels are packed in ``*.scan.zip``: ``zstd`` fast, ``deflate`` for every TIFF viewer, ``jxl`` smallest. All without loss."""
+
+    codec: PackageCodec = "zstd"
+
+
+class ResultsSection(_Section):
+    """Assessments written back for the vendor's viewer or the risk system, one file a scan, revision and format."""
+
+    dir: Path
+    formats: Annotated[tuple[Literal["json", "xml", "tdr"], ...], Field(min_length=1)] = ("json",)
+
+    @model_validator(mode="after")
+    def _writable(self) -> "ResultsSection":
+        if "tdr" in self.formats and dicos.unavailable():
+            raise ValueError(dicos.unavailable())
+        return self
 
 
 class AgentSections(_Section):
@@ -130,7 +182,7 @@ class AgentSections(_Section):
 
     state_dir: Path
     policy: Path
-    bundles: Path
+    bundles: BundlesSection = BundlesSection()
     profiles: Path
     site: SiteSection
     scanner: Annotated[tuple[ScannerSection, ...], Field(min_length=1)]
@@ -138,6 +190,8 @@ class AgentSections(_Section):
     wire: WireSection
     consumer: tuple[ConsumerSection, ...] = ()
     declarations: DeclarationsSection | None = None
+    results: ResultsSection | None = None
+    package: PackageSection = PackageSection()
     max_scans_in_flight: Annotated[int, Field(ge=1, le=16)] = 2
     decode_children: Annotated[int, Field(ge=1, le=8)] = 2
     grace_s: Seconds = 20.0
@@ -153,6 +207,16 @@ class AgentSections(_Section):
                 raise ValueError(f"{what} must differ")
         return self
 
+    @model_validator(mode="after")
+    def _results_apart(self) -> "AgentSections":
+        """Refuse results in a folder that is watched, where they would be taken for scans, or among our own files."""
+        if self.results is not None:
+            folder = self.results.dir.resolve()
+            for other in (*(scanner.watch for scanner in self.scanner), self.state_dir):
+                if folder.is_relative_to(other.resolve()):
+                    raise ValueError(f"results.dir must not lie in {other}")
+        return self
+
 
 @dataclass(frozen=True, slots=True)
 class Scanner:
@@ -164,13 +228,18 @@ class Scanner:
 
 @dataclass(frozen=True, slots=True)
 class AgentConfig:
-    """Everything read from disk before the daemon starts. ``digest``: SHA-256 of the bytes of ``agent.toml``."""
+    """Everything read from disk before the daemon starts. ``digest``: SHA-256 of the bytes of ``agent.toml``.
+
+    ``admission``: what a bundle must pass to run here; ``store``: which bundles are in force.
+    """
 
     path: Path
     sections: AgentSections
     digest: str
     policy: Policy
     scanners: tuple[Scanner, ...]
+    admission: Admission
+    store: BundleStore
 
     def expired_consumers(self, now: datetime) -> list[str]:
         """Give the names whose ``not_after`` has passed."""
@@ -181,13 +250,21 @@ def load_config(path: Path) -> AgentConfig:
     """Read ``agent.toml``, the policy and the profiles it names.
 
     Raises:
-        ConfigUnreadable, ConfigInvalid, PolicyInvalid: naming file and key.
+        ConfigUnreadable, ConfigInvalid, PolicyInvalid: naming file and key. SigningKeyUnusable: the release key is not installed.
     """
     raw = read_file(path)
     sections = _parse(path, raw)
     policy = parse_policy(read_file(sections.policy))
     scanners = tuple(Scanner(section, _profile(sections, section)) for section in sections.scanner)
-    return AgentConfig(path, sections, hashlib.sha256(raw).hexdigest(), policy, scanners)
+    store = BundleStore(sections.state_dir / "bundles", sections.bundles.dir or installed_bundles())
+    return AgentConfig(path, sections, hashlib.sha256(raw).hexdigest(), policy, scanners, _admission(sections), store)
+
+
+def _admission(sections: AgentSections) -> Admission:
+    keys = [VerifyKey.parse(text) for text in sections.bundles.trusted]
+    if sections.bundles.trust_release_key:
+        keys.append(release_key())
+    return Admission(Trust.of(keys), sections.allow_research_models)
 
 
 def _profile(sections: AgentSections, section: ScannerSection) -> Profile:
@@ -219,7 +296,15 @@ def _parse(path: Path, raw: bytes) -> AgentSections:
         raise ConfigInvalid("\n".join(lines)) from problem
 
 
-_PATHS: Sequence[tuple[str, ...]] = (("state_dir",), ("policy",), ("bundles",), ("profiles",), ("wire", "key"), ("declarations", "file"))
+_PATHS: Sequence[tuple[str, ...]] = (
+    ("state_dir",),
+    ("policy",),
+    ("bundles", "dir"),
+    ("profiles",),
+    ("wire", "key"),
+    ("declarations", "file"), ("results", "dir"),
+    ("declarations", "dir"),
+)
 
 
 def _absolute(content: dict[str, Any], base: Path) -> dict[str, Any]:

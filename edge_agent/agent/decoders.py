@@ -10,6 +10,7 @@ from edge_agent.domain.drop import ProbeResult
 from edge_agent.domain.profile import Profile
 from edge_agent.formats.child import DecodeChild
 from edge_agent.formats.members import Decoded, MemberFile
+from edge_agent.formats.sandbox import SandboxReport, weakest
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +32,13 @@ class Decoders:
     def lanes(self) -> tuple[Lane, ...]:
         return tuple(seat.lane for seat in self._seats)
 
-    async def start(self) -> None:
-        """Start every child ahead of its first request: importing the decoders takes a third of a second."""
-        await asyncio.gather(*(seat.lane.run(seat.child.start) for seat in self._seats))
+    async def start(self) -> SandboxReport:
+        """Start every child ahead of its first request (importing the decoders takes a third of a second); give the weakest fences.
+
+        Raises:
+            DecoderUnavailable: a child does not start.
+        """
+        return weakest(await asyncio.gather(*(seat.lane.run(seat.child.sandbox) for seat in self._seats)))
 
     async def probe(self, members: Sequence[MemberFile], profile: Profile) -> ProbeResult:
         """Look at the headers of a drop in a child."""

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_agent import __version__
+from edge_agent.agent.certificate import Commissioning
 from edge_agent.agent.lanes import Lane
 from edge_agent.analysis.conclude import Conclusion, Evidence, conclude
 from edge_agent.analysis.policy import Check, Policy
@@ -14,7 +15,7 @@ from edge_agent.analysis.run import ViewMaps, declaration_obstacles, examine
 from edge_agent.domain.arrival import Particulars
 from edge_agent.domain.assessment import Obstacle, Provenance, Reason
 from edge_agent.domain.clock import Clock
-from edge_agent.domain.declaration import Declaration
+from edge_agent.domain.declaration import Declaration, comparable
 from edge_agent.domain.finding import Finding, Heterogeneity
 from edge_agent.domain.geometry import Size
 from edge_agent.domain.scan import Scan
@@ -64,6 +65,7 @@ class Engine:
     cpu: Lane
     clock: Clock
     config_digest: str
+    commissioning: Commissioning = Commissioning()
 
     def judge(self, scan: Scan, notes: tuple[Reason, ...]) -> Judgement:
         """Run every check on ``scan`` and conclude; blocking, for the cpu lane.
@@ -80,7 +82,7 @@ class Engine:
     def judge_again(self, particulars: Particulars, notes: tuple[Reason, ...], earlier: Earlier) -> Judgement:
         """Conclude again under changed particulars: what was seen stays, what was compared with the declaration is compared anew."""
         started = self.clock.monotonic()
-        compared, maps, unlisted = self._compare_again(particulars.declaration, earlier)
+        compared, maps, unlisted = self._compare_again(comparable(particulars.declaration), earlier)
         findings = tuple(finding for finding in earlier.findings if not isinstance(finding, Heterogeneity)) + compared
         obstacles = [obstacle for obstacle in earlier.obstacles if obstacle.code in _ABOUT_PIXELS]
         rules = self.policy.of(particulars.subject.kind)
@@ -91,7 +93,15 @@ class Engine:
         missing = {obstacle.params.get("check") for obstacle in earlier.obstacles if obstacle.code == "check-missing"}
         done = frozenset(check for check in Check if check.value not in missing)
         conclusion = conclude(
-            Evidence(findings, tuple(obstacles), done, self.loaded.models.alert_levels, particulars.declaration, notes), rules
+            Evidence(
+                findings,
+                tuple(obstacles),
+                done,
+                self.loaded.models.alert_levels(particulars.subject.kind),
+                comparable(particulars.declaration),
+                notes,
+            ),
+            rules,
         )
         return Judgement(findings, conclusion, maps, {"conclude": (self.clock.monotonic() - started) * 1000.0})
 
@@ -107,18 +117,18 @@ class Engine:
         for stored in earlier.goods:
             finding, heat = contents.judge_again(before[stored.view], stored.goods, stored.size, declared.families)
             compared.append(finding)
-            maps.append(ViewMaps(stored.view, stored.size, heat, stored.goods))
+            maps.append(ViewMaps(stored.view, stored.size, heat, stored.goods, contents.bundle.ref))
         return tuple(compared), tuple(maps), declared.unlisted
 
     def provenance(self) -> Provenance:
         """Say which models on which device under which policy judge here."""
-        placement = self.loaded.placement
+        placement, now = self.loaded.placement, self.clock.now()
         return Provenance(
             daemon=f"edge-agent {__version__}",
             runtime=placement.runtime,
             provider=placement.provider,
             device=placement.device,
-            bundles=tuple(bundle.use for bundle in self.loaded.bundles),
+            bundles=tuple(self.commissioning.use(bundle.use, bundle.card.subjects, now) for bundle in self.loaded.bundles),
             config_digest=self.config_digest,
             policy_digest=self.policy.digest,
         )

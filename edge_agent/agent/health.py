@@ -13,6 +13,8 @@ _LOW_DISK = 0.10
 class HealthFacts:
     """What health is judged from. ``disk_free``: share of the state directory's file system that is free.
 
+    ``sandbox``: full, partial or none; ``sandbox_why``: codes of the fences that the kernel refused to decode children.
+    ``model_problems``: why the bundles in force are not those that were asked for, or not commissioned any more.
     ``declarations_problem``: code of what is wrong with the customs system's file, empty when nothing is.
     """
 
@@ -23,6 +25,8 @@ class HealthFacts:
     expired_consumers: tuple[str, ...]
     sandbox: str
     declarations_problem: str = ""
+    sandbox_why: str = ""
+    model_problems: tuple[Reason, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,9 @@ def judge(facts: HealthFacts) -> Health:
     reasons += [Reason("consumer-expired", {"consumer": name}) for name in facts.expired_consumers]
     if facts.declarations_problem:
         reasons.append(Reason("declarations-unreadable", {"why": facts.declarations_problem}))
+    if facts.sandbox != "full":
+        reasons.append(Reason("sandbox-partial", {"level": facts.sandbox, "why": facts.sandbox_why}))
+    reasons += facts.model_problems
     return Health("degraded" if reasons else "healthy", tuple(reasons))
 
 

@@ -1,6 +1,8 @@
 """Lanes: named executors. A resource is touched on its own lane only, so nothing in this program needs a lock."""
 
 import asyncio
+import os
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
@@ -13,9 +15,10 @@ Outcome = TypeVar("Outcome")
 class Lane:
     """Threads for one kind of blocking work."""
 
-    def __init__(self, name: str, threads: int = 1) -> None:
+    def __init__(self, name: str, threads: int = 1, niceness: int = 0) -> None:
+        """``niceness`` above 0 lets every other thread of the machine go first (nice(2), which Linux keeps for each thread)."""
         self.name = name
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name, initializer=_yielding, initargs=(niceness,))
 
     async def run(self, work: Callable[Args, Outcome], *args: Args.args, **kwargs: Args.kwargs) -> Outcome:
         """Do ``work`` on this lane and give what it gives; its errors are raised here."""
@@ -36,3 +39,8 @@ class Lane:
     def close(self) -> None:
         """Let the thread in hand finish, refuse new work."""
         self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _yielding(niceness: int) -> None:
+    if niceness:
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), niceness)

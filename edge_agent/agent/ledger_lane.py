@@ -8,7 +8,7 @@ from edge_agent.agent.lanes import Lane
 from edge_agent.domain.identity import IdentityValue
 from edge_agent.domain.ids import FactId, ScanId, Seq
 from edge_agent.ledger.ledger import Ledger
-from edge_agent.ledger.records import Appended, Entry, IdentityRow, LatestAssessment
+from edge_agent.ledger.records import Acknowledged, Appended, Entry, IdentityRow, LatestAssessment
 from edge_agent.wire.chain import JournalHead, JournalRow
 
 Args = ParamSpec("Args")
@@ -40,6 +40,9 @@ class LedgerLane:
 
     async def acknowledge(self, consumer: str, seq: Seq, digest: bytes, at: datetime) -> None:
         await self.call(Ledger.acknowledge, consumer, seq, digest, at)
+
+    async def acknowledged(self) -> dict[str, Acknowledged]:
+        return await self.call(Ledger.acknowledged)
 
     async def has_fact(self, fact_id: FactId) -> Seq | None:
         return await self.call(Ledger.has_fact, fact_id)

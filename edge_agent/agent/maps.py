@@ -28,10 +28,15 @@ class MapStore:
     blobs: BlobStore
 
     def put(self, maps: tuple[ViewMaps, ...]) -> tuple[BlobRef, ...]:
-        """Store the maps of all views; they are on disk before the fact that names them is journalled."""
+        """Store the maps of all views; they are on disk before the fact that names them is journalled.
+
+        A heat map that comes with goods is the contents bundle's, ``heatmap:<view>``; one of a detector is ``heatmap:<view>:<bundle>``.
+        """
         refs = []
         for view in maps:
-            refs.append(self.put_heat(view.view, view.heat))
+            refs.append(self.put_heat(view.view if view.goods is not None else f"{view.view}:{view.bundle}", view.heat))
+            if view.goods is None:
+                continue
             out = io.BytesIO()
             np.lib.format.write_array(out, view.goods, allow_pickle=False)
             role = f"{GOODS}{view.view}:{view.size.width}x{view.size.height}"

@@ -1,34 +1,59 @@
 """From what a side-car and the customs system say to a scan's particulars. Pure."""
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from pydantic import TypeAdapter
 
 from edge_agent.domain.arrival import Particulars
 from edge_agent.domain.assessment import Reason
-from edge_agent.domain.capture import Capture, CaptureKind, Selection, Subject, SubjectKind
+from edge_agent.domain.capture import Capture, CaptureKind, Reading, Selection, Subject, SubjectKind
 from edge_agent.domain.clock import Stamp
-from edge_agent.domain.declaration import Declaration, DeclaredItem
+from edge_agent.domain.consignment import Consignment
+from edge_agent.domain.declaration import Declaration
 from edge_agent.domain.drop import Completeness, ProbeResult, SideCar
+from edge_agent.domain.identity import IdentityClass, IdentityValue
 from edge_agent.domain.ids import Token
+from edge_agent.domain.linking import Match
+from edge_agent.domain.numbering import check
 
 _ADAPTER: TypeAdapter[Particulars] = TypeAdapter(Particulars)
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What is known around a drop: its scanner's subject, when its files were written, tokens of its identifiers.
+    """What is known around a drop: its scanner's subject, when its files were written, its identifiers with their tokens.
 
-    ``looked_up``: goods that the customs system declares for those identifiers, None when it knows nothing of them.
+    ``declared``: what the customs system declares for it, None when it knows nothing of it.
     """
 
     subject: SubjectKind
     written_at: datetime
-    tokens: tuple[Token, ...]
-    looked_up: Sequence[DeclaredItem] | None
+    tokens: tuple[tuple[IdentityValue, Token], ...]
+    declared: "Declared | None"
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """The customs system's word about a scan: goods, what else it hands over, and tokens of the declaration's numbers and traders."""
+
+    declaration: Declaration
+    consignment: Consignment
+    related: tuple[Token, ...] = ()
+
+
+RELATED = frozenset({IdentityClass.TRADER, IdentityClass.OFFICER, IdentityClass.VENDOR_SCAN})
+"""Identifiers that travel with a scan and do not tell its subject from another."""
+_NUMBERED = (IdentityClass.CONTAINER, IdentityClass.PARCEL)
+
+
+def from_customs(match: Match, tokens: tuple[tuple[IdentityValue, Token], ...]) -> Declared:
+    """Give the declaration of a match; ``tokens``: of the identifiers in its records."""
+    ref = next((token for value, token in tokens if value.kind is IdentityClass.DECLARATION), None)
+    consignment = next((record.consignment for record in match.records if record.consignment != Consignment()), Consignment())
+    related = tuple(dict.fromkeys(token for _, token in tokens))
+    return Declared(Declaration(match.items, "declarations", ref, match.link), consignment, related)
 
 
 def gather(probe: ProbeResult, partial: tuple[str, ...], context: Context) -> Particulars:
@@ -39,10 +64,33 @@ def gather(probe: ProbeResult, partial: tuple[str, ...], context: Context) -> Pa
     """
     sidecar = probe.sidecar or SideCar()
     taken_at = sidecar.taken_at or Stamp(context.written_at, "", tz_assumed=True)
-    capture = Capture(taken_at, sidecar.kind or CaptureKind.LIVE, sidecar.selection or Selection.UNKNOWN, sidecar.beam)
+    capture = Capture(taken_at, sidecar.kind or CaptureKind.LIVE, sidecar.selection or Selection.UNKNOWN, sidecar.beam, sidecar.system)
     notes = () if probe.completeness is Completeness.COMPLETE or not probe.reason else (Reason(probe.reason, dict(probe.params)),)
-    declaration = _declaration(sidecar, context.looked_up)
-    return Particulars(capture, Subject(context.subject, context.tokens), declaration, sidecar.pitch_mm, notes, partial)
+    particulars = Particulars(
+        capture,
+        _subject(context),
+        _own_declaration(sidecar, context),
+        sidecar.pitch_mm,
+        notes,
+        partial,
+        sidecar.consignment,
+        sidecar.third_party,
+    )
+    return particulars if context.declared is None else amended(particulars, context.declared)
+
+
+def amended(particulars: Particulars, by: Declared) -> Particulars:
+    """Give the particulars under the customs system's declaration. What it does not hand over stays as the side-car said."""
+    own, theirs = particulars.consignment, by.consignment
+    consignment = Consignment(
+        theirs.route if theirs.route != Consignment().route else own.route,
+        theirs.risk_flags or own.risk_flags,
+        theirs.gross_kg if theirs.gross_kg is not None else own.gross_kg,
+        theirs.volume_m3 if theirs.volume_m3 is not None else own.volume_m3,
+    )
+    subject = particulars.subject
+    related = tuple(dict.fromkeys((*subject.related, *by.related)))
+    return replace(particulars, subject=replace(subject, related=related), declaration=by.declaration, consignment=consignment)
 
 
 def metadata_digest(particulars: Particulars) -> str:
@@ -53,7 +101,16 @@ def metadata_digest(particulars: Particulars) -> str:
     return hashlib.sha256(TypeAdapter(object).dump_json(content)).hexdigest()
 
 
-def _declaration(sidecar: SideCar, looked_up: Sequence[DeclaredItem] | None) -> Declaration | None:
-    if looked_up is not None:
-        return Declaration(tuple(looked_up), "declarations")
-    return Declaration(sidecar.items, "sidecar") if sidecar.items else None
+def _subject(context: Context) -> Subject:
+    readings = tuple(Reading(token, check(value.value), value.confidence) for value, token in context.tokens if value.kind in _NUMBERED)
+    of_subject = tuple(token for value, token in context.tokens if value.kind not in RELATED)
+    related = tuple(token for value, token in context.tokens if value.kind in RELATED)
+    return Subject(context.subject, of_subject, readings, related)
+
+
+def _own_declaration(sidecar: SideCar, context: Context) -> Declaration | None:
+    """Give what the side-car itself declares; it came together with the pixels."""
+    if not sidecar.items:
+        return None
+    ref = next((token for value, token in context.tokens if value.kind is IdentityClass.DECLARATION), None)
+    return Declaration(sidecar.items, "sidecar", ref)

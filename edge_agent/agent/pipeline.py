@@ -5,19 +5,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Protocol
 
-from edge_agent.agent.assemble import Record, assemble, distinct, missing_views
+from edge_agent.agent.assemble import Record, assemble, distinct, missing_views, with_attachments
 from edge_agent.agent.config import Scanner
 from edge_agent.agent.decoders import Decoders
 from edge_agent.agent.engine import Earlier, Engine, Judgement
 from edge_agent.agent.ledger_lane import LedgerLane
 from edge_agent.agent.maps import MapStore
 from edge_agent.domain.assessment import BlobRef, Fact, FactKind, MachineAssessment, MachineConclusion, Reason
+from edge_agent.domain.geometry import Frame
 from edge_agent.domain.ids import FactId, ScannerId, SiteId, fact_id
 from edge_agent.domain.scan import Scan
 from edge_agent.errors import DiskLow, ScanRejected, TryLater, UnreadableScan, UnsupportedFormat
 from edge_agent.formats.members import MemberFile
-from edge_agent.formats.package import write_package
+from edge_agent.formats.package import PackageCodec, write_package
 from edge_agent.intake.spool import Spool
 from edge_agent.ledger.ledger import Ledger
 from edge_agent.ledger.records import Entry, Job, JobKind, LatestAssessment
@@ -30,6 +32,22 @@ _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 _BACK_OFF = timedelta(seconds=2)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Assessed:
+    """A scan with the notes of its reading, and the body that was journalled."""
+
+    scan: Scan
+    notes: tuple[Reason, ...]
+    body: AssessmentBody
+
+
+class Onlooker(Protocol):
+    """Who looks at a scan again after its assessment was published (``agent.shadow.Shadow``)."""
+
+    def offer(self, assessed: Assessed) -> None:
+        """Take the scan or leave it, at once; to be called on the loop's thread."""
+
+
 @dataclass(frozen=True, slots=True)
 class Storage:
     """Everything a job reads from and writes to. ``packages`` is None where packages are not kept."""
@@ -39,12 +57,15 @@ class Storage:
     maps: MapStore
     state_dir: Path
     packages: Path | None
+    codec: PackageCodec = "zstd"
 
 
 class Pipeline:
     """Carries jobs from claim to commit. Every claimed job ends assessed, set aside, or released."""
 
     def __init__(self, site: SiteId, scanners: Mapping[ScannerId, Scanner], engine: Engine, decoders: Decoders, storage: Storage) -> None:
+        self.onlooker: Onlooker | None = None
+        """Set by the composition root where a bundle runs in shadow."""
         self._site = site
         self._scanners = scanners
         self._engine = engine
@@ -58,7 +79,7 @@ class Pipeline:
             DeviceFailed: the device is lost; the job stays claimed and is resumed after the restart.
         """
         try:
-            scan = await self._assess(job)
+            assessed = await self._assess(job)
         except ScanRejected as problem:
             await self.set_aside(job, problem)
             ring()
@@ -67,8 +88,10 @@ class Pipeline:
             events.scan_released(job.scanner, job.scan_id, problem.code)
         else:
             ring()
-            if scan is not None:
-                await self._pack(job, scan)
+            if assessed is not None:
+                if self.onlooker is not None:
+                    self.onlooker.offer(assessed)
+                await self._pack(job, assessed.scan)
 
     async def pack_again(self, job: Job) -> None:
         """Write the package of a job that was assessed before the process died."""
@@ -92,7 +115,7 @@ class Pipeline:
         folder = storage.state_dir / job.spool
         originals = [(member, folder / member.name) for member in job.members if member.is_pixels]
         try:
-            package = await self._engine.cpu.run(write_package, scan, originals, out)
+            package = await self._engine.cpu.run(write_package, scan, originals, out, storage.codec)
             await self._engine.cpu.run(self._keep_sidecars, job, folder)
         except (OSError, DiskLow) as problem:
             if isinstance(problem, OSError) and problem.errno not in _DISK_FULL:
@@ -110,8 +133,8 @@ class Pipeline:
             if not member.is_pixels:
                 self._storage.maps.blobs.put((folder / member.name).read_bytes())
 
-    async def _assess(self, job: Job) -> Scan | None:
-        """Judge and commit; give the scan when there is one to pack."""
+    async def _assess(self, job: Job) -> Assessed | None:
+        """Judge and commit; give the scan when its pixels were looked at."""
         earlier = await self._storage.ledger.call(Ledger.latest_assessment, job.scan_id)
         if job.kind is JobKind.RECONCLUDE and earlier is not None and earlier.revision == job.revision:
             await self._conclude_again(job, earlier)
@@ -129,8 +152,8 @@ class Pipeline:
             "decode": (decoded - started) * 1000.0,
             **judgement.timings_ms,
         }
-        await self._commit(job, replace(judgement, timings_ms=timings), earlier)
-        return scan
+        body = await self._commit(job, replace(judgement, timings_ms=timings), earlier, tuple(view.frame for view in scan.views))
+        return Assessed(scan, notes, body)
 
     async def _read(self, job: Job) -> tuple[Scan, tuple[Reason, ...]]:
         scanner = self._scanner(job)
@@ -138,6 +161,7 @@ class Pipeline:
         members = [MemberFile(member.name, member.role, folder / member.name) for member in job.members]
         decoded = await self._decoders.decode(members, scanner.profile)
         scan = await self._engine.cpu.run(assemble, Record(job.scan_id, job.revision, job.particulars, job.members), decoded.views, scanner)
+        scan = with_attachments(scan, decoded.media_types, scanner)
         return scan, distinct(job.particulars.notes, decoded.notes, missing_views(scan, scanner))
 
     async def _conclude_again(self, job: Job, earlier: LatestAssessment) -> None:
@@ -146,14 +170,17 @@ class Pipeline:
         goods = await self._engine.cpu.run(self._storage.maps.goods, convert.blobs_of(body))
         before = Earlier(convert.findings_of(body), convert.obstacles_of(body), goods)
         judgement = await self._engine.cpu.run(self._engine.judge_again, job.particulars, job.particulars.notes, before)
-        await self._commit(job, judgement, earlier)
+        await self._commit(job, judgement, earlier, convert.frames_of(body))
 
-    async def _commit(self, job: Job, judgement: Judgement, earlier: LatestAssessment | None) -> None:
+    async def _commit(
+        self, job: Job, judgement: Judgement, earlier: LatestAssessment | None, frames: tuple[Frame, ...]
+    ) -> AssessmentBody:
         engine, ledger = self._engine, self._storage.ledger
         blobs = await engine.cpu.run(self._storage.maps.put, judgement.maps)
         assessment = self._assessment(job, judgement, blobs, earlier)
-        encoded = messages.encode(convert.assessment_body(await self._context(job), assessment))
-        entry = Entry(assessment.fact.fact_id, job.scan_id, FactKind.ASSESSMENT, self._topic(job, FactKind.ASSESSMENT), encoded)
+        body = convert.assessment_body(replace(await self._context(job), frames=frames), assessment)
+        where = self._topic(job, FactKind.ASSESSMENT)
+        entry = Entry(assessment.fact.fact_id, job.scan_id, FactKind.ASSESSMENT, where, messages.encode(body))
         appended = await ledger.call(Ledger.complete, job.job_id, entry, blobs)
         codes = sorted({reason.code for reason in assessment.reasons} | {obstacle.code for obstacle in assessment.obstacles})
         events.scan_assessed(
@@ -161,6 +188,7 @@ class Pipeline:
                 job.scanner, job.scan_id, job.revision, assessment.conclusion.value, codes, appended.seq, assessment.timings_ms
             )
         )
+        return body
 
     def _assessment(
         self, job: Job, judgement: Judgement, blobs: tuple[BlobRef, ...], earlier: LatestAssessment | None
@@ -200,7 +228,8 @@ class Pipeline:
         events.scan_set_aside(job.scanner, job.scan_id, job.revision, problem.code, appended.seq)
 
     async def _context(self, job: Job) -> convert.ScanContext:
-        rows = await self._storage.ledger.call(Ledger.identities, job.particulars.subject.identifiers)
+        subject = job.particulars.subject
+        rows = await self._storage.ledger.call(Ledger.identities, (*subject.identifiers, *subject.related))
         identities = tuple(IdentityPart(kind=row.kind.value, token=row.token, commitment=row.commitment) for row in rows)
         return convert.ScanContext(self._site, job.scanner, job.particulars, job.members, identities)
 

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from edge_agent.agent.health import Health, HealthFacts, codes, judge
 from edge_agent.agent.ledger_lane import LedgerLane
-from edge_agent.domain.assessment import BundleUse, FactKind
+from edge_agent.domain.assessment import BundleUse, FactKind, Reason
 from edge_agent.domain.clock import Clock
 from edge_agent.domain.ids import SiteId, fact_id
+from edge_agent.formats.sandbox import SandboxReport
 from edge_agent.ledger.ledger import Ledger
 from edge_agent.ledger.records import Entry
 from edge_agent.telemetry import events
@@ -20,8 +21,6 @@ from edge_agent.wire.heartbeat import SiteState
 from edge_agent.wire.messages import BundlePart, CodeParams, HealthBody
 
 _JUDGE_EVERY_S = 2.0
-SANDBOX = "partial"
-"""Decode children have limits and deadlines of their own; the kernel's file and network fences come with a later version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +31,11 @@ class Surroundings:
     wants_gpu: bool
     provider_is_cpu: bool
     bundles: tuple[BundleUse, ...]
+    sandbox: SandboxReport
     lost_folders: Callable[[], tuple[str, ...]]
     expired_consumers: Callable[[], list[str]]
     declarations_problem: Callable[[], str]
+    model_problems: Callable[[], tuple[Reason, ...]]
 
 
 class SiteMonitor:
@@ -58,7 +59,7 @@ class SiteMonitor:
             reasons=[CodeParams(code=reason.code, params=dict(reason.params)) for reason in health.reasons],
             disk_free=round(self._disk_free, 3),
             bundles=bundles,
-            sandbox=SANDBOX,
+            sandbox=self._around.sandbox.level,
             in_flight=self._in_flight,
         )
 
@@ -80,8 +81,10 @@ class SiteMonitor:
             around.lost_folders(),
             self._disk_free,
             tuple(around.expired_consumers()),
-            SANDBOX,
+            around.sandbox.level,
             around.declarations_problem(),
+            around.sandbox.why,
+            around.model_problems(),
         )
         health = judge(facts)
         if self._health is None or (health.state, codes(health.reasons)) != (self._health.state, codes(self._health.reasons)):

@@ -5,17 +5,21 @@
 3. Else ``no-alert``.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from edge_agent.analysis.policy import Check, SubjectPolicy
 from edge_agent.domain.assessment import MachineConclusion, Obstacle, Reason
 from edge_agent.domain.declaration import Declaration
-from edge_agent.domain.finding import Detection, Finding, Heterogeneity, ProductGuess
+from edge_agent.domain.finding import Detection, Finding, Heterogeneity, ProductGuess, WeightEstimate
 from edge_agent.errors import Scalar
 
 EMPTY_FAMILY = "empty"
 HETEROGENEITY = "heterogeneity"
+WEIGHT = "weight"
+_GONE_ALERTS_AT = 0.5  # a label of a bundle that is no longer in force, when an earlier finding is judged again under a new declaration
+_SPREAD = 1.645  # standard deviations of a normal error on each side of the middle hold 90 %
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +78,11 @@ def _of_detections(findings: Sequence[Detection], policy: SubjectPolicy, alert_l
     """Give one reason for each label and view with an alerting detection: the best score, and how many there are."""
     alerting: dict[tuple[str, str], list[float]] = {}
     for finding in findings:
-        if finding.score >= policy.levels(finding.label, alert_levels[finding.label]).alert_at:
+        if finding.score >= policy.levels(finding.label, alert_levels.get(finding.label, _GONE_ALERTS_AT)).alert_at:
             alerting.setdefault((finding.label, finding.view), []).append(finding.score)
     reasons = []
     for (label, view), scores in sorted(alerting.items(), key=lambda group: -max(group[1])):
-        threshold = policy.levels(label, alert_levels[label]).alert_at
+        threshold = policy.levels(label, alert_levels.get(label, _GONE_ALERTS_AT)).alert_at
         params: dict[str, Scalar] = {"label": label, "score": round(max(scores), 4), "threshold": round(threshold, 4)}
         reasons.append(Reason("detection-alert", {**params, "count": len(scores), "view": view}))
     return reasons
@@ -90,6 +94,8 @@ def _of_whole_view(finding: Finding, evidence: Evidence, policy: SubjectPolicy) 
             return _of_heterogeneity(finding, evidence.declaration, _alert_at(HETEROGENEITY, evidence, policy))
         case ProductGuess():
             return _of_product(finding, evidence.declaration, _alert_at(EMPTY_FAMILY, evidence, policy))
+        case WeightEstimate():
+            return _of_weight(finding, evidence.declaration, _alert_at(WEIGHT, evidence, policy))
         case _:
             return ()
 
@@ -121,3 +127,31 @@ def _of_product(finding: ProductGuess, declaration: Declaration | None, alert_at
         return ()
     params: dict[str, Scalar] = {"score": round(share, 4), "threshold": round(alert_at, 4), "view": finding.view}
     return (Reason("declared-goods-but-empty", params),)
+
+
+def mismatch(estimate: WeightEstimate, declared_kg: float) -> float:
+    """Give how surely the declared mass is wrong, in [0, 1]: one minus its two-sided probability under a normal error.
+
+    The half width of the 90 % interval on the side of the declared mass stands for 1.645 standard deviations.
+    """
+    half = estimate.high_kg - estimate.mass_kg if declared_kg > estimate.mass_kg else estimate.mass_kg - estimate.low_kg
+    return math.erf(abs(declared_kg - estimate.mass_kg) * _SPREAD / max(half, 1.0) / math.sqrt(2.0))
+
+
+def declared_mass_kg(declaration: Declaration | None) -> float | None:
+    """Give the declared gross mass in kg; None when some line does not say, 0 for a load declared empty."""
+    if declaration is None or not declaration.items:
+        return None
+    masses = [item.gross_kg for item in declaration.items]
+    if declaration.is_empty:
+        return 0.0
+    return None if any(mass is None for mass in masses) else sum(mass for mass in masses if mass is not None)
+
+
+def _of_weight(finding: WeightEstimate, declaration: Declaration | None, alert_at: float) -> Sequence[Reason]:
+    declared_kg = declared_mass_kg(declaration)
+    if declared_kg is None or (score := mismatch(finding, declared_kg)) < alert_at:
+        return ()
+    params: dict[str, Scalar] = {"score": round(score, 4), "threshold": round(alert_at, 4), "declared_kg": round(declared_kg)}
+    estimate: dict[str, Scalar] = {"mass_kg": round(finding.mass_kg), "low_kg": round(finding.low_kg), "high_kg": round(finding.high_kg)}
+    return (Reason("weight-mismatch", {**params, **estimate}),)

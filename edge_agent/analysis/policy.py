@@ -3,7 +3,7 @@
 import hashlib
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -20,6 +20,7 @@ class Check(StrEnum):
 
     DETECTION = "detection"
     CONTENTS = "contents"
+    WEIGHT = "weight"
 
 
 OBSTACLES = frozenset(
@@ -34,16 +35,27 @@ OBSTACLES = frozenset(
         "pitch-unknown",
         "goods-unknown",
         "undeclared",
+        "not-weighable",
+        "link-weak",
         "sidecar-unreadable",
         "resource-missing",
         "inference-failed",
         "out-of-time",
         "member-undecodable",
+        "profile-unverified",
+        "from-package",
+        "too-small",
+        "constant",
+        "all-air",
+        "saturated",
+        "dead-lines",
+        "polarity-doubtful",
+        "blurred",
     }
 )
 """Every obstacle code there is; ``docs/reference/policy.md`` explains each one."""
 
-ALWAYS_BLOCKING = frozenset({"view-missing", "energy-missing", "check-missing", "inference-failed", "out-of-time"})
+ALWAYS_BLOCKING = frozenset({"view-missing", "energy-missing", "check-missing", "inference-failed", "out-of-time", "too-small", "constant"})
 """Obstacles without which a check was not done at all: no policy can wave them through."""
 
 
@@ -122,6 +134,17 @@ class Policy:
                 return self.parcel
             case SubjectKind.VEHICLE:
                 return self.vehicle
+
+    def with_levels(self, subject: SubjectKind, levels: Mapping[str, Levels]) -> "Policy":
+        """Give the policy with another table of ``labels`` for one kind of subject; the digest stays that of the file."""
+        rules = self.of(subject).model_copy(update={"labels": levels})
+        match subject:
+            case SubjectKind.CARGO:
+                return replace(self, cargo=rules)
+            case SubjectKind.PARCEL:
+                return replace(self, parcel=rules)
+            case SubjectKind.VEHICLE:
+                return replace(self, vehicle=rules)
 
 
 def parse_policy(raw: bytes) -> Policy:

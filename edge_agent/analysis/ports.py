@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from edge_agent.domain.assessment import BundleUse
 from edge_agent.domain.capture import SubjectKind
-from edge_agent.domain.finding import Detection, Heterogeneity, ProductGuess
+from edge_agent.domain.finding import Detection, Heterogeneity, ProductGuess, WeightEstimate
 from edge_agent.domain.geometry import Size
 from edge_agent.domain.scan import View
 
@@ -28,6 +28,17 @@ def one_by_one(work: Callable[[Item], Outcome], items: Sequence[Item]) -> list[O
     return [work(item) for item in items]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class DetectorEvidence:
+    """What a detector sees in a view: detections, highest score first.
+
+    ``heat``: (h, w) float32 in [0, 1] on any grid that spans the view, from a model that marks every place; None from all others.
+    """
+
+    detections: tuple[Detection, ...]
+    heat: NDArray[np.float32] | None = None
+
+
 class ObjectDetector(Protocol):
     """Finds objects in a view."""
 
@@ -40,8 +51,11 @@ class ObjectDetector(Protocol):
 
     def applies_to(self, subject: SubjectKind) -> bool: ...
 
-    def detect(self, view: View, subject: SubjectKind, show_at: Mapping[str, float], fan: Fan) -> tuple[Detection, ...]:
-        """Give detections from their label's ``show_at`` up, highest score first.
+    def reach(self, view: View, subject: SubjectKind) -> Size | None:
+        """Give how much of the view one look takes in, px of the view; None = all of it, whatever its size."""
+
+    def detect(self, view: View, subject: SubjectKind, show_at: Mapping[str, float], fan: Fan) -> DetectorEvidence:
+        """Give detections from their label's ``show_at`` up; a label that is not named is left out.
 
         Raises:
             InferenceFailed, EnergyMissing, DeviceFailed.
@@ -82,6 +96,10 @@ class ContentsModel(Protocol):
 
     def applies_to(self, subject: SubjectKind) -> bool: ...
 
+    @property
+    def headings(self) -> Mapping[str, tuple[str, ...]]:
+        """Give the declared headings (four digits) of every family that can be declared."""
+
     def families(self, headings: Sequence[str]) -> DeclaredFamilies:
         """Map declared headings (four digits) to families."""
 
@@ -98,17 +116,39 @@ class ContentsModel(Protocol):
         """Judge stored goods shares of a view of size ``view`` against another declaration, without inference; give the heat too."""
 
 
-@dataclass(frozen=True, slots=True)
-class Models:
-    """The bundles in force; a kind that no bundle covers is None."""
+class WeightModel(Protocol):
+    """Weighs the load by the picture of one view."""
 
-    detector: ObjectDetector | None
-    contents: ContentsModel | None
+    @property
+    def bundle(self) -> BundleUse: ...
 
     @property
     def alert_levels(self) -> Mapping[str, float]:
-        """Give the bundles' own alert level for every label that can come out of them."""
+        """Give the bundle's own alert level of ``weight``."""
+
+    def applies_to(self, subject: SubjectKind) -> bool: ...
+
+    def weigh(self, view: View) -> WeightEstimate:
+        """Estimate the mass of the load.
+
+        Raises:
+            NotWeighable: this view does not tell it. InferenceFailed, EnergyMissing, DeviceFailed.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """The bundles in force: any number of detectors, of which no two give one label for one kind of subject."""
+
+    detectors: tuple[ObjectDetector, ...]
+    contents: ContentsModel | None
+    weight: WeightModel | None = None
+
+    def alert_levels(self, subject: SubjectKind) -> Mapping[str, float]:
+        """Give the bundles' own alert level for every label that can come out of them for a kind of subject."""
         levels: dict[str, float] = {}
-        for model in (self.detector, self.contents):
+        for detector in self.detectors:
+            levels |= detector.alert_levels if detector.applies_to(subject) else {}
+        for model in (self.contents, self.weight):
             levels |= model.alert_levels if model is not None else {}
         return levels

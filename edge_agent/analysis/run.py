@@ -13,28 +13,33 @@ from numpy.typing import NDArray
 
 from edge_agent.analysis.conclude import Evidence
 from edge_agent.analysis.policy import Check, Policy
-from edge_agent.analysis.ports import ContentsModel, Fan, Models, ObjectDetector
+from edge_agent.analysis.ports import ContentsModel, Fan, Models, ObjectDetector, WeightModel
 from edge_agent.domain.assessment import Obstacle, Reason
 from edge_agent.domain.capture import SubjectKind
 from edge_agent.domain.clock import Clock
-from edge_agent.domain.declaration import Declaration
+from edge_agent.domain.declaration import Declaration, comparable
 from edge_agent.domain.finding import Finding
 from edge_agent.domain.geometry import Size
 from edge_agent.domain.scan import Quantity, Scan, View
 from edge_agent.errors import ScanUnassessable
 from edge_agent.imaging.dark import dark_area
+from edge_agent.imaging.quality import faults
 
 _SHOWN_DARK_SHARE = 0.01
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ViewMaps:
-    """Maps of one view of ``size`` px: ``heat`` (h, w) float32 in [0, 1], ``goods`` (k, h, w) uint8 in 1/255."""
+    """Maps that one bundle gave of one view of ``size`` px: ``heat`` (h, w) float32 in [0, 1], ``goods`` (k, h, w) uint8 in 1/255.
+
+    ``goods`` is None where the map comes from a detector. ``bundle``: ``name/version``.
+    """
 
     view: str
     size: Size
     heat: NDArray[np.float32]
-    goods: NDArray[np.uint8]
+    goods: NDArray[np.uint8] | None
+    bundle: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,17 +100,18 @@ def examine(scan: Scan, notes: tuple[Reason, ...], models: Models, policy: Polic
             gathered.obstacles.append(Obstacle("view-missing"))
     for view in assessable:
         _describe(view, gathered)
-        if models.detector is not None:
-            _detect(view, scan.subject.kind, models.detector, policy, fan, gathered)
+        for detector in models.detectors:
+            _detect(view, scan.subject.kind, detector, policy, fan, gathered)
         if models.contents is not None:
             _compare(view, scan, models.contents, gathered)
+    _weigh(assessable, scan.subject.kind, models.weight, gathered)
     available = {check for check in Check if _applies(check, models, scan.subject.kind)}
     evidence = Evidence(
         tuple(gathered.findings),
         tuple(gathered.obstacles),
         frozenset(available - gathered.undone),
-        models.alert_levels,
-        scan.declaration,
+        models.alert_levels(scan.subject.kind),
+        comparable(scan.declaration),
         notes,
     )
     return Examination(evidence, tuple(gathered.maps), gathered.timings_ms)
@@ -113,8 +119,10 @@ def examine(scan: Scan, notes: tuple[Reason, ...], models: Models, policy: Polic
 
 def declaration_obstacles(declaration: Declaration | None, unlisted: tuple[str, ...]) -> list[Obstacle]:
     """Say what the declaration lacks for a comparison."""
-    if declaration is None or not declaration.items:
+    if declaration is None or not declaration.headings:
         return [Obstacle("undeclared")]
+    if not declaration.link.is_strong:
+        return [Obstacle("link-weak", {"link": declaration.link.score, "basis": declaration.link.basis.value})]
     return [Obstacle("goods-unknown", {"headings": ", ".join(unlisted)})] if unlisted else []
 
 
@@ -123,18 +131,22 @@ def _is_transmission(view: View) -> bool:
 
 
 def _applies(check: Check, models: Models, subject: SubjectKind) -> bool:
-    model: ObjectDetector | ContentsModel | None = models.detector if check is Check.DETECTION else models.contents
+    if check is Check.DETECTION:
+        return any(detector.applies_to(subject) for detector in models.detectors)
+    model: ContentsModel | WeightModel | None = models.contents if check is Check.CONTENTS else models.weight
     return model is not None and model.applies_to(subject)
 
 
 def _describe(view: View, gathered: _Gathered) -> None:
-    """Note what limits any judgement of this view: unknown scale, areas too dark."""
+    """Note what limits any judgement of this view: unknown scale, faults of the picture, areas too dark."""
     if view.pitch_mm is None:
         gathered.obstacles.append(Obstacle("pitch-unknown", {}, view.name))
     elif view.pitch_assumed:
         x_mm, y_mm = view.pitch_mm
         gathered.obstacles.append(Obstacle("pitch-assumed", {"x_mm": round(x_mm, 3), "y_mm": round(y_mm, 3)}, view.name))
     plane = next(plane for plane in view.planes if plane.quantity in (Quantity.TRANSMISSION, Quantity.DISPLAY))
+    with gathered.timed("quality"):
+        gathered.obstacles += [Obstacle(fault.code, fault.params, view.name) for fault in faults(plane)]
     with gathered.timed("dark"):
         dark = dark_area(plane, view.load)
     if dark.share >= _SHOWN_DARK_SHARE:
@@ -147,16 +159,36 @@ def _detect(view: View, subject: SubjectKind, detector: ObjectDetector, policy: 
     rules = policy.of(subject)
     show_at = {label: rules.levels(label, alert_at).show_at for label, alert_at in detector.alert_levels.items()}
     with gathered.attempting(Check.DETECTION, view):
-        gathered.findings += detector.detect(view, subject, show_at, fan)
+        seen = detector.detect(view, subject, show_at, fan)
+        gathered.findings += seen.detections
+        if seen.heat is not None:
+            gathered.maps.append(ViewMaps(view.name, view.size, seen.heat, None, detector.bundle.ref))
 
 
 def _compare(view: View, scan: Scan, contents: ContentsModel, gathered: _Gathered) -> None:
     if not contents.applies_to(scan.subject.kind):
         return
-    headings = scan.declaration.headings if scan.declaration is not None else ()
-    declared = contents.families(headings)
+    declaration = comparable(scan.declaration)
+    declared = contents.families(declaration.headings if declaration is not None else ())
     gathered.obstacles += declaration_obstacles(scan.declaration, declared.unlisted)
     with gathered.attempting(Check.CONTENTS, view):
         seen = contents.examine(view, scan.subject.kind, declared.families)
         gathered.findings += [seen.heterogeneity, seen.product]
-        gathered.maps.append(ViewMaps(view.name, view.size, seen.heat, seen.goods))
+        gathered.maps.append(ViewMaps(view.name, view.size, seen.heat, seen.goods, contents.bundle.ref))
+
+
+def _weigh(views: list[View], subject: SubjectKind, scale: WeightModel | None, gathered: _Gathered) -> None:
+    """Weigh the load once, in the first view that tells its mass; where none does, the first one's reason is given."""
+    if scale is None or not scale.applies_to(subject):
+        return
+    reasons: list[Obstacle] = []
+    with gathered.timed(Check.WEIGHT.value):
+        for view in views:
+            try:
+                gathered.findings.append(scale.weigh(view))
+            except ScanUnassessable as problem:
+                reasons.append(Obstacle(problem.code, {**problem.fields, "check": Check.WEIGHT.value}, view.name))
+            else:
+                return
+    gathered.undone.add(Check.WEIGHT)
+    gathered.obstacles += reasons[:1]

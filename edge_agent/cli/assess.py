@@ -15,7 +15,7 @@ from rich.progress import track
 from edge_agent.agent.at_hand import SCANNER, SITE, Outcome, Rules, Workbench, find_drops, open_workbench
 from edge_agent.agent.config import read_file
 from edge_agent.analysis.policy import parse_policy
-from edge_agent.cli.installed import share_dir
+from edge_agent.cli.trust import add_trust, admission_of
 from edge_agent.console import catalogue
 from edge_agent.domain.assessment import Fact, FactKind, MachineAssessment
 from edge_agent.domain.capture import SubjectKind
@@ -26,6 +26,7 @@ from edge_agent.formats.encode import png_bytes
 from edge_agent.formats.profiles import load_profile
 from edge_agent.imaging.dark import dark_area
 from edge_agent.imaging.render import Caption, Overlay, draw_assessment, to_grey
+from edge_agent.inference.installed import share_dir
 from edge_agent.inference.session import DevicePolicy
 from edge_agent.telemetry.clock import SystemClock
 from edge_agent.wire.convert import ScanContext, assessment_body
@@ -45,15 +46,31 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "2 usage, 3 some scan rejected or unassessable, 78 models or policy cannot be used.",
     )
     parser.add_argument("path", type=Path, nargs="+", metavar="PATH", help="files or folders")
-    parser.add_argument("--declared", type=_headings, metavar="HS4,...", help=_HEADINGS_HELP)
-    parser.add_argument("--subject", type=SubjectKind, choices=list(SubjectKind), help="what was scanned (default: cargo)")
-    parser.add_argument("--pitch", type=_pitch, metavar="X,Y|from-container", help="millimetres a pixel (default: as the side-car says)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="write a picture and the assessment (JSON) of each scan there")
+    add_reading_options(parser)
+    parser.set_defaults(run=run)
+
+
+def add_reading_options(parser: argparse.ArgumentParser) -> None:
+    """Add how files at hand are read and judged: the same for every command that does so."""
+    parser.add_argument("--declared", type=_headings, metavar="HS4,...", help=_HEADINGS_HELP)
+    add_scan_options(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object a scan, for machines")
     parser.add_argument("--bundles", type=Path, default=share_dir() / "exported_models", metavar="DIR", help="model bundles")
+    add_judging_options(parser)
+
+
+def add_scan_options(parser: argparse.ArgumentParser) -> None:
+    """Add how scans are to be read."""
+    parser.add_argument("--subject", type=SubjectKind, choices=list(SubjectKind), help="what was scanned (default: cargo)")
+    parser.add_argument("--pitch", type=_pitch, metavar="X,Y|from-container", help="millimetres a pixel (default: as the side-car says)")
+
+
+def add_judging_options(parser: argparse.ArgumentParser) -> None:
+    """Add whose bundles are believed, the policy, and the device."""
+    add_trust(parser)
     parser.add_argument("--policy", type=Path, default=share_dir() / "config/policy.example.toml", metavar="FILE", help="policy.toml")
     parser.add_argument("--device", type=DevicePolicy, default=DevicePolicy.PREFER_GPU, choices=list(DevicePolicy), help="where models run")
-    parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -63,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
     rules = Rules(args.subject, args.pitch, args.declared)
     screen = Console(stderr=True)
     all_judged = True
-    with open_workbench(parse_policy(read_file(args.policy)), args.bundles, args.device, rules, SystemClock()) as bench:
+    with open_workbench(parse_policy(read_file(args.policy)), args.bundles, args.device, rules, SystemClock(), admission_of(args)) as bench:
         shown = track(drops, "assessing", console=screen, disable=args.json or len(drops) < 2)
         for drop, profile in shown:
             outcome = bench.assess(drop, profile)

@@ -5,7 +5,7 @@ import json
 import sys
 from pathlib import Path
 
-from edge_agent.agent.check import Problem, find_problems
+from edge_agent.agent.check import Problem, find_problems, find_sandbox
 from edge_agent.telemetry.clock import SystemClock
 
 
@@ -15,6 +15,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "check",
         help="list every problem of a configuration",
         description="Read agent.toml, the policy, profiles, keys and bundles it names, and list every problem with file and hint. "
+        "Also tells which fences the kernel puts around the decoders, full, partial or none; that is no problem by itself. "
         "Nothing is changed. Exit codes: 0 no problem, 78 some.",
     )
     parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="agent.toml")
@@ -29,6 +30,7 @@ def run(args: argparse.Namespace) -> int:
         json.dump([{"code": p.code, "detail": p.detail, "hint": p.hint} for p in problems], sys.stdout, indent=2)
         print()
     else:
+        _print_sandbox()
         _print(problems, args.config)
     return 78 if problems else 0
 
@@ -37,3 +39,11 @@ def _print(problems: list[Problem], config: Path) -> None:
     for problem in problems:
         print(f"{problem.code}: {problem.detail}\n  what to do: {problem.hint}")
     print(f"{config}: {len(problems)} problem{'s' if len(problems) != 1 else ''}" if problems else f"{config}: no problem found")
+
+
+def _print_sandbox() -> None:
+    report = find_sandbox()
+    landlock = f"Landlock {report.landlock}" if report.landlock is not None else "no Landlock"
+    seccomp = "seccomp" if report.seccomp else "no seccomp"
+    why = f" ({report.why}); a kernel with both gives full fences" if report.why else ""
+    print(f"decode sandbox: {report.level}: {landlock}, {seccomp}{why}")

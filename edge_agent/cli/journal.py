@@ -51,7 +51,21 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     export.add_argument("--state-dir", type=Path, default=STATE_DIR, metavar="DIR", help=f"state_dir of agent.toml (default {STATE_DIR})")
     export.add_argument("--out", type=Path, required=True, metavar="FILE", help="file to write; must not exist")
     export.set_defaults(act=_export)
+    _add_results(actions)
     parser.set_defaults(run=run)
+
+
+def _add_results(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    results = actions.add_parser(
+        "results",
+        help="write the assessments back anew, as [results] does",
+        description="Writes one file for each assessed scan, revision and format into a folder, from the whole journal; beside a running "
+        "daemon if there is one. Files that are there are replaced by the same content.",
+    )
+    results.add_argument("--state-dir", type=Path, default=STATE_DIR, metavar="DIR", help=f"state_dir of agent.toml (default {STATE_DIR})")
+    results.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write to; not one that is watched")
+    results.add_argument("--format", choices=("json", "xml", "tdr"), action="append", help="may be given again (default: json)")
+    results.set_defaults(act=_results)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -118,6 +132,19 @@ def _export(args: argparse.Namespace) -> int:
         segment = Segment(SiteId(reader.site), reader.epoch, after, before)
         _write_whole(args.out, _lines(reader, segment, head.seq))
     print(f"{args.out}: rows {head.first} to {head.seq} of site {segment.site}", file=sys.stderr)
+    return 0
+
+
+def _results(args: argparse.Namespace) -> int:
+    from edge_agent.agent.results import write_results
+
+    count = 0
+    with closing(LedgerReader.open(args.state_dir / "ledger.db")) as reader:
+        after = Seq(reader.head().first - 1)
+        while rows := reader.rows(after, _PAGE_ROWS, _PAGE_BYTES):
+            count += write_results(args.out, rows, args.format or ["json"])
+            after = rows[-1].seq
+    print(f"{args.out}: {count} assessments", file=sys.stderr)
     return 0
 
 

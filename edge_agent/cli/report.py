@@ -29,6 +29,7 @@ from edge_agent.kpi.rates import (
     summarise,
     total,
 )
+from edge_agent.kpi.shadow import compare
 from edge_agent.telemetry.clock import SystemClock
 
 Cell: TypeAlias = str | int | float | None
@@ -56,6 +57,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--from", dest="first", type=date.fromisoformat, metavar="DAY", help="first day, as 2026-03-01")
     parser.add_argument("--to", dest="last", type=date.fromisoformat, metavar="DAY", help="last day, included")
     parser.add_argument("--kind", type=KindFilter, choices=list(KindFilter), default=KindFilter.LIVE, help="which scans (default: live)")
+    parser.add_argument("--shadow", action="store_true", help="compare bundles on trial in shadow with the ones in force, and nothing else")
     parser.add_argument("--format", choices=("table", "csv", "json"), default="table")
     parser.set_defaults(run=run, usage_error=parser.error)
 
@@ -67,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     config = load(args.config)
     scope = Scope(ZoneInfo(config.timezone), config.zones(), Period(args.first, args.last), args.kind)
     with Archive.read(config.archive, SystemClock()) as archive:
-        sections = report(archive, scope)
+        sections = [shadow_section(archive, scope)] if args.shadow else report(archive, scope)
     _WRITERS[args.format](sections, scope)
     return 0
 
@@ -108,6 +110,24 @@ def report(archive: Archive, scope: Scope) -> list[Section]:
     ]
 
 
+def shadow_section(archive: Archive, scope: Scope) -> Section:
+    """Compare what bundles on trial would have alerted on with the alerts of those in force."""
+    rows = tuple(
+        (
+            *(line.site, line.on_trial, line.instead_of, line.among.value, line.alerts.both, line.alerts.only_first),
+            *(line.alerts.only_second, line.alerts.neither, *_rate_cells(line.alerts.first)[:3], *_rate_cells(line.alerts.second)),
+            *(float(f"{line.alerts.p_value:.3g}"), f"too few (n < {MINIMUM_N})" if line.alerts.first.is_too_few else ""),
+        )
+        for line in compare(archive.shadowed(scope.period), scope)
+    )
+    return Section("shadow", "Bundles on trial in shadow: scans by who alerts", _SHADOW_COLUMNS, rows)
+
+
+_SHADOW_COLUMNS = (
+    *("site", "on_trial", "instead_of", "among", "both", "only_active", "only_shadow", "neither"),
+    *("active_rate", "active_rate_low", "active_rate_high"),
+    *("shadow_rate", "shadow_rate_low", "shadow_rate_high", "n", "p_value", "remark"),
+)
 _SCAN_COLUMNS = (
     *("site", "scanner", "kind", "alert", "no_alert", "unassessable", "set_aside", "coverage", "coverage_low", "coverage_high"),
     *("coverage_n", "alert_rate", "alert_rate_low", "alert_rate_high", "alert_rate_n", "remark"),
@@ -184,6 +204,8 @@ def _heading(wanted: KindFilter) -> str:
 
 def _screen_parts(section: Section) -> tuple[Section, ...]:
     """Give what a screen shows of a table: the one with rates becomes two narrow ones."""
+    if section.name == "shadow":
+        return _shadow_parts(section)
     if section.name != "scans":
         return (section,)
     counts, rates = [], []
@@ -198,6 +220,26 @@ def _screen_parts(section: Section) -> tuple[Section, ...]:
     )
 
 
+def _shadow_parts(section: Section) -> tuple[Section, ...]:
+    counts, rates = [], []
+    for row in section.rows:
+        cells = dict(zip(_SHADOW_COLUMNS, row, strict=True))
+        cells |= {"active_rate_n": cells["n"], "shadow_rate_n": cells["n"]}
+        who = (cells["site"], cells["on_trial"], cells["among"])
+        counts.append((*who, *(cells[name] for name in ("instead_of", "both", "only_active", "only_shadow", "neither"))))
+        rates.append((*who, _as_percent(cells, "active_rate"), _as_percent(cells, "shadow_rate"), cells["p_value"], cells["remark"]))
+    columns = ("site", "on_trial", "among")
+    return (
+        Section("shadow", section.title, (*columns, "instead_of", "both", "only_active", "only_shadow", "neither"), tuple(counts)),
+        Section(
+            "shadow_rates",
+            "Alerts per 100 scans, with 95 % interval and n; p: exact McNemar test of the difference",
+            (*columns, "in_force", "in_shadow", "p", "remark"),
+            tuple(rates),
+        ),
+    )
+
+
 def _table(section: Section) -> Table:
     table = Table(title=section.title, title_justify="left", show_edge=False)
     for column in section.columns:
@@ -209,7 +251,10 @@ def _table(section: Section) -> Table:
 
 
 _PAGE_COLUMNS = 120
-_TEXT_COLUMNS = ("site", "scanner", "kind", "class", "day", "obstacle", "reason", "fact", "why", "remark")
+_TEXT_COLUMNS = (
+    *("site", "scanner", "kind", "class", "day", "obstacle", "reason", "fact", "why", "remark"),
+    *("on_trial", "among", "instead_of"),
+)
 _COUNT_COLUMNS = ("site", "scanner", "kind", "alert", "no_alert", "unassessable", "set_aside")
 _RATE_COLUMNS = ("site", "scanner", "kind", "assessed_of_accepted", "alerts_of_assessed", "remark")
 

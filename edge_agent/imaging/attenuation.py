@@ -10,6 +10,7 @@ DISPLAY_FULL_SCALE = 1.2
 """What black in a vendor's 8-bit picture becomes on the model's scale."""
 
 _MIN_AIR_LEVEL = 200.0
+_LEVEL_ZERO = 0.999  # no signal has no logarithm; this keeps it apart from level 1 and changes nothing else
 
 
 def density(pixels: NDArray[np.uint16] | NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -26,8 +27,8 @@ def density(pixels: NDArray[np.uint16] | NDArray[np.uint8]) -> NDArray[np.float3
 
 
 def transmission_curve() -> NDArray[np.float32]:
-    """Give the (65536,) table from 16-bit transmission to density; level 0 counts as level 1."""
-    levels = np.maximum(np.arange(65536, dtype=np.float64), 1.0) / 65535.0
+    """Give the (65536,) table from 16-bit transmission to density, all entries distinct; level 0 counts as hardly less than level 1."""
+    levels = np.maximum(np.arange(65536, dtype=np.float64), _LEVEL_ZERO) / 65535.0
     return (-np.log(levels) / ATTENUATION_PER_UNIT).astype(np.float32)
 
 

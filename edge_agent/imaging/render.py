@@ -48,7 +48,7 @@ class Overlay:
     """What is drawn over the picture, all in px of the plane.
 
     ``detections`` alert and are named; ``hints`` are shown below the alert level, thin and without words. ``heat``: (h, w) float32 in
-    [0, 1] on any grid that spans the plane.
+    [0, 1] on any grid that spans the plane; ``heat_words``: what it means, for the legend.
     """
 
     detections: tuple[Detection, ...] = ()
@@ -56,6 +56,7 @@ class Overlay:
     dark: DarkArea | None = None
     regions: tuple[Box, ...] = ()
     hints: tuple[Box, ...] = ()
+    heat_words: str = "unlike the declared goods"
 
 
 def to_grey(plane: Plane) -> NDArray[np.uint8]:
@@ -226,7 +227,7 @@ def _legend(block: Rgb, origin: tuple[int, int], overlay: Overlay, pen: _Pen) ->
     entries = [
         (bool(overlay.detections), RED, "object found, with its probability"),
         (bool(overlay.hints), _MUTED, "weaker sign, below the alert level"),
-        (overlay.heat is not None or bool(overlay.regions), AMBER, "unlike the declared goods"),
+        (overlay.heat is not None or bool(overlay.regions), AMBER, overlay.heat_words),
         (overlay.dark is not None and bool(overlay.dark.boxes), _DARK, _DARK_WORDS),
     ]
     x, y = origin

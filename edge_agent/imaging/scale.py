@@ -39,10 +39,15 @@ class ContainerFit:
     length_mm: int
 
 
-def fit_container(values: NDArray[np.float32]) -> ContainerFit | None:
+TRANSMISSION_MATTER = 0.010
+"""Density from which something is in the beam of a 16-bit scan, whose air is zero: above its noise, half of two walls of a container."""
+
+
+def fit_container(values: NDArray[np.float32], matter_from: float | None = None) -> ContainerFit | None:
     """Fit the container box in a side view that shows one container; None when there is none to be seen.
 
-    ``values``: (h, w) float32 density. Pixels need not be square: where trucks drive through, the pitch along x depends on their
+    ``values``: (h, w) float32 density. ``matter_from``: density from which something is in the beam; None = found from the picture, for
+    rendered ones whose air is only about zero. Pixels need not be square: where trucks drive through, the pitch along x depends on their
     speed. Which length it is follows from the width of the corner castings where they can be seen, and from pixels being not far
     from square. Expect errors up to 15 %, and a wrong length now and then: whoever uses the pitch must say that it is assumed.
     """
@@ -50,7 +55,7 @@ def fit_container(values: NDArray[np.float32]) -> ContainerFit | None:
         return None
     step = max(1, max(values.shape) // _GRID_PX)
     grid = values[::step, ::step]
-    solid = grid > _air_limit(grid)
+    solid = grid > (_air_limit(grid) if matter_from is None else matter_from)
     columns = _container_columns(solid)
     if columns is None:
         return None

@@ -1,7 +1,7 @@
 """A bundle on disk, verified: model, card, labels, goods and golden cases, every file with the hash that the card gives.
 
-Signatures are checked where ``signing`` offers them; until then a bundle's integrity rests on the hashes in its card, and the
-card's own hash stands in every assessment.
+``signature.json`` beside the card vouches for the card's bytes, and so for every file. The card's own hash stands in every
+assessment.
 """
 
 import hashlib
@@ -15,11 +15,23 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from edge_agent.analysis.ports import DeclaredFamilies
 from edge_agent.domain.assessment import BundleUse
-from edge_agent.errors import BundleCorrupt, BundleIncompatible, BundleNotAllowed
+from edge_agent.errors import (
+    BundleCorrupt,
+    BundleIncompatible,
+    BundleNotAllowed,
+    BundleUnsigned,
+    BundleUntrusted,
+    SignatureInvalid,
+    SignerUnknown,
+)
 from edge_agent.inference.card import Card, read_card
+from edge_agent.signing.detached import Signer, Trust, check_document, sign_document
+from edge_agent.signing.keys import SigningKey
 
 _MODEL = "model.onnx"
 _GOODS = "goods.toml"
+SIGNATURE = "signature.json"
+_PURPOSE = "bundle"
 
 
 class _Family(BaseModel):
@@ -42,6 +54,10 @@ class Goods:
 
     family_of: Mapping[str, str]
 
+    def headings(self, family: str) -> tuple[str, ...]:
+        """Give the headings of a family, sorted."""
+        return tuple(sorted(heading for heading, name in self.family_of.items() if name == family))
+
     def families(self, headings: Sequence[str]) -> DeclaredFamilies:
         """Map four-digit headings; the unlisted ones are named."""
         known = {self.family_of[heading] for heading in headings if heading in self.family_of}
@@ -51,13 +67,17 @@ class Goods:
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A verified bundle. ``model``: the very bytes that were hashed. ``use``: how it is named in assessments."""
+    """A verified bundle.
+
+    ``model``: the very bytes that were hashed. ``use``: how it is named in assessments. ``signer``: None in the workshop only.
+    """
 
     folder: Path
     card: Card
     use: BundleUse
     model: bytes
     goods: Goods | None
+    signer: Signer | None = None
 
     @property
     def ref(self) -> str:
@@ -65,14 +85,16 @@ class Bundle:
         return f"{self.use.name}/{self.use.version}"
 
 
-def load_bundle(folder: Path, *, allow_research: bool = False) -> Bundle:
+def load_bundle(folder: Path, trust: Trust, *, allow_research: bool = False) -> Bundle:
     """Read and verify the bundle in ``folder``.
 
     Raises:
+        BundleUnsigned, BundleUntrusted: nobody, or nobody whose key is in ``trust``, vouches for it.
         BundleCorrupt: a file is missing, extra, or altered. BundleIncompatible: the card is not understood.
         BundleNotAllowed: research-only and not allowed.
     """
     card, raw = read_card(folder)
+    signer = _vouched(folder, card, raw, trust)
     if card.research_only and not allow_research:
         raise BundleNotAllowed(f"bundle {card.name}/{card.version} is for research only")
     files = _verified(folder, card)
@@ -80,17 +102,48 @@ def load_bundle(folder: Path, *, allow_research: bool = False) -> Bundle:
         raise BundleCorrupt(f"bundle {card.name}/{card.version} lists no {_MODEL}")
     goods = _goods(files.get(_GOODS), card)
     use = BundleUse(card.name, card.version, hashlib.sha256(raw).hexdigest(), card.state)
-    return Bundle(folder, card, use, files[_MODEL], goods)
+    return Bundle(folder, card, use, files[_MODEL], goods, signer)
+
+
+def sign_bundle(folder: Path, key: SigningKey) -> Signer:
+    """Write ``signature.json`` of a whole bundle, over an earlier one if there is one.
+
+    Raises:
+        BundleCorrupt, BundleIncompatible: it is not whole; a signature would vouch for something that cannot run.
+    """
+    card, raw = read_card(folder)
+    _verified(folder, card)
+    (folder / SIGNATURE).write_bytes(sign_document(key, _PURPOSE, raw))
+    return Signer(key.name, key.public)
+
+
+def _vouched(folder: Path, card: Card, raw: bytes, trust: Trust) -> Signer | None:
+    """Check the signature over the card; in the workshop, where nothing is checked, a missing or stale one is passed over."""
+    if not trust.is_checked:
+        return None
+    where = f"bundle {card.name}/{card.version}"
+    try:
+        signature = (folder / SIGNATURE).read_bytes()
+    except OSError as problem:
+        raise BundleUnsigned(f"{where} has no {SIGNATURE}") from problem
+    try:
+        return check_document(signature, _PURPOSE, raw, trust)
+    except SignatureInvalid as problem:
+        raise BundleCorrupt(f"{where}: {problem.detail}; its card or its signature was altered") from problem
+    except SignerUnknown as problem:
+        raise BundleUntrusted(f"{where}: {problem.detail}", problem.fields) from problem
 
 
 def find_bundles(root: Path) -> list[Path]:
-    """Give the folders ``root/<name>/<version>`` that hold a card, sorted."""
+    """Give the folders ``root/<name>/<version>`` that hold a card, sorted; ``root`` itself where it is a bundle."""
+    if (root / "card.toml").is_file():
+        return [root]
     return sorted(path.parent for path in root.glob("*/*/card.toml"))
 
 
 def _verified(folder: Path, card: Card) -> dict[str, bytes]:
     """Read every file of the bundle once, and compare it with the card."""
-    present = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} - {"card.toml"}
+    present = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} - {"card.toml", SIGNATURE}
     if present != set(card.files):
         missing, extra = sorted(set(card.files) - present), sorted(present - set(card.files))
         raise BundleCorrupt(f"bundle {card.name}/{card.version}: missing files {missing}, unlisted files {extra}")

@@ -14,8 +14,9 @@ from edge_agent.domain.scan import View
 from edge_agent.errors import BundleIncompatible
 from edge_agent.imaging.regions import strongest_regions
 from edge_agent.inference.bundle import Bundle, Goods
-from edge_agent.inference.card import JUDGED, ContentsCard, ContentsOutput
+from edge_agent.inference.card import JUDGED, ContentsCard, InputCard
 from edge_agent.inference.heads import GoodsClasses, judge_goods
+from edge_agent.inference.outputs import ContentsOutput
 from edge_agent.inference.prepare import ModelView, fill, model_view
 from edge_agent.inference.session import Session, expect
 
@@ -35,9 +36,12 @@ class ContentsAnalyser:
             BundleIncompatible: the graph's inputs, outputs or class count are not what the card says.
         """
         card = bundle.card
-        if not isinstance(card.output, ContentsOutput) or card.contents is None or bundle.goods is None:
+        if not isinstance(card.output, ContentsOutput) or not isinstance(card.input, InputCard):
             raise BundleIncompatible(f"{bundle.ref} is no contents bundle")
+        if card.contents is None or bundle.goods is None:
+            raise BundleIncompatible(f"{bundle.ref} lacks its [contents] table or its goods")
         self._bundle = bundle
+        self._input: InputCard = card.input
         self._card = card
         self._output: ContentsOutput = card.output
         self._formula: ContentsCard = card.contents
@@ -53,17 +57,21 @@ class ContentsAnalyser:
 
     @property
     def alert_levels(self) -> Mapping[str, float]:
-        return {label: self._card.thresholds[label] for label in JUDGED}
+        return {label: self._card.thresholds[label] for label in JUDGED["contents"]}
 
     def applies_to(self, subject: SubjectKind) -> bool:
         return subject in self._card.subjects
+
+    @property
+    def headings(self) -> Mapping[str, tuple[str, ...]]:
+        return {name: self._goods.headings(name) for name in sorted(set(self._goods.family_of.values()))}
 
     def families(self, headings: Sequence[str]) -> DeclaredFamilies:
         return self._goods.families(headings)
 
     def examine(self, view: View, subject: SubjectKind, families: Sequence[str]) -> ContentsEvidence:
         """See ``analysis.ports.ContentsModel``."""
-        source = model_view(view, self._card.input, subject)
+        source = model_view(view, self._input, subject)
         names = (self._output.score, self._output.heatmap, self._output.product, self._output.goods_map)
         feeds = {self._card.input.tensor: self._tensor(source), "declared": self._classes.multi_hot(families)}
         score, heat, product, goods = self._session.run(names, feeds)
@@ -88,7 +96,7 @@ class ContentsAnalyser:
         return Heterogeneity(score, regions, against, bool(families), earlier.view, self._bundle.ref), heat
 
     def _tensor(self, source: ModelView) -> NDArray[np.float32]:
-        multiple = self._card.input.multiple
+        multiple = self._input.multiple
         height, width = (-(-side // multiple) * multiple for side in (source.size.height, source.size.width))
         tensor = np.zeros((1, len(source.channels), height, width), dtype=np.float32)
         fill(tensor, source, 0, 0)

@@ -2,14 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 
 from edge_agent.analysis.ports import Models
 from edge_agent.errors import BundleCorrupt, BundleRejected
 from edge_agent.inference.bundle import Bundle, find_bundles, load_bundle
 from edge_agent.inference.contents import ContentsAnalyser
-from edge_agent.inference.detector import TiledDetector
+from edge_agent.inference.detector import detector_of
 from edge_agent.inference.session import DevicePolicy, Placement, Session
+from edge_agent.inference.weight import ContainerScale, SiteFit
+from edge_agent.signing.detached import Trust
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,21 +24,32 @@ class LoadedModels:
     placement: Placement
 
 
-def load_models(root: Path, device: DevicePolicy, *, allow_research: bool = False) -> LoadedModels:
-    """Load the bundles under ``root`` (``<name>/<version>/``): one for detection, one for contents, either may be absent.
+def load_models(root: Path, device: DevicePolicy, trust: Trust, *, allow_research: bool = False) -> LoadedModels:
+    """Load the bundles under ``root`` (``<name>/<version>/``): any number for detection, at most one for contents and one for weight.
 
     Raises:
-        BundleRejected: no bundle at all, two for the same purpose, or one that does not verify. DeviceRequired: as the session says.
+        BundleRejected: no bundle at all, two that get in each other's way, or one that does not verify.
+        DeviceRequired: as the session says.
     """
-    bundles = [load_bundle(folder, allow_research=allow_research) for folder in find_bundles(root)]
+    bundles = [load_bundle(folder, trust, allow_research=allow_research) for folder in find_bundles(root)]
     if not bundles:
         raise BundleCorrupt(f"no bundle in {root}")
-    detector_bundle, contents_bundle = _only(bundles, "detection"), _only(bundles, "contents")
+    return open_models(bundles, device)
+
+
+def open_models(bundles: Sequence[Bundle], device: DevicePolicy) -> LoadedModels:
+    """Put verified bundles onto a device; at least one.
+
+    Raises:
+        BundleRejected: two get in each other's way, or a graph is not what its card says. DeviceRequired: as the session says.
+    """
+    detection, contents_bundle, weight_bundle = _for_detection(bundles), _only(bundles, "contents"), _only(bundles, "weight")
     sessions = {bundle.ref: Session(bundle.model, device) for bundle in bundles}
-    detector = TiledDetector(detector_bundle, sessions[detector_bundle.ref]) if detector_bundle else None
+    detectors = tuple(detector_of(bundle, sessions[bundle.ref]) for bundle in detection)
     contents = ContentsAnalyser(contents_bundle, sessions[contents_bundle.ref]) if contents_bundle else None
+    weight = ContainerScale(weight_bundle, sessions[weight_bundle.ref], SiteFit()) if weight_bundle else None
     placement = next(iter(sessions.values())).placement
-    return LoadedModels(Models(detector, contents), tuple(bundles), placement)
+    return LoadedModels(Models(detectors, contents, weight), tuple(bundles), placement)
 
 
 def _only(bundles: Sequence[Bundle], purpose: str) -> Bundle | None:
@@ -43,3 +57,19 @@ def _only(bundles: Sequence[Bundle], purpose: str) -> Bundle | None:
     if len(found) > 1:
         raise BundleRejected(f"more than one {purpose} bundle: {[bundle.ref for bundle in found]}; keep one active")
     return found[0] if found else None
+
+
+def _for_detection(bundles: Sequence[Bundle]) -> Sequence[Bundle]:
+    """Give the detection bundles.
+
+    A label is the key of alert levels and policy, so it has one meaning for each kind of subject.
+    """
+    found = [bundle for bundle in bundles if bundle.card.purpose == "detection"]
+    for first, second in combinations(found, 2):
+        shared = set(first.card.labels.names) & set(second.card.labels.names)
+        if shared and first.card.subjects & second.card.subjects:
+            raise BundleRejected(
+                f"{first.ref} and {second.ref} both give {', '.join(sorted(shared))}; give the labels of one card other names, "
+                "or keep one of the bundles away"
+            )
+    return found

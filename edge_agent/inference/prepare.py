@@ -41,7 +41,7 @@ def model_view(view: View, card: InputCard, subject: SubjectKind) -> ModelView:
     high = view.plane(Energy.HIGH, Energy.SINGLE)
     if high is None:
         raise EnergyMissing(f"view {view.name} has no high-energy plane", {"view": view.name})
-    size, to_view = _grid(view, card.pitch_mm.get(subject))
+    size, to_view = model_grid(view, card.pitch_mm.get(subject))
     planes = {"high": high, "low": view.plane(Energy.LOW)}
     return ModelView(tuple(_channel(planes[name], card, size) for name in card.channels), size, to_view)
 
@@ -62,7 +62,8 @@ def fill(tensor: NDArray[np.float32], source: ModelView, x0: int, y0: int) -> No
             np.copyto(target, pixels[y0 : y0 + rows, x0 : x0 + columns])
 
 
-def _grid(view: View, pitch_mm: float | None) -> tuple[Size, tuple[float, float]]:
+def model_grid(view: View, pitch_mm: float | None) -> tuple[Size, tuple[float, float]]:
+    """Give the size of ``view`` in px of ``pitch_mm`` and view px a model px along x and y; the view's own px where either is unknown."""
     if pitch_mm is None or view.pitch_mm is None:
         return view.size, (1.0, 1.0)
     width = max(1, round(view.size.width * view.pitch_mm[0] / pitch_mm))

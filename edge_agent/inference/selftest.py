@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from edge_agent.analysis.ports import ContentsModel, Fan, ObjectDetector
+from edge_agent.analysis.ports import ContentsModel, Fan, ObjectDetector, WeightModel
 from edge_agent.domain.capture import SubjectKind
 from edge_agent.domain.scan import Energy, Plane, Quantity, View
 from edge_agent.errors import BundleCorrupt, SelfTestFailed
@@ -24,15 +24,16 @@ from edge_agent.inference.load import LoadedModels
 _SCORE_TOLERANCE = 0.02
 _BOX_TOLERANCE_PX = 3.0
 _SHOWN_AT = 0.3
+_MASS_TOLERANCE, _MASS_TOLERANCE_KG = 0.01, 10.0
 
 
 class GoldenCase(BaseModel):
-    """What a golden input is: ``pitch_mm`` (x, y) of its pixels, ``declared`` headings."""
+    """What a golden input is: ``pitch_mm`` (x, y) of its pixels, None when unknown; ``declared`` headings."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     subject: SubjectKind
-    pitch_mm: tuple[float, float]
+    pitch_mm: tuple[float, float] | None
     declared: tuple[Annotated[str, Field(pattern=r"^\d{4}$")], ...] = ()
     why: str
 
@@ -55,6 +56,7 @@ class Expected(BaseModel):
     detections: tuple[ExpectedDetection, ...] = ()
     heterogeneity: float | None = None
     product: str | None = None
+    mass_kg: float | None = None
 
 
 def run_selftest(loaded: LoadedModels, fan: Fan) -> int:
@@ -89,7 +91,10 @@ def golden_cases(bundle: Bundle) -> Mapping[str, tuple[GoldenCase, View]]:
 def observe(loaded: LoadedModels, bundle: Bundle, case: GoldenCase, view: View, fan: Fan) -> Expected:
     """Give what the models make of a golden input: what :func:`run_selftest` compares, and what is stored when a bundle is made."""
     if bundle.card.purpose == "detection":
-        return _observe_detector(loaded.models.detector, case, view, fan)
+        detector = next((one for one in loaded.models.detectors if one.bundle.ref == bundle.ref), None)
+        return _observe_detector(detector, case, view, fan)
+    if bundle.card.purpose == "weight":
+        return _observe_weight(loaded.models.weight, view)
     return _observe_contents(loaded.models.contents, case, view)
 
 
@@ -97,7 +102,7 @@ def _observe_detector(detector: ObjectDetector | None, case: GoldenCase, view: V
     if detector is None:
         raise SelfTestFailed("no detector is loaded")
     show_at = dict.fromkeys(detector.alert_levels, _SHOWN_AT)
-    found = detector.detect(view, case.subject, show_at, fan)
+    found = detector.detect(view, case.subject, show_at, fan).detections
     return Expected(
         detections=tuple(ExpectedDetection(label=d.label, score=d.score, box=(d.box.x0, d.box.y0, d.box.x1, d.box.y1)) for d in found)
     )
@@ -108,6 +113,12 @@ def _observe_contents(contents: ContentsModel | None, case: GoldenCase, view: Vi
         raise SelfTestFailed("no contents model is loaded")
     seen = contents.examine(view, case.subject, contents.families(case.declared).families)
     return Expected(heterogeneity=seen.heterogeneity.score, product=seen.product.ranked[0][0])
+
+
+def _observe_weight(scale: WeightModel | None, view: View) -> Expected:
+    if scale is None:
+        raise SelfTestFailed("no weight model is loaded")
+    return Expected(mass_kg=scale.weigh(view).mass_kg)
 
 
 def _compare(where: str, expected: Expected, seen: Expected) -> None:
@@ -121,6 +132,8 @@ def _compare(where: str, expected: Expected, seen: Expected) -> None:
         raise SelfTestFailed(f"{where}: expected {expected.product}, found {seen.product}")
     if abs((expected.heterogeneity or 0.0) - (seen.heterogeneity or 0.0)) > _SCORE_TOLERANCE:
         raise SelfTestFailed(f"{where}: expected {expected.heterogeneity}, found {seen.heterogeneity}")
+    if abs((expected.mass_kg or 0.0) - (seen.mass_kg or 0.0)) > max(_MASS_TOLERANCE_KG, _MASS_TOLERANCE * (expected.mass_kg or 0.0)):
+        raise SelfTestFailed(f"{where}: expected {expected.mass_kg} kg, found {seen.mass_kg} kg")
 
 
 def _expected(bundle: Bundle, name: str) -> Expected:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime as ort
@@ -77,8 +78,10 @@ class Session:
         self.placement = Placement(f"onnxruntime {ort.__version__}", provider, "cuda:0" if provider == CUDA else "cpu")
         self.inputs = {node.name: tuple(node.shape) for node in self._session.get_inputs()}
         self.outputs = {node.name: tuple(node.shape) for node in self._session.get_outputs()}
+        self.input_types = {node.name: str(node.type) for node in self._session.get_inputs()}
+        """As onnxruntime writes them: ``tensor(float)``, ``tensor(float16)``, ``tensor(uint8)``, ..."""
 
-    def run(self, names: Sequence[str], feeds: Mapping[str, NDArray[np.float32]]) -> list[NDArray[np.float32]]:
+    def run(self, names: Sequence[str], feeds: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
         """Give the named outputs.
 
         Raises:
@@ -86,7 +89,7 @@ class Session:
             DeviceLost, DeviceOutOfMemory: the accelerator failed; its context is gone.
         """
         try:
-            outputs: list[NDArray[np.float32]] = self._session.run(list(names), dict(feeds))
+            outputs: list[NDArray[Any]] = self._session.run(list(names), dict(feeds))
         except _ORT_ERRORS as problem:
             raise self._mapped(problem) from problem
         for name, value in zip(names, outputs, strict=True):

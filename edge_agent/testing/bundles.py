@@ -14,13 +14,21 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from edge_agent.inference.bundle import SIGNATURE, sign_bundle
+from edge_agent.signing.detached import Trust
+from edge_agent.signing.keys import SigningKey
+
+TEST_KEY = SigningKey.new("test")
+"""Signs the bundles of this process's tests; a daemon that is to run them gets its public half into [bundles] trusted."""
+TEST_TRUST = Trust.of([TEST_KEY.public])
+
 CELL_PX = 8
 TILE_PX = 64
 OVERLAP_PX = 16
 
 CARD = """format = "bundle/1"
 name = "{name}"
-version = "1.0.0"
+version = "{version}"
 purpose = "detection"
 head = "boxes-scores"
 state = "simulated"
@@ -46,7 +54,7 @@ names = ["bright"]
 ids = ["test.bright"]
 
 [thresholds]
-bright = 0.6
+bright = {alert_at}
 
 [training]
 
@@ -93,9 +101,11 @@ def bright_cells_graph(*, classes: int = 1, output: str = "scores") -> bytes:
     return serialised
 
 
-def write_detection_bundle(root: Path, *, name: str = "bright", graph: bytes | None = None, research_only: bool = False) -> Path:
-    """Write ``root/<name>/1.0.0`` with one golden case and give its folder."""
-    folder = root / name / "1.0.0"
+def write_detection_bundle(
+    root: Path, *, name: str = "bright", graph: bytes | None = None, research_only: bool = False, version: str = "1.0.0", alert_at: float = 0.6
+) -> Path:
+    """Write ``root/<name>/<version>`` with one golden case and give its folder."""
+    folder = root / name / version
     (folder / "golden").mkdir(parents=True)
     high = np.zeros((40, 48), dtype=np.uint16)
     high[8:16, 16:24] = 65535
@@ -106,12 +116,13 @@ def write_detection_bundle(root: Path, *, name: str = "bright", graph: bytes | N
     (folder / "golden" / "one.expected.json").write_text(json.dumps(expected))
     (folder / "model.onnx").write_bytes(graph if graph is not None else bright_cells_graph())
     (folder / "labels.txt").write_text("bright\n")
-    write_card(folder, {"name": name, "research_only": str(research_only).lower()})
+    write_card(folder, {"name": name, "research_only": str(research_only).lower(), "version": version, "alert_at": str(alert_at)})
     return folder
 
 
 def write_card(folder: Path, values: Mapping[str, str]) -> None:
-    """Write ``card.toml`` with the hashes of the files that are there now."""
-    paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != "card.toml")
+    """Write ``card.toml`` with the hashes of the files that are there now, and sign it."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.name not in ("card.toml", SIGNATURE))
     lines = [f'"{path.relative_to(folder)}" = "{hashlib.sha256(path.read_bytes()).hexdigest()}"' for path in paths]
-    (folder / "card.toml").write_text(CARD.format(files="\n".join(lines), **values))
+    (folder / "card.toml").write_text(CARD.format(files="\n".join(lines), **{"version": "1.0.0", "alert_at": "0.6", **values}))
+    sign_bundle(folder, TEST_KEY)

@@ -6,24 +6,54 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_agent.analysis.ports import ContentsEvidence, ContentsModel, DeclaredFamilies, Fan, ObjectDetector
+from edge_agent.analysis.ports import ContentsEvidence, ContentsModel, DeclaredFamilies, DetectorEvidence, Fan, ObjectDetector, WeightModel
 from edge_agent.domain.assessment import BundleState, BundleUse
 from edge_agent.domain.capture import SubjectKind
-from edge_agent.domain.finding import Detection, Heterogeneity, ProductGuess
+from edge_agent.domain.finding import Detection, Heterogeneity, ProductGuess, WeightEstimate
 from edge_agent.domain.geometry import Box, Size
 from edge_agent.domain.scan import View
+from edge_agent.errors import NotWeighable
 
 USE = BundleUse("told", "1", "0" * 64, BundleState.SIMULATED)
 
 
 @dataclass
 class ToldDetector:
-    """Gives ``scores`` as handguns in every view, or raises ``failure``."""
+    """Gives ``scores`` of ``label`` in every view, with ``heat`` if told one, or raises ``failure``."""
 
     scores: Sequence[float] = ()
     failure: Exception | None = None
     subjects: frozenset[SubjectKind] = frozenset(SubjectKind)
     asked: list[tuple[str, Mapping[str, float]]] = field(default_factory=list)
+    label: str = "handgun"
+    heat: NDArray[np.float32] | None = None
+    bundle: BundleUse = USE
+
+    @property
+    def alert_levels(self) -> Mapping[str, float]:
+        return {self.label: 0.6}
+
+    def applies_to(self, subject: SubjectKind) -> bool:
+        return subject in self.subjects
+
+    def reach(self, view: View, subject: SubjectKind) -> Size | None:  # noqa: ARG002
+        return None
+
+    def detect(self, view: View, subject: SubjectKind, show_at: Mapping[str, float], fan: Fan) -> DetectorEvidence:  # noqa: ARG002
+        self.asked.append((view.name, show_at))
+        if self.failure is not None:
+            raise self.failure
+        found = tuple(Detection(self.label, score, Box(0, 0, 1, 1), view.name, self.bundle.ref) for score in self.scores)
+        return DetectorEvidence(found, self.heat)
+
+
+@dataclass
+class ToldScale:
+    """Weighs ``mass_kg`` +- 10 % in views named in ``views`` (all when None), or cannot."""
+
+    mass_kg: float = 20_000.0
+    views: tuple[str, ...] | None = None
+    asked: list[str] = field(default_factory=list)
 
     @property
     def bundle(self) -> BundleUse:
@@ -31,16 +61,16 @@ class ToldDetector:
 
     @property
     def alert_levels(self) -> Mapping[str, float]:
-        return {"handgun": 0.6}
+        return {"weight": 0.99}
 
     def applies_to(self, subject: SubjectKind) -> bool:
-        return subject in self.subjects
+        return subject is SubjectKind.CARGO
 
-    def detect(self, view: View, subject: SubjectKind, show_at: Mapping[str, float], fan: Fan) -> tuple[Detection, ...]:  # noqa: ARG002
-        self.asked.append((view.name, show_at))
-        if self.failure is not None:
-            raise self.failure
-        return tuple(Detection("handgun", score, Box(0, 0, 1, 1), view.name, "told/1") for score in self.scores)
+    def weigh(self, view: View) -> WeightEstimate:
+        self.asked.append(view.name)
+        if self.views is not None and view.name not in self.views:
+            raise NotWeighable("told so", {"view": view.name, "why": "display"})
+        return WeightEstimate(self.mass_kg, 0.9 * self.mass_kg, 1.1 * self.mass_kg, USE.ref)
 
 
 @dataclass
@@ -61,6 +91,10 @@ class ToldContents:
 
     def applies_to(self, subject: SubjectKind) -> bool:
         return subject is SubjectKind.CARGO
+
+    @property
+    def headings(self) -> Mapping[str, tuple[str, ...]]:
+        return {"beef": ("0202",), "tyres": ("4011",), "empty": ("0000",)}
 
     def families(self, headings: Sequence[str]) -> DeclaredFamilies:
         known = {"0202": "beef", "4011": "tyres", "0000": "empty"}
@@ -90,3 +124,4 @@ class ToldContents:
 
 _DETECTOR: ObjectDetector = ToldDetector()
 _CONTENTS: ContentsModel = ToldContents()
+_SCALE: WeightModel = ToldScale()

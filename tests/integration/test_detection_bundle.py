@@ -21,7 +21,7 @@ from edge_agent.errors import (
 from edge_agent.inference.load import LoadedModels, load_models
 from edge_agent.inference.selftest import run_selftest
 from edge_agent.inference.session import CPU, DevicePolicy
-from edge_agent.testing.bundles import bright_cells_graph, write_card, write_detection_bundle
+from edge_agent.testing.bundles import TEST_TRUST, bright_cells_graph, write_card, write_detection_bundle
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def loaded(root: Path) -> LoadedModels:
-    return load_models(root, DevicePolicy.CPU)
+    return load_models(root, DevicePolicy.CPU, TEST_TRUST)
 
 
 def view(pixels: np.ndarray, energy: Energy = Energy.HIGH) -> View:
@@ -39,9 +39,8 @@ def view(pixels: np.ndarray, energy: Energy = Energy.HIGH) -> View:
 
 
 def cells(pixels: np.ndarray, root: Path) -> set[tuple[float, float, float, float]]:
-    detector = loaded(root).models.detector
-    assert detector is not None
-    found = detector.detect(view(pixels), SubjectKind.CARGO, {"bright": 0.5}, one_by_one)
+    (detector,) = loaded(root).models.detectors
+    found = detector.detect(view(pixels), SubjectKind.CARGO, {"bright": 0.5}, one_by_one).detections
     assert all(detection.label == "bright" and detection.bundle == "bright/1.0.0" for detection in found)
     return {(d.box.x0, d.box.y0, d.box.x1, d.box.y1) for d in found}
 
@@ -75,8 +74,7 @@ def test_every_one_of_the_65536_levels_reaches_the_model_as_a_level_of_its_own()
 
 
 def test_without_a_high_plane_the_check_cannot_be_done(root: Path) -> None:
-    detector = loaded(root).models.detector
-    assert detector is not None
+    (detector,) = loaded(root).models.detectors
     with pytest.raises(EnergyMissing):
         detector.detect(view(np.zeros((8, 8), np.uint16), Energy.LOW), SubjectKind.CARGO, {"bright": 0.5}, one_by_one)
 
@@ -87,11 +85,11 @@ def test_the_provider_really_used_is_stated(root: Path) -> None:
 
 def test_require_gpu_refuses_a_machine_without_cuda(root: Path) -> None:
     with pytest.raises(DeviceRequired):
-        load_models(root, DevicePolicy.REQUIRE_GPU)
+        load_models(root, DevicePolicy.REQUIRE_GPU, TEST_TRUST)
 
 
 def test_prefer_gpu_runs_on_the_cpu_and_says_so(root: Path) -> None:
-    assert load_models(root, DevicePolicy.PREFER_GPU).placement.device == "cpu"
+    assert load_models(root, DevicePolicy.PREFER_GPU, TEST_TRUST).placement.device == "cpu"
 
 
 def test_the_golden_case_passes_and_a_changed_expectation_fails(root: Path) -> None:
@@ -132,7 +130,7 @@ def test_a_missing_and_an_unlisted_file_are_refused_and_named(root: Path) -> Non
 @pytest.mark.parametrize(
     ("graph", "named"),
     [
-        (bright_cells_graph(classes=2), "1 labels, graph gives 2"),
+        (bright_cells_graph(classes=2), r"scores: expected \[1, any, 1\] .* gives \[1, 64, 2\]"),
         (bright_cells_graph(output="marks"), "scores"),
         (b"not a graph", "refuses"),
     ],
@@ -147,12 +145,12 @@ def test_research_bundles_are_refused_unless_allowed(tmp_path: Path) -> None:
     write_detection_bundle(tmp_path, research_only=True)
     with pytest.raises(BundleNotAllowed):
         loaded(tmp_path)
-    assert load_models(tmp_path, DevicePolicy.CPU, allow_research=True).models.detector is not None
+    assert len(load_models(tmp_path, DevicePolicy.CPU, TEST_TRUST, allow_research=True).models.detectors) == 1
 
 
-def test_two_bundles_for_one_purpose_are_refused(root: Path) -> None:
+def test_two_bundles_that_share_a_label_for_one_subject_are_refused_and_both_named(root: Path) -> None:
     write_detection_bundle(root, name="second")
-    with pytest.raises(BundleRejected, match="more than one"):
+    with pytest.raises(BundleRejected, match=r"bright/1.0.0 and second/1.0.0 both give bright"):
         loaded(root)
 
 

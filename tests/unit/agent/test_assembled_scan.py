@@ -5,10 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edge_agent.agent.assemble import Record, assemble, distinct, missing_views
+from edge_agent.agent.assemble import Record, assemble, distinct, missing_views, of_package, with_attachments
 from edge_agent.agent.config import Scanner, ScannerSection
 from edge_agent.domain.assessment import Reason
+from edge_agent.domain.attachment import Attachment, AttachmentKind
+from edge_agent.domain.member import MemberDigest
+from edge_agent.domain.profile import MemberRule, Need
 from edge_agent.domain.scan import Energy, Plane, Quantity, View
+from edge_agent.errors import UnreadableScan
 from edge_agent.testing.drops import picture_profile
 from edge_agent.testing.factories import a_scan_id, members, particulars
 
@@ -64,3 +68,26 @@ def test_a_remark_that_probe_and_decoder_both_make_stands_once() -> None:
     again = Reason("resource-missing", {"view": "side", "name": "x"})
     assert (dark, other_view, Reason("partial")) == distinct([dark], [again, other_view], [Reason("partial"), dark])
     assert distinct([], []) == ()
+
+
+def test_members_that_the_profile_keeps_become_attachments_with_their_digest_and_type() -> None:
+    plain = scanner()
+    rules = (*plain.profile.members, MemberRule("snap", r"(?P<key>.+)_snap", Need.OPTIONAL, 1.0, attachment=AttachmentKind.OPTICAL))
+    kept = replace(plain, profile=replace(plain.profile, members=rules))
+    snaps = tuple(MemberDigest(f"{name}_snap", "snap", 7, name * 64, is_pixels=False) for name in "ab")
+    scan = assemble(replace(record(), members=(*members(), *snaps)), [view()], kept)
+    found = with_attachments(scan, (("a_snap", "image/jpeg"), ("b_snap", "image/png")), kept).attachments
+    assert found == (
+        Attachment(AttachmentKind.OPTICAL, "snap", "a" * 64, 7, "image/jpeg"),
+        Attachment(AttachmentKind.OPTICAL, "snap", "b" * 64, 7, "image/png"),
+    )
+    assert with_attachments(scan, (), kept).attachments == ()
+
+
+def test_a_scan_out_of_a_package_keeps_the_identity_that_the_package_says() -> None:
+    other = a_scan_id("elsewhere")
+    found = of_package(record(), (Reason("partial", {}), Reason("from-package", {"scan_id": other, "revision": 4})))
+    assert (other, 4) == (found.scan_id, found.revision)
+    assert of_package(record(), (Reason("partial", {}),)) == record()
+    with pytest.raises(UnreadableScan):
+        of_package(record(), (Reason("from-package", {"scan_id": "../../x", "revision": 1}),))

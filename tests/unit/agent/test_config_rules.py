@@ -14,13 +14,14 @@ CONFIG = Path(__file__).resolve().parents[3] / "config"
 KEY = "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7"
 SITE = '[site]\nid = "north"\ntimezone = "Asia/Kolkata"\n'
 SCANNER = '[[scanner]]\nid = "s1"\nprofile = "plain-image"\nwatch = "incoming"\ntimezone = "UTC"\nsubject = "cargo"\n'
+BUNDLES = '[bundles]\ndir = "bundles"\n'
 WIRE = '[wire]\nkey = "keys/site.key_secret"\n'
-TOP = f'state_dir = "state"\nbundles = "/srv/bundles"\npolicy = "{CONFIG}/policy.example.toml"\nprofiles = "{CONFIG}/scanners"\n'
+TOP = f'state_dir = "state"\npolicy = "{CONFIG}/policy.example.toml"\nprofiles = "{CONFIG}/scanners"\n'
 
 
 def written(folder: Path, *parts: str) -> Path:
     path = folder / "agent.toml"
-    path.write_text("".join(parts or (TOP, SITE, SCANNER, WIRE)))
+    path.write_text("".join(parts or (TOP, BUNDLES, SITE, SCANNER, WIRE)))
     return path
 
 
@@ -35,14 +36,14 @@ def test_paths_are_relative_to_the_file_itself(tmp_path: Path) -> None:
     assert tmp_path / "state" == sections.state_dir
     assert tmp_path / "incoming" == sections.scanner[0].watch
     assert tmp_path / "keys/site.key_secret" == sections.wire.key
-    assert Path("/srv/bundles") == sections.bundles
+    assert tmp_path / "bundles" == sections.bundles.dir
 
 
 def test_policy_and_profiles_lie_beside_the_file_unless_it_says_otherwise(tmp_path: Path) -> None:
     (tmp_path / "policy.toml").write_bytes((CONFIG / "policy.example.toml").read_bytes())
     (tmp_path / "scanners").mkdir()
     (tmp_path / "scanners/plain-image.toml").write_bytes((CONFIG / "scanners/plain-image.toml").read_bytes())
-    sections = load_config(written(tmp_path, 'state_dir = "state"\nbundles = "b"\n', SITE, SCANNER, WIRE)).sections
+    sections = load_config(written(tmp_path, 'state_dir = "state"\n', SITE, SCANNER, WIRE)).sections
     assert (tmp_path / "policy.toml", tmp_path / "scanners") == (sections.policy, sections.profiles)
 
 
@@ -120,5 +121,7 @@ def test_where_nothing_is_said_the_cautious_values_hold(tmp_path: Path) -> None:
 
 
 def test_the_example_names_every_section_there_is() -> None:
-    text = (CONFIG / "agent.example.toml").read_text("utf-8").replace("# [declarations]", "[declarations]").replace("# file =", "file =")
+    text = (CONFIG / "agent.example.toml").read_text("utf-8")
+    for line in ("[declarations]", "file =", "[results]", "dir = \"/srv/results\"", "formats ="):
+        text = text.replace(f"# {line}", line)
     assert set(AgentSections.model_fields) == set(tomllib.loads(text))

@@ -6,25 +6,37 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent.agent.declarations import Declarations, normalised, parse_declarations
+from edge_agent.agent.declarations import Declarations, DeclarationsFile, parse_declarations
 from edge_agent.domain.declaration import DeclaredItem
+from edge_agent.domain.identity import IdentityClass, IdentityValue
+from edge_agent.domain.numbering import normalised
 from edge_agent.errors import ConfigInvalid
 
 HEADING = "container,hs,description\n"
 
 
+def by_number(text: str, where: str) -> dict[str, tuple[DeclaredItem, ...]]:
+    return {record.numbers[0]: record.items for record in parse_declarations(text, where)}
+
+
+def goods(declarations: Declarations, numbers: list[str]) -> tuple[DeclaredItem, ...] | None:
+    declarations.refresh()
+    match = declarations.find([IdentityValue(IdentityClass.CONTAINER, number) for number in numbers], None)
+    return match.items if match is not None else None
+
+
 def test_several_lines_of_a_container_stay_together_in_order() -> None:
-    items = parse_declarations(HEADING + "MSKU1,0202,frozen beef\nOTHER,4011,tyres\nMSKU1,030389,fish\n", "goods.csv")
+    items = by_number(HEADING + "MSKU1,0202,frozen beef\nOTHER,4011,tyres\nMSKU1,030389,fish\n", "goods.csv")
     assert (DeclaredItem("0202", "frozen beef"), DeclaredItem("030389", "fish")) == items["MSKU1"]
 
 
 def test_columns_may_stand_in_any_order_beside_others() -> None:
-    items = parse_declarations("trader,description,hs,container\nACME,tyres,4011,MSKU1\n", "goods.csv")
+    items = by_number("trader,description,hs,container\nACME,tyres,4011,MSKU1\n", "goods.csv")
     assert {"MSKU1": (DeclaredItem("4011", "tyres"),)} == items
 
 
 def test_a_description_with_commas_and_quotes_stays_verbatim() -> None:
-    items = parse_declarations(HEADING + 'MSKU1,0202,"beef, ""frozen"", 20 t"\n', "goods.csv")
+    items = by_number(HEADING + 'MSKU1,0202,"beef, ""frozen"", 20 t"\n', "goods.csv")
     assert items["MSKU1"][0].description == 'beef, "frozen", 20 t'
 
 
@@ -53,25 +65,25 @@ def test_a_quote_that_is_never_closed_is_refused_and_is_no_crash() -> None:
 def test_the_last_good_content_counts_while_the_file_is_broken_or_gone(tmp_path: Path) -> None:
     path = tmp_path / "goods.csv"
     path.write_text(HEADING + "MSKU1,0202,beef\n")
-    declarations = Declarations(path)
-    assert (DeclaredItem("0202", "beef"),) == declarations.look_up(["msku-1"])
+    declarations = Declarations(DeclarationsFile(path))
+    assert (DeclaredItem("0202", "beef"),) == goods(declarations, ["msku-1"])
     path.write_text("half a li")
-    assert (DeclaredItem("0202", "beef"),) == declarations.look_up(["MSKU1"])
+    assert (DeclaredItem("0202", "beef"),) == goods(declarations, ["MSKU1"])
     assert declarations.problem is not None
     assert declarations.problem.code == "config-invalid"
     path.unlink()
-    assert (DeclaredItem("0202", "beef"),) == declarations.look_up(["MSKU1"])
+    assert (DeclaredItem("0202", "beef"),) == goods(declarations, ["MSKU1"])
     assert declarations.problem.code == "config-unreadable"
 
 
 def test_a_mended_file_counts_again_and_health_has_nothing_to_say(tmp_path: Path) -> None:
     path = tmp_path / "goods.csv"
-    declarations = Declarations(path)
-    assert (None, "config-unreadable") == (declarations.look_up(["A"]), declarations.problem and declarations.problem.code)
+    declarations = Declarations(DeclarationsFile(path))
+    assert (None, "config-unreadable") == (goods(declarations, ["A"]), declarations.problem and declarations.problem.code)
     path.write_text(HEADING + "A,4011,tyres\nB,0202,beef\n")
-    assert (DeclaredItem("4011", "tyres"),) == declarations.look_up(["none", "A"])
+    assert (DeclaredItem("4011", "tyres"),) == goods(declarations, ["A"])
     assert declarations.problem is None
-    assert declarations.look_up(["none"]) is None
+    assert goods(declarations, ["none"]) is None
 
 
 @given(st.text(alphabet="abcXYZ019 -\t"))

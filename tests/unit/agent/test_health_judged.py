@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from edge_agent.agent.health import HealthFacts, codes, judge
 
-WELL = HealthFacts(wants_gpu=False, provider_is_cpu=True, lost_folders=(), disk_free=0.5, expired_consumers=(), sandbox="partial")
+WELL = HealthFacts(wants_gpu=False, provider_is_cpu=True, lost_folders=(), disk_free=0.5, expired_consumers=(), sandbox="full")
 
 
 def test_a_site_without_trouble_is_healthy_without_reasons() -> None:
@@ -23,6 +23,8 @@ def test_a_site_without_trouble_is_healthy_without_reasons() -> None:
         ({"lost_folders": ("portal-1",)}, "folder-lost", {"scanner": "portal-1"}),
         ({"disk_free": 0.09999}, "disk-low", {"free": 0.1}),
         ({"expired_consumers": ("hq",)}, "consumer-expired", {"consumer": "hq"}),
+        ({"sandbox": "partial", "sandbox_why": "no-landlock"}, "sandbox-partial", {"level": "partial", "why": "no-landlock"}),
+        ({"sandbox": "none"}, "sandbox-partial", {"level": "none", "why": ""}),
         ({"declarations_problem": "config-invalid"}, "declarations-unreadable", {"why": "config-invalid"}),
     ],
 )
@@ -47,7 +49,7 @@ def test_a_tenth_of_the_disk_is_enough() -> None:
     expired=st.lists(st.sampled_from(["x", "y"]), unique=True).map(tuple),
 )
 def test_troubles_never_hide_each_other(gpu: bool, lost: tuple[str, ...], free: float, expired: tuple[str, ...]) -> None:
-    health = judge(HealthFacts(gpu, True, lost, free, expired, "partial"))
+    health = judge(HealthFacts(gpu, True, lost, free, expired, "full"))
     expected = ["running-on-cpu"] * gpu + ["folder-lost"] * len(lost) + ["disk-low"] * (free < 0.1) + ["consumer-expired"] * len(expired)
     assert expected == codes(health.reasons)
     assert health.state == ("degraded" if expected else "healthy")

@@ -36,7 +36,7 @@ GUN = Detection("handgun", 0.9, Box(0, 0, 1, 1), "side", "told/1")
 
 def engine() -> Engine:
     loaded = LoadedModels(
-        Models(ToldDetector(failure=AssertionError("pixels were looked at")), ToldContents()), (), Placement("r", "p", "cpu")
+        Models((ToldDetector(failure=AssertionError("pixels were looked at")),), ToldContents()), (), Placement("r", "p", "cpu")
     )
     return Engine(loaded, POLICY, Lane("device"), Lane("cpu"), ManualClock(), "")
 

@@ -6,12 +6,14 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent.agent.particulars import Context, gather, metadata_digest
-from edge_agent.domain.assessment import Reason
+from edge_agent.agent.particulars import Context, Declared, amended, gather, metadata_digest
+from edge_agent.domain.assessment import ControlOutcome, OfficerConclusion, Reason
 from edge_agent.domain.capture import CaptureKind, Selection, SubjectKind
 from edge_agent.domain.clock import Stamp
-from edge_agent.domain.declaration import DeclaredItem
+from edge_agent.domain.consignment import Consignment, RiskFlag, Route
+from edge_agent.domain.declaration import Declaration, DeclaredItem
 from edge_agent.domain.drop import Completeness, ProbeResult, SideCar
+from edge_agent.domain.identity import IdentityClass, IdentityValue
 from edge_agent.domain.ids import Token
 
 WRITTEN = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -25,7 +27,8 @@ def probed(sidecar: SideCar | None = SIDECAR, completeness: Completeness = Compl
 
 
 def context(looked_up=None, written_at: datetime = WRITTEN) -> Context:
-    return Context(SubjectKind.CARGO, written_at, (Token("t-1"),), looked_up)
+    declared = None if looked_up is None else Declared(Declaration(tuple(looked_up), "declarations"), Consignment())
+    return Context(SubjectKind.CARGO, written_at, ((IdentityValue(IdentityClass.CONTAINER, "ZZZU6304941", 0.99), Token("t-1")),), declared)
 
 
 def test_what_the_side_car_says_is_taken_over() -> None:
@@ -87,3 +90,31 @@ def test_every_other_change_of_the_particulars_changes_the_digest() -> None:
     digests = {metadata_digest(one) for one in (about, *others)}
     assert len(digests) == 1 + len(others)
     assert metadata_digest(about) == metadata_digest(gather(probed(), (), context()))
+
+
+def test_only_what_tells_the_subject_from_others_is_its_identifier_and_numbers_say_how_they_were_read() -> None:
+    tokens = (
+        (IdentityValue(IdentityClass.CONTAINER, "ZZZU63O4941", 0.4), Token("t-1")),
+        (IdentityValue(IdentityClass.PLATE, "TST0039"), Token("t-2")),
+        (IdentityValue(IdentityClass.TRADER, "Acme"), Token("t-3")),
+        (IdentityValue(IdentityClass.VENDOR_SCAN, "7"), Token("t-4")),
+    )
+    subject = gather(probed(), (), Context(SubjectKind.CARGO, WRITTEN, tokens, None)).subject
+    assert (("t-1", "t-2"), ("t-3", "t-4")) == (subject.identifiers, subject.related)
+    assert [("t-1", "repairable", 0.4)] == [(one.token, one.check, one.confidence) for one in subject.readings]
+
+
+def test_the_customs_system_amends_and_what_it_does_not_say_stays() -> None:
+    flags = (RiskFlag("R-12"),)
+    sidecar = replace(SIDECAR, consignment=Consignment(Route("BR", "INNSA"), (), 100.0, 2.0))
+    theirs = Declared(Declaration((TYRES,), "declarations", Token("t-9")), Consignment(Route(), flags, 120.0), (Token("t-9"),))
+    about = gather(probed(sidecar), (), replace(context(), declared=theirs))
+    assert about == amended(gather(probed(sidecar), (), context()), theirs)
+    assert Consignment(Route("BR", "INNSA"), flags, 120.0, 2.0) == about.consignment
+    assert ("t-9",) == about.subject.related
+    assert about.declaration == theirs.declaration
+
+
+def test_what_people_said_at_the_vendors_side_is_no_change_of_the_particulars() -> None:
+    said = replace(SIDECAR, analyst=OfficerConclusion.SUSPICIOUS, examination=ControlOutcome.FOUND)
+    assert metadata_digest(gather(probed(), (), context())) == metadata_digest(gather(probed(said), (), context()))

@@ -1,0 +1,225 @@
+"""``edge-agent evaluate``: how good bundles are on a labelled set, through the whole product path."""
+
+import argparse
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from edge_agent.agent.at_hand import Outcome, Rules, Workbench, find_drops, open_workbench
+from edge_agent.agent.commission import listen
+from edge_agent.agent.config import read_file
+from edge_agent.analysis.policy import parse_policy
+from edge_agent.cli.assess import add_judging_options, add_scan_options
+from edge_agent.cli.trust import admission_of
+from edge_agent.domain.capture import SubjectKind
+from edge_agent.domain.drop import Drop
+from edge_agent.domain.profile import Profile
+from edge_agent.errors import ConfigInvalid, DatasetUnusable
+from edge_agent.evaluation.dataset import LabelledSet, Truth, read_set
+from edge_agent.evaluation.figure import Figure
+from edge_agent.evaluation.record import Judged, Record, record
+from edge_agent.formats.profiles import load_profile
+from edge_agent.inference.installed import installed_bundles, share_dir
+from edge_agent.inference.store import Admission
+from edge_agent.telemetry.clock import SystemClock
+
+if TYPE_CHECKING:
+    from edge_agent.evaluation.report import Report
+
+FLOOR = 0.01
+"""Detections are recorded from this score up: average precision wants the weak ones too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """One picture of a set and what became of it."""
+
+    truth: Truth
+    outcome: Outcome
+
+
+def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command."""
+    parser = subparsers.add_parser(
+        "evaluate",
+        help="how good bundles are on a labelled set",
+        description="Runs every picture of a labelled set through decoding, tiles, merging and policy, as the daemon would, and says how "
+        "good the result is: average precision as COCO defines it, found at fixed false alarms, areas under the ROC curve with mean grey "
+        "and dark share beside, pointing game, errors in kg. Every share and area has its 95 % interval. Exit codes: 0, 1 the set "
+        "cannot be used, 78 models, policy or profile.",
+    )
+    parser.add_argument(
+        "--data", type=Path, required=True, metavar="COCO_DIR", help="images/ with annotations.json or annotations_coco.json"
+    )
+    parser.add_argument("--bundle", type=Path, default=installed_bundles(), metavar="DIR", help="one bundle, or a folder of bundles")
+    parser.add_argument("--profile", default="plain-image", metavar="NAME|FILE", help="how the files are read (default: %(default)s)")
+    parser.add_argument("--limit", type=_count, metavar="N", help="take N pictures only, spread over the set")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="write the figures (JSON) and the curves (PNG) there")
+    add_scan_options(parser)
+    parser.add_argument("--json", action="store_true", help="print the figures as one JSON object")
+    add_judging_options(parser)
+    parser.add_argument("--allow-research", action="store_true", help="run bundles that are for research only")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Examine, measure, say."""
+    try:
+        from edge_agent.evaluation.report import evaluate
+    except ImportError as problem:
+        raise ConfigInvalid(f"the package {problem.name} is not installed: install edge-agent[evaluate]") from problem
+    labelled, profile = read_set(args.data).limited(args.limit), profile_of(args.profile)
+    policy, admission = parse_policy(read_file(args.policy)), Admission(admission_of(args).trust, args.allow_research)
+    rules, subject = Rules(args.subject, args.pitch, None), args.subject or SubjectKind.CARGO
+    with open_workbench(policy, args.bundle, args.device, rules, SystemClock(), admission) as bench:
+        _check_subject(bench, subject)
+        listen(bench, subject, FLOOR)
+        examined = list(examine_set(bench, labelled, profile, quiet=args.json))
+        loaded = bench.engine.loaded
+        report = evaluate(records_of(examined), loaded.models, subject, levels_in_force(bench, subject))
+        content = _content(bench, examined, left_out(labelled, bench, subject), report.figures)
+    if args.json:
+        print(json.dumps(content, indent=1))
+    else:
+        _print(content, report.figures)
+    if args.out is not None:
+        _write(args.out, content, report)
+    return 0
+
+
+def examine_set(bench: Workbench, labelled: LabelledSet, profile: Profile, *, quiet: bool) -> Iterator[Examined]:
+    """Judge every picture of a set, each with what was declared for it.
+
+    Raises:
+        DatasetUnusable: a picture is not there.
+    """
+    drops = _drops(labelled.truths, profile)
+    for truth in track(labelled.truths, "examining", console=Console(stderr=True), disable=quiet):
+        own = bench if truth.declared is None else bench.declaring(truth.declared)
+        yield Examined(truth, own.assess(drops[truth.path], profile))
+
+
+def records_of(examined: Sequence[Examined]) -> list[Record]:
+    """Give what was judged; rejected scans are in no figure."""
+    found = []
+    for one in examined:
+        scan, judgement = one.outcome.scan, one.outcome.judgement
+        if scan is not None and judgement is not None:
+            found.append(record(one.truth, scan, Judged(judgement.findings, judgement.maps, judgement.conclusion.word)))
+    return found
+
+
+def levels_in_force(bench: Workbench, subject: SubjectKind) -> dict[str, float]:
+    """Give the alert level of every check, under the bench's policy."""
+    own, rules = bench.engine.loaded.models.alert_levels(subject), bench.engine.policy.of(subject)
+    return {check: rules.levels(check, level).alert_at for check, level in own.items()}
+
+
+def left_out(labelled: LabelledSet, bench: Workbench, subject: SubjectKind) -> list[str]:
+    """Give the set's categories that no bundle in force has a label or family for."""
+    from edge_agent.evaluation.report import detection_labels
+
+    models = bench.engine.loaded.models
+    known = set(detection_labels(models, subject)) | {name for bundle in bench.engine.loaded.bundles for name in bundle.card.labels.names}
+    return [name for name in labelled.categories if name not in known]
+
+
+def profile_of(text: str) -> Profile:
+    """Read a profile: a file, or the name of a shipped one."""
+    path = Path(text)
+    return load_profile(path if path.suffix == ".toml" else share_dir() / f"config/scanners/{text}.toml")
+
+
+def _drops(truths: Sequence[Truth], profile: Profile) -> dict[Path, Drop]:
+    """Give each picture's drop: the picture, and the files beside it that the profile says belong to it."""
+    missing = [truth.path for truth in truths if not truth.path.is_file()]
+    if missing:
+        raise DatasetUnusable(f"{len(missing)} of {len(truths)} pictures are not there, the first is {missing[0]}")
+    folders = sorted({truth.path.parent for truth in truths})
+    return {member.path: drop for drop, _ in find_drops(folders, [profile]) for member in drop.members}
+
+
+def _check_subject(bench: Workbench, subject: SubjectKind) -> None:
+    wanted = [bundle for bundle in bench.engine.loaded.bundles if subject in bundle.card.subjects]
+    if not wanted:
+        known = ", ".join(sorted({name.value for bundle in bench.engine.loaded.bundles for name in bundle.card.subjects}))
+        raise ConfigInvalid(f"--subject {subject}: no bundle here looks at it; they look at {known}")
+
+
+def _content(bench: Workbench, examined: Sequence[Examined], strangers: Sequence[str], figures: Sequence[Figure]) -> dict[str, Any]:
+    """Give the report as JSON values: figures only, nothing that names a picture."""
+    rejected = Counter(one.outcome.rejected.code for one in examined if one.outcome.rejected is not None)
+    return {
+        "format": "evaluation/1",
+        "bundles": [
+            {"name": use.name, "version": use.version, "sha256": use.sha256, "state": use.state.value}
+            for use in (bundle.use for bundle in bench.engine.loaded.bundles)
+        ],
+        "policy_sha256": bench.engine.policy.digest,
+        "pictures": {"judged": len(examined) - rejected.total(), "rejected": dict(rejected)},
+        "categories_left_out": list(strangers),
+        "figures": [figure.table() for figure in figures],
+    }
+
+
+def _print(content: dict[str, Any], figures: Sequence[Figure]) -> None:
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    names = ", ".join(f"{bundle['name']}/{bundle['version']} ({bundle['state']})" for bundle in content["bundles"])
+    pictures = content["pictures"]
+    console.print(f"{names}: {pictures['judged']} pictures judged, {sum(pictures['rejected'].values())} rejected", highlight=False)
+    for code, count in pictures["rejected"].items():
+        console.print(f"  rejected, {code}: {count}", highlight=False)
+    if content["categories_left_out"]:
+        console.print(f"left out, for no bundle has them: {', '.join(content['categories_left_out'])}", markup=False, highlight=False)
+    if not figures:
+        console.print("the set has no labels that these bundles could be measured by")
+    for group, rows in groupby(figures, key=lambda figure: figure.group):
+        console.print(_table(group, list(rows)))
+
+
+def _table(group: str, figures: Sequence[Figure]) -> Table:
+    table = Table(title=group, title_justify="left", show_edge=False, min_width=78)
+    table.add_column("figure")
+    for column in ("value", "95 % interval", "of"):
+        table.add_column(column, justify="right")
+    for figure in figures:
+        interval = "" if figure.low is None or figure.high is None else f"{_number(figure.low)} to {_number(figure.high)}"
+        counted = ", ".join(f"{count} {word}" for word, count in figure.n.items())
+        table.add_row(figure.name.partition("/")[2], _number(figure.value), interval, counted)
+    return table
+
+
+def _number(value: float) -> str:
+    return f"{value:.3f}" if abs(value) <= 1.0 else f"{value:,.0f}"
+
+
+def _write(folder: Path, content: dict[str, Any], report: "Report") -> None:
+    """Write ``evaluation.json``, and the pictures of what there is to draw."""
+    from edge_agent.evaluation.plots import draw_precision, draw_reliability, draw_roc
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "evaluation.json").write_text(json.dumps(content, indent=1) + "\n")
+    except OSError as problem:
+        raise ConfigInvalid(f"--out {folder}: {problem.strerror}") from problem
+    if report.precisions is not None:
+        draw_precision(report.precisions, folder / "precision.png")
+    if report.questions:
+        draw_roc(report.questions, folder / "roc.png")
+        draw_reliability(report.questions, folder / "reliability.png")
+    print(f"{folder}: figures and curves written", file=sys.stderr)
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError("a whole number from 1")
+    return int(text)

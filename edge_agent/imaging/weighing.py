@@ -1,0 +1,71 @@
+"""What a picture tells about the mass in it: a physical first estimate, and the numbers from which a network corrects it.
+
+The attenuation of a beam with many energies grows less than in proportion with the matter (beam hardening), scatter adds light behind
+thick loads, and what is darker than the detector can see weighs more than it shows. So the sum of the attenuation alone is off by a
+third; how it is off depends on the distribution of the attenuation, on both energies, and on the share that is too dark. These are
+the features. They are counted on every k-th pixel: about 3 ms whatever the size of the scan.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_agent.domain.geometry import Box
+from edge_agent.domain.scan import Plane
+from edge_agent.imaging.attenuation import ATTENUATION_PER_UNIT, density
+from edge_agent.imaging.dark import DARK_TRANSMISSION
+
+AREAL_PER_UNIT = 150.0
+"""g/cm2 of water that make one unit of density in a 6 MV beam; a first estimate that the network corrects."""
+
+_EDGES = np.concatenate([[-np.inf], np.linspace(0.0, 1.0, 20)[1:] ** 1.6 * 1.5, [np.inf]])
+_BANDS = (0.05, 0.2, 0.4, 0.7, np.inf)
+_DARK_DENSITY = float(-np.log(DARK_TRANSMISSION) / ATTENUATION_PER_UNIT)
+_GRID_CELLS = 1 << 16
+_SMALLEST = 1e-3
+
+FEATURES = len(_EDGES) - 1 + 5 + len(_BANDS) - 1
+"""How many numbers describe one view."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MassFeatures:
+    """What a weight network is fed with.
+
+    ``values``: (FEATURES,) float32. ``coarse_kg``: physical estimate of everything in the region, container included. ``dark_share``:
+    share of the region that nothing comes through.
+    """
+
+    values: NDArray[np.float32]
+    coarse_kg: float
+    dark_share: float
+
+
+def mass_features(high: Plane, low: Plane | None, region: Box, pitch_mm: tuple[float, float]) -> MassFeatures:
+    """Describe the matter in ``region`` (px) of one view.
+
+    ``high``: TRANSMISSION, the high or only energy; ``low``: the other one, None for single-energy scanners. ``pitch_mm``: (x, y).
+    The values are: square roots of the shares of 20 density classes; mean density, area and aspect as logarithms; dark share; ratio of
+    the low to the high attenuation, over all and in four bands of density (0 where there is none).
+    """
+    step = max(1, int(np.ceil(np.sqrt(region.area / _GRID_CELLS))))
+    rows = slice(int(region.y0), max(int(region.y0) + 1, round(region.y1)), step)
+    columns = slice(int(region.x0), max(int(region.x0) + 1, round(region.x1)), step)
+    above = density(high.pixels[rows, columns])
+    area_cm2 = region.width * pitch_mm[0] * region.height * pitch_mm[1] / 100.0
+    mean = float(above.mean())
+    dark_share = float((above >= _DARK_DENSITY).mean())
+    shares = np.histogram(above, _EDGES)[0] / above.size
+    shape = [np.log(mean + _SMALLEST), np.log(area_cm2 / 1e4 + _SMALLEST), np.log(region.width / max(region.height, 1.0) + _SMALLEST)]
+    ratios = _ratios(above, None if low is None else density(low.pixels[rows, columns]))
+    values = np.concatenate([np.sqrt(shares), shape, [dark_share], ratios]).astype(np.float32)
+    return MassFeatures(values, mean * AREAL_PER_UNIT * area_cm2 / 1000.0, dark_share)
+
+
+def _ratios(above: NDArray[np.float32], below: NDArray[np.float32] | None) -> list[float]:
+    """Give sum(low) / sum(high) over all and in each band of the high plane's density."""
+    if below is None:
+        return [0.0] * len(_BANDS)
+    masks = [above > _BANDS[0], *((above > start) & (above <= end) for start, end in zip(_BANDS[:-1], _BANDS[1:], strict=True))]
+    return [float(below[mask].sum() / above[mask].sum()) if mask.sum() > 16 else 0.0 for mask in masks]

@@ -1,0 +1,187 @@
+"""Ed25519 keys (RFC 8032): pairs in files, signatures over bytes, fingerprints for people to compare.
+
+A key pair is two small TOML files: ``<name>.sign`` (public, may be published) and ``<name>.sign_secret`` (mode 0600, both halves).
+A public key is written ``ed25519:`` and 44 characters of base64. Every signature is bound to a purpose, so that one made for a
+bundle can never pass for one of a journal.
+"""
+
+import base64
+import binascii
+import hashlib
+import os
+import re
+import stat
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from edge_agent.errors import ConfigInvalid, SignatureInvalid, SigningKeyUnusable
+
+PUBLIC_SUFFIX = ".sign"
+SECRET_SUFFIX = ".sign_secret"  # noqa: S105 - the end of a file's name
+_SCHEME = "ed25519:"
+_KEY_BYTES = 32
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+_MAX_FILE_BYTES = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyKey:
+    """The public half: 32 bytes."""
+
+    raw: bytes
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read ``ed25519:<base64>``.
+
+        Raises:
+            ConfigInvalid: it is not a public key of that form.
+        """
+        try:
+            raw = base64.b64decode(text.removeprefix(_SCHEME).encode("ascii"), validate=True)
+        except (binascii.Error, UnicodeEncodeError):
+            raw = b""
+        if not text.startswith(_SCHEME) or len(raw) != _KEY_BYTES:
+            raise ConfigInvalid("not a public signing key: `ed25519:` and 44 characters of base64 are expected", {"length": len(text)})
+        return cls(raw)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read the public half from a key file of either kind.
+
+        Raises:
+            SigningKeyUnusable: absent, or no key file.
+        """
+        return cls(_parse(_read(path)[0], path).public.raw)
+
+    @property
+    def text(self) -> str:
+        """The form that configuration files and signatures carry."""
+        return _SCHEME + base64.b64encode(self.raw).decode()
+
+    @property
+    def fingerprint(self) -> str:
+        """Eight groups of four hex digits (SHA-256 of the key) for people to compare over the telephone."""
+        digest = hashlib.sha256(self.raw).hexdigest()
+        return " ".join(digest[i : i + 4] for i in range(0, 32, 4))
+
+    def verify(self, purpose: str, message: bytes, signature: bytes) -> None:
+        """Check a signature that ``SigningKey.sign`` made for the same purpose.
+
+        Raises:
+            SignatureInvalid: another key, another purpose or other bytes.
+        """
+        try:
+            Ed25519PublicKey.from_public_bytes(self.raw).verify(signature, _bound(purpose, message))
+        except InvalidSignature as problem:
+            raise SignatureInvalid("the signature does not fit the content", {"purpose": purpose}) from problem
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """Both halves. The secret one never shows in a text form of this object."""
+
+    name: str
+    public: VerifyKey
+    secret: bytes = field(repr=False)
+
+    @classmethod
+    def new(cls, name: str) -> Self:
+        """Make a key pair from the system's randomness.
+
+        Raises:
+            ConfigInvalid: the name cannot be a file's name.
+        """
+        if _NAME.fullmatch(name) is None:
+            raise ConfigInvalid(f"a key's name has lower-case letters, digits, dot, dash, underscore: {name[:64]!r}")
+        return cls._of(name, Ed25519PrivateKey.generate())
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read a secret key file.
+
+        Raises:
+            SigningKeyUnusable: absent, not a regular file, open to group or others, or its halves do not belong together.
+        """
+        raw, mode = _read(path)
+        if mode & 0o077:
+            raise SigningKeyUnusable(f"the secret key {path} is open to others: mode {mode:04o}, must be 0600")
+        found = _parse(raw, path)
+        if len(found.secret) != _KEY_BYTES:
+            raise SigningKeyUnusable(f"{path} holds no secret key")
+        pair = cls._of(found.name, Ed25519PrivateKey.from_private_bytes(found.secret))
+        if pair.public != found.public:
+            raise SigningKeyUnusable(f"the halves of the key in {path} do not belong together")
+        return pair
+
+    @classmethod
+    def _of(cls, name: str, key: Ed25519PrivateKey) -> Self:
+        return cls(name, VerifyKey(key.public_key().public_bytes_raw()), key.private_bytes_raw())
+
+    def save(self, folder: Path) -> tuple[Path, Path]:
+        """Write the public and the secret file and give their paths; the secret one is never readable by others, not for a moment.
+
+        Raises:
+            ConfigInvalid: a key of that name exists (it is never overwritten), or the folder cannot be written.
+        """
+        public, secret = folder / (self.name + PUBLIC_SUFFIX), folder / (self.name + SECRET_SUFFIX)
+        shown = f'name = "{self.name}"\npublic = "{self.public.text}"\n'
+        _write_new(secret, shown + f'secret = "{base64.b64encode(self.secret).decode()}"\n', 0o600)
+        _write_new(public, f"# fingerprint {self.public.fingerprint}\n" + shown, 0o644)
+        return public, secret
+
+    def sign(self, purpose: str, message: bytes) -> bytes:
+        """Give the 64 bytes of a signature over ``message`` for ``purpose`` (a short word, such as ``bundle``)."""
+        return Ed25519PrivateKey.from_private_bytes(self.secret).sign(_bound(purpose, message))
+
+
+def _bound(purpose: str, message: bytes) -> bytes:
+    """Give what is really signed: the purpose cannot run into the message, for a purpose has no zero byte."""
+    return b"edge-agent/" + purpose.encode() + b"\0" + message
+
+
+@dataclass(frozen=True, slots=True)
+class _Content:
+    name: str
+    public: VerifyKey
+    secret: bytes = field(repr=False)
+
+
+def _read(path: Path) -> tuple[bytes, int]:
+    try:
+        # Non-blocking, so that a pipe in the key's place cannot stop the start.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            state = os.fstat(file.fileno())
+            raw = file.read(_MAX_FILE_BYTES) if stat.S_ISREG(state.st_mode) else b""
+    except (OSError, ValueError) as problem:
+        raise SigningKeyUnusable(f"cannot read the key file {str(path)[:200]}") from problem
+    return raw, stat.S_IMODE(state.st_mode)
+
+
+def _parse(raw: bytes, path: Path) -> _Content:
+    try:
+        table = tomllib.loads(raw.decode())
+        name, public, secret = (table.get(key, "") for key in ("name", "public", "secret"))
+        if not (isinstance(name, str) and isinstance(public, str) and isinstance(secret, str)):
+            raise SigningKeyUnusable(f"{path} is not a signing key file")
+        return _Content(name, VerifyKey.parse(public), base64.b64decode(secret, validate=True))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, ConfigInvalid, binascii.Error) as problem:
+        raise SigningKeyUnusable(f"{path} is not a signing key file") from problem
+
+
+def _write_new(path: Path, text: str, mode: int) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as problem:
+        raise ConfigInvalid(f"cannot make the key file {path}: {problem.strerror}") from problem

@@ -1,0 +1,141 @@
+"""Commissioning from a journal, and certificates on disk: only what people found clean counts, and no altered certificate does."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from edge_agent.agent.certificate import Circumstances, find_commissioning, write_certificate
+from edge_agent.agent.commission import CleanScans, Site, Terms, certify, of_journal
+from edge_agent.analysis.policy import parse_policy
+from edge_agent.domain.assessment import BundleState, BundleUse, FactKind
+from edge_agent.domain.capture import SubjectKind
+from edge_agent.domain.ids import FactId, ScanId
+from edge_agent.errors import CommissionRefused
+from edge_agent.ledger.ledger import Ledger
+from edge_agent.ledger.reader import LedgerReader
+from edge_agent.ledger.records import Entry
+from edge_agent.signing.detached import Trust
+from edge_agent.signing.keys import SigningKey
+from edge_agent.testing.clock import ManualClock
+from edge_agent.testing.factories import DIGEST, NOON, SCANNER, SITE, a_scan_id, a_verdict, an_assessment, assessment_body
+from edge_agent.wire.frames import topic
+from edge_agent.wire.messages import CapturePart, DetectionPart, ObstaclePart, encode
+
+POLICY = parse_policy((Path(__file__).parents[2] / "config/policy.example.toml").read_bytes())
+USE = BundleUse("detector", "0.1.0", DIGEST, BundleState.SIMULATED)
+CARGO = SubjectKind.CARGO
+KEY = SigningKey.new("hq")
+
+
+def site() -> Site:
+    return Site(SITE, CARGO, POLICY, [USE], {"handgun": 0.5})
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    opened = Ledger.open(tmp_path / "ledger.db", SITE, ManualClock())
+    yield opened
+    opened.close()
+
+
+def judged(ledger: Ledger, name: str, score: float, **changes: object) -> ScanId:
+    scan = a_scan_id(name)
+    body = assessment_body(scan)
+    found = [DetectionPart(id=1, label="handgun", score=score, box=(0, 0, 9, 9), view="top", bundle="detector/0.1.0")]
+    body = body.model_copy(
+        update={"findings": found, "provenance": body.provenance.model_copy(update={"policy_digest": POLICY.digest}), **changes}
+    )
+    ledger.append(Entry(FactId(body.fact_id), scan, FactKind.ASSESSMENT, topic(SITE, SCANNER, "assessment"), encode(body)))
+    return scan
+
+
+def collected(tmp_path: Path, show_at: float = 0.3) -> CleanScans:
+    reader = LedgerReader.open(tmp_path / "ledger.db")
+    try:
+        return of_journal(reader, site(), {"handgun": show_at})
+    finally:
+        reader.close()
+
+
+def test_scans_count_when_people_found_them_clean_and_not_by_the_machines_word(ledger: Ledger, tmp_path: Path) -> None:
+    cleared, suspected, unseen = (judged(ledger, name, score) for name, score in (("a", 0.4), ("b", 0.9), ("c", 0.2)))
+    ledger.append(a_verdict(cleared, conclusion="not-suspicious"))
+    ledger.append(a_verdict(suspected, conclusion="suspicious"))
+    assert unseen != cleared
+    clean = collected(tmp_path)
+    assert (clean.scores, clean.skipped, clean.floors) == (({"handgun": 0.4},), 0, {"handgun": 0.3})
+
+
+def test_scans_judged_under_other_circumstances_are_skipped(ledger: Ledger, tmp_path: Path) -> None:
+    other = CapturePart(kind="tip", taken_at=NOON, as_written="", tz_assumed=True)
+    blocked = [ObstaclePart(code="dark", blocking=True)]
+    for name, changes in (("tip", {"capture": other}), ("parcel", {"subject": "parcel"}), ("blocked", {"obstacles": blocked})):
+        ledger.append(a_verdict(judged(ledger, name, 0.4, **changes), conclusion="not-suspicious"))
+    under_another_policy = an_assessment(a_scan_id("old"))
+    ledger.append(under_another_policy)
+    ledger.append(a_verdict(a_scan_id("old"), conclusion="not-suspicious"))
+    clean = collected(tmp_path)
+    assert (clean.scores, clean.skipped) == ((), 4)
+
+
+def test_a_verdict_on_older_pixels_makes_no_scan_clean(ledger: Ledger, tmp_path: Path) -> None:
+    scan = judged(ledger, "a", 0.4)
+    ledger.append(a_verdict(scan, conclusion="not-suspicious"))
+    ledger.append(an_assessment(scan, revision=2))
+    assert collected(tmp_path).scores == ()
+
+
+def certified(count: int = 200) -> CleanScans:
+    return CleanScans(tuple({"handgun": number / count * 0.6} for number in range(count)), 3, {})
+
+
+def made():
+    return certify(site(), certified(), Terms(0.05, 90, "scans"), NOON)
+
+
+def found(folder: Path, *, policy: str = POLICY.digest, trust: Trust = Trust.of([])):  # noqa: B008 - a value
+    return find_commissioning(folder, Circumstances(SITE, {CARGO: [USE]}, policy, trust))
+
+
+def test_a_certificate_says_what_was_measured() -> None:
+    certificate = made()
+    (check,) = certificate.checks
+    assert check.threshold == certificate.thresholds["handgun"] == pytest.approx(0.6 * 191 / 200, abs=2e-3)
+    assert certificate.whole_scan.alarms <= 9
+    assert certificate.held_out is not None
+    assert (certificate.skipped, (certificate.not_after - certificate.made_at).days) == (3, 90)
+
+
+def test_too_few_scans_make_no_certificate() -> None:
+    with pytest.raises(CommissionRefused, match="39 certainly suffice"):
+        certify(site(), certified(10), Terms(0.05, 90, "scans"), NOON)
+
+
+def test_a_written_certificate_counts_where_it_was_made_for(tmp_path: Path) -> None:
+    write_certificate(tmp_path, made(), None)
+    assert found(tmp_path).certificates == (made(),)
+    (problem,) = found(tmp_path, policy="0" * 64).problems
+    assert (problem.code, problem.params) == ("certificate-mismatch", {"subject": "cargo"})
+    assert found(tmp_path / "elsewhere").problems == ()
+
+
+def test_a_signed_certificate_must_fit_and_be_trusted(tmp_path: Path) -> None:
+    path = write_certificate(tmp_path, made(), KEY)
+    trust = Trust.of([KEY.public])
+    assert found(tmp_path, trust=trust).problems == ()
+    assert [reason.code for reason in found(tmp_path).problems] == ["certificate-unusable"]
+    path.write_bytes(path.read_bytes() + b" ")
+    assert [reason.code for reason in found(tmp_path, trust=trust).problems] == ["certificate-unusable"]
+
+
+def test_commissioning_again_without_a_key_takes_the_old_signature_away(tmp_path: Path) -> None:
+    write_certificate(tmp_path, made(), KEY)
+    write_certificate(tmp_path, made(), None)
+    assert found(tmp_path).problems == ()
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"\xff"])
+def test_a_damaged_certificate_is_named_and_does_not_count(tmp_path: Path, content: bytes) -> None:
+    write_certificate(tmp_path, made(), None).write_bytes(content)
+    assert [reason.code for reason in found(tmp_path).problems] == ["certificate-unusable"]
