@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help venv demo test lint types layers unit models bench locks wheel clean
+.PHONY: help venv demo test lint types layers unit fuzz models bench locks wheel clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -34,6 +34,9 @@ layers: $(VENV)/ready  ## imports point downwards, one home a library
 unit: $(VENV)/ready  ## every test, with branch coverage of the pure layers
 	OPENBLAS_NUM_THREADS=1 $(BIN)/pytest --cov --cov-report=term:skip-covered
 
+fuzz: $(VENV)/ready  ## five minutes of coverage-guided fuzzing of every parser; what it finds lies in fuzz-found
+	OPENCV_LOG_LEVEL=SILENT $(BIN)/python -m tests.hostile.fuzz --seconds 300
+
 models: $(VENV)/ready  ## train and export every default bundle from the simulator (hours)
 	$(BIN)/pip install -q --disable-pip-version-check -r requirements/train.txt
 	$(BIN)/python -m training.make_models
@@ -50,4 +53,4 @@ wheel: $(VENV)/ready  ## the package to install
 	$(BIN)/python -m build --wheel --no-isolation
 
 clean:  ## remove what was made here
-	rm -rf $(VENV) dist build demo-out .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	rm -rf $(VENV) dist build demo-out fuzz-found .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

@@ -19,6 +19,7 @@ from edge_agent.domain.member import MemberDigest
 from edge_agent.domain.scan import Scan, ScannerRef, View
 from edge_agent.inference.load import LoadedModels, load_models
 from edge_agent.inference.session import DevicePolicy
+from edge_agent.signing.detached import WORKSHOP
 from edge_agent.telemetry.clock import SystemClock
 from edge_agent.wire import messages
 from edge_agent.wire.convert import ScanContext, assessment_body
@@ -59,7 +60,7 @@ class Judge:
 @contextmanager
 def judging(bundles: Path, threads: int, show_at: float) -> Iterator[Judge]:
     """Give a judge with the one bundle under ``bundles``."""
-    loaded = load_models(bundles, DevicePolicy.CPU)
+    loaded = load_models(bundles, DevicePolicy.CPU, WORKSHOP)
     device, cpu = Lane("device", threads), Lane("cpu")
     try:
         yield Judge(Engine(loaded, policy(show_at), device, cpu, SystemClock(), "0" * 64), threads)
@@ -80,7 +81,7 @@ class Stopwatch:
     @classmethod
     def on(cls, loaded: LoadedModels) -> "Stopwatch":
         """Put a stopwatch into the detector of ``loaded``. A measuring instrument looks inside."""
-        session = loaded.models.detector._session  # type: ignore[union-attr]  # noqa: SLF001
+        session = loaded.models.detectors[0]._session  # type: ignore[attr-defined]  # noqa: SLF001
         session._session = cls(session._session)  # noqa: SLF001
         watch: Stopwatch = session._session  # noqa: SLF001
         return watch

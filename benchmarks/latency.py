@@ -13,6 +13,7 @@ from benchmarks.bench_policy import PROFILES, policy_text
 from benchmarks.site import Process, Scanner, Settings, Site, running
 from edge_agent.formats.encode import tiff_bytes
 from edge_agent.formats.profiles import load_profile
+from edge_agent.testing.bundles import TEST_KEY
 
 _PROFILE = "plain-image"
 _POLL_S = 0.02
@@ -82,7 +83,7 @@ def site_running(bundles: Path, threads: int, show_at: float) -> Iterator[Daemon
         policy = folder / "policy.toml"
         policy.write_text(policy_text(show_at))
         (folder / "site").mkdir()
-        site = Site.prepared(folder / "site", Settings([_SCANNER], bundles, policy))
+        site = Site.prepared(folder / "site", Settings([_SCANNER], bundles, policy, trusted=(TEST_KEY.public.text,)))
         text = site.agent_toml.read_text().replace("[device]\n", f"[device]\ntile_threads = {threads}\n")
         site.agent_toml.write_text(text)
         daemon = site.daemon()

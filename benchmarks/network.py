@@ -16,9 +16,12 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from edge_agent.analysis.ports import Fan, one_by_one
+from edge_agent.inference.bundle import SIGNATURE, sign_bundle
 from edge_agent.inference.load import load_models
 from edge_agent.inference.selftest import golden_cases, observe
 from edge_agent.inference.session import DevicePolicy
+from edge_agent.signing.detached import WORKSHOP
+from edge_agent.testing.bundles import TEST_KEY
 
 SIDE_PX = 640
 STRIDES = (8, 16, 32)
@@ -134,7 +137,7 @@ def write_bundle(root: Path, name: str, model: bytes, fan: Fan = one_by_one) -> 
     expectation = folder / "golden" / "blocks.expected.json"
     expectation.write_text("{}")
     _write_card(folder, name)
-    loaded = load_models(root, DevicePolicy.CPU)
+    loaded = load_models(root, DevicePolicy.CPU, WORKSHOP)
     bundle = next(bundle for bundle in loaded.bundles if bundle.folder == folder)
     (golden, view) = golden_cases(bundle)["blocks"]
     expectation.write_text(observe(loaded, bundle, golden, view, fan).model_dump_json())
@@ -209,9 +212,10 @@ def _model(graph: _Graph, name: str) -> bytes:
 
 
 def _write_card(folder: Path, name: str) -> None:
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != "card.toml")
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name not in ("card.toml", SIGNATURE))
     hashes = {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
     (folder / "card.toml").write_text(_card(name, hashes))
+    sign_bundle(folder, TEST_KEY)
 
 
 def _card(name: str, hashes: Mapping[str, str]) -> str:

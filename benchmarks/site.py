@@ -32,7 +32,10 @@ class Scanner:
 
 @dataclass(frozen=True)
 class Settings:
-    """What differs between uses of a site. ``bundles``: folder of model bundles; ``declarations``: CSV or none."""
+    """What differs between uses of a site.
+
+    ``bundles``: folder of model bundles; ``trusted``: keys believed besides the release key; ``declarations``: CSV or none.
+    """
 
     scanners: Sequence[Scanner]
     bundles: Path = ROOT / "exported_models"
@@ -42,6 +45,7 @@ class Settings:
     keep_packages: bool = True
     profiles: Path = ROOT / "config/scanners"
     extra: str = ""
+    trusted: tuple[str, ...] = ()
 
 
 @dataclass
@@ -109,7 +113,8 @@ class Site:
         )
         return (
             f'state_dir = "state"\npolicy = "{settings.policy}"\nprofiles = "{settings.profiles}"\n'
-            f'bundles = "{settings.bundles}"\nkeep_packages = {str(settings.keep_packages).lower()}\n{settings.extra}\n'
+            f'keep_packages = {str(settings.keep_packages).lower()}\n{settings.extra}\n'
+            f'[bundles]\ndir = "{settings.bundles}"\ntrusted = {json.dumps(settings.trusted)}\n'
             f'[site]\nid = "demo"\ntimezone = "Asia/Kolkata"\n{scanners}\n[device]\npolicy = "{settings.device}"\n'
             f'[wire]\nlive_port = {live_port}\nsync_port = {self.sync_port}\nkey = "keys/site.key_secret"\n{consumers}\n{declarations}'
         )

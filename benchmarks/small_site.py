@@ -11,7 +11,7 @@ from benchmarks.site import ROOT, Process, Scanner, Settings, Site
 from edge_agent.domain.ids import Seq
 from edge_agent.formats.encode import png_bytes
 from edge_agent.ledger.reader import LedgerReader
-from edge_agent.testing.bundles import write_detection_bundle
+from edge_agent.testing.bundles import TEST_KEY, write_detection_bundle
 from edge_agent.wire import messages
 from edge_agent.wire.chain import JournalRow
 
@@ -31,7 +31,8 @@ class SmallSite:
         for name in ("plain-image", "sim-cargo", "smiths-dataform"):
             _quick_profile(POLICY.parent / f"scanners/{name}.toml", profiles)
         scanners = (Scanner("s1", "plain-image", "cargo", "[5.0, 5.0]"), Scanner("pair", "sim-cargo"), Scanner("form", "smiths-dataform"))
-        settings = Settings(scanners, folder / "bundles", policy, device, profiles=profiles)
+        trusted = (TEST_KEY.public.text,)
+        settings = Settings(scanners, folder / "bundles", policy, device, profiles=profiles, trusted=trusted)
         self.site = Site.prepared(folder, settings)
         self.starts = 0
         self.watched = self.site.watched("s1")

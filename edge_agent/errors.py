@@ -61,6 +61,13 @@ class KeysMissing(ConfigError):
     hint = "Make keys with `edge-agent keys new NAME`; secret keys must have mode 0600."
 
 
+class SigningKeyUnusable(ConfigError):
+    """A signing key file is absent, damaged, or its secret half is readable by others."""
+
+    code = "signing-key-unusable"
+    hint = "Make keys with `edge-agent bundle new-key NAME`; the secret file must have mode 0600."
+
+
 class DeviceRequired(ConfigError):
     """The policy says require-gpu and the session does not run on CUDA."""
 
@@ -97,10 +104,17 @@ class BundleCorrupt(BundleRejected):
 
 
 class BundleUnsigned(BundleRejected):
-    """The bundle has no signature of a trusted key."""
+    """The bundle has no signature at all."""
 
     code = "bundle-unsigned"
-    hint = "Ask headquarters for a signed bundle."
+    hint = "Ask headquarters for a signed bundle; one of your own make is signed with `edge-agent bundle sign`."
+
+
+class BundleUntrusted(BundleRejected):
+    """The bundle is signed, and whole, but with a key that is not trusted here."""
+
+    code = "bundle-untrusted"
+    hint = "Compare the key's fingerprint with its owner by telephone; if it is right, add the key to [bundles] trusted."
 
 
 class BundleIncompatible(BundleRejected):
@@ -122,6 +136,48 @@ class SelfTestFailed(BundleRejected):
 
     code = "self-test-failed"
     hint = "The device or the model misbehaves; nothing is called no-alert until the self-test passes."
+
+
+class NothingToRollBack(BundleRejected):
+    """No earlier set of bundles is kept."""
+
+    code = "nothing-to-roll-back"
+    hint = "See `edge-agent bundle list`; activate the bundle that you want by its folder."
+
+
+class SignatureInvalid(EdgeAgentError):
+    """A signature does not fit the content it stands beside, or is none."""
+
+    code = "signature-invalid"
+    hint = "Copy content and signature again from where they came; one of them was altered."
+
+
+class SignerUnknown(EdgeAgentError):
+    """A signature fits, but its key is not trusted here."""
+
+    code = "signer-unknown"
+    hint = "Compare the key's fingerprint with its owner by telephone before you trust it."
+
+
+class CommissionRefused(EdgeAgentError):
+    """The clean scans do not allow thresholds that keep the alarm budget."""
+
+    code = "commission-refused"
+    hint = "Bring the number of clean scans that the detail names, or allow a larger budget."
+
+
+class DatasetUnusable(EdgeAgentError):
+    """A labelled set is not in the COCO layout, or what it names is not there."""
+
+    code = "dataset-unusable"
+    hint = "Correct what the detail names; docs/how-to/evaluate-a-bundle.md describes the layout."
+
+
+class CertificateUnusable(EdgeAgentError):
+    """A commissioning certificate cannot be read, or its signature does not fit."""
+
+    code = "certificate-unusable"
+    hint = "Commission again with `edge-agent commission`; until then the bundles are advisory."
 
 
 class ScanRejected(EdgeAgentError):
@@ -199,6 +255,13 @@ class EnergyMissing(ScanUnassessable):
 
     code = "energy-missing"
     hint = "Look whether the scanner exports both energies."
+
+
+class NotWeighable(ScanUnassessable):
+    """The mass of the load cannot be told from this view."""
+
+    code = "not-weighable"
+    hint = "Weighing needs 16-bit transmission and the true size of a pixel; everything else is judged as usual."
 
 
 class InferenceFailed(ScanUnassessable):
@@ -290,6 +353,20 @@ class NotQuarantined(EdgeAgentError):
 
     code = "not-quarantined"
     hint = "List what is set aside with `edge-agent quarantine list`."
+
+
+class PackageMissing(EdgeAgentError):
+    """The scan has no package here: it was never kept, is not written yet, or went with retention."""
+
+    code = "package-missing"
+    hint = "Check the scan id with `edge-agent scan show --state-dir DIR`; packages are written after the assessment, if keep_packages is on."
+
+
+class ExportRefused(EdgeAgentError):
+    """An export in clear lacks its reason or role, or its target cannot take it."""
+
+    code = "export-refused"
+    hint = "Give --reason (a single word, as court-order) and --role with --full, or leave --full out for an anonymised export."
 
 
 class BlobMissing(EdgeAgentError):

@@ -19,10 +19,12 @@ import apsw
 
 from edge_agent.collector import schema
 from edge_agent.collector.explode import AssessmentValues, Exploded, FactValues, OutcomeValues, Unread, explode
+from edge_agent.collector.shadows import shadow_tallies
 from edge_agent.domain.clock import Clock
 from edge_agent.domain.ids import Seq, SiteId
 from edge_agent.errors import ArchiveBusy, ArchiveDamaged, ConfigInvalid, DiskLow
 from edge_agent.kpi.rates import DetectionTally, ObstacleTally, Outcome, OutcomeTally, Period
+from edge_agent.kpi.shadow import ShadowTally
 from edge_agent.ledger.connection import check_library, sync_folder
 from edge_agent.wire.chain import JournalRow
 
@@ -175,6 +177,10 @@ class Archive:
             ObstacleTally(site, scanner, kind, code, Outcome(outcome), bool(blocking), *rest)
             for site, scanner, kind, code, outcome, blocking, *rest in rows
         ]
+
+    def shadowed(self, period: Period = _ALWAYS) -> list[ShadowTally]:
+        """Give each scan that a bundle in shadow looked at; may reach a day beyond ``period``."""
+        return list(shadow_tallies(self._counted(schema.SHADOWED, period)))
 
     def facts(self) -> list[tuple[str, str, int]]:
         """Count facts: (site, kind, number)."""

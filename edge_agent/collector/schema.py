@@ -118,5 +118,12 @@ FROM (
 )
 GROUP BY site, scanner, capture_kind, code, outcome, is_blocking, quarter
 """
+# Everything said of scans that a bundle in shadow looked at in the period; a scan's facts in the order in which they were journalled.
+SHADOWED = """
+SELECT f.site, f.scan_id, j.body
+FROM fact AS f JOIN journal AS j ON j.site = f.site AND j.epoch = f.epoch AND j.seq = f.seq
+WHERE (f.site, f.scan_id) IN (SELECT site, scan_id FROM fact WHERE kind = 'shadow' AND produced_us >= ? AND produced_us < ?)
+ORDER BY f.site, f.scan_id, f.rowid
+"""
 COUNT_FACTS = "SELECT site, kind, count(*) FROM fact GROUP BY site, kind ORDER BY site, kind"
 COUNT_UNREAD = "SELECT site, why, count(*) FROM unread GROUP BY site, why ORDER BY site, why"

@@ -104,7 +104,7 @@ def _assessed(fact: SeenFact, body: AssessmentBody) -> ScanRow:
         taken_at=body.capture.taken_at,
         conclusion=body.conclusion,
         is_advisory=any(bundle.state != _COMMISSIONED for bundle in body.provenance.bundles),
-        findings=(*(_finding(finding) for finding in body.findings), *_more(body.findings_left_out)),
+        findings=(*(_finding(finding) for finding in body.findings), *_more(body.findings_left_out), *_third_party(body)),
         reasons=(*(sentence(part) for part in (*body.reasons, *body.obstacles)), *_more(body.reasons_left_out)),
         provider=clean(body.provenance.provider.removesuffix("ExecutionProvider")),
         latency_s=None if fact.replayed else max((fact.seen_at - body.produced_at).total_seconds(), 0.0) + work_s,
@@ -112,6 +112,12 @@ def _assessed(fact: SeenFact, body: AssessmentBody) -> ScanRow:
         replayed=fact.replayed,
         seq=fact.seq,
     )
+
+
+def _third_party(body: AssessmentBody) -> tuple[str, ...]:
+    """Give the vendor's own results that say something, marked as the vendor's."""
+    said = (one for one in body.third_party if one.conclusion != "unknown")
+    return tuple(clean(f"vendor's {one.algorithm or 'algorithm'}: {one.conclusion} (not ours)") for one in said)
 
 
 def _set_aside(fact: SeenFact, body: SetAsideBody) -> ScanRow:

@@ -31,6 +31,7 @@ _REASONS = {
     "mixed-load": "nothing usable is declared, and part of the load is unlike the rest ({families}): score {score}, alert from {threshold}",
     "declared-empty-but-loaded": "declared empty, but loaded: score {score}, alert from {threshold}",
     "declared-goods-but-empty": "goods are declared, but it looks empty: score {score}, alert from {threshold}",
+    "weight-mismatch": "declared {declared_kg} kg, looks like {mass_kg} kg ({low_kg} to {high_kg}): score {score}, alert from {threshold}",
     "pixels-seen-before": "the same picture was delivered before for another subject (scan {twin})",
 }
 
@@ -45,12 +46,28 @@ _OBSTACLES = {
     "pitch-unknown": "the scale of the picture is unknown",
     "goods-unknown": "the model does not know the declared goods: {headings}",
     "undeclared": "no goods were declared",
+    "not-weighable": "the mass of the load cannot be told from this picture ({why})",
+    "link-weak": "the declaration may be another scan's (by {basis}, score {link}): the load was not compared with it",
     "sidecar-unreadable": "the scanner's side-car cannot be read",
     "resource-missing": "a file that the side-car names is missing",
     "inference-failed": "the model failed on this scan",
     "out-of-time": "the time for this scan was over before the models finished",
     "model-missing": "no model for this check is installed",
     "member-undecodable": "one of the files cannot be decoded ({role})",
+    "profile-unverified": "nobody has compared yet what profile {profile} reads with the vendor's own picture",
+    "from-package": "read from a package of scan {scan_id}, revision {revision}",
+    "too-small": "the picture has only {width} x {height} pixels",
+    "constant": "the picture shows one grey level and nothing else",
+    "all-air": "nothing is to be seen in the picture but air",
+    "saturated": "{share} of the picture is fully black or fully white",
+    "dead-lines": "{rows} rows and {columns} columns of the picture are dead or noisy",
+    "polarity-doubtful": "the picture looks inverted: air seems to be dark",
+    "blurred": "the picture is blurred",
+}
+
+_AUDIT = {
+    "duplicate-of": "the same scan was delivered again (scan {scan_id})",
+    "vendor-analyst": "the analyst at the vendor's console concluded: {conclusion}",
 }
 
 _SET_ASIDE = {
@@ -69,8 +86,14 @@ _HEALTH = {
     "running-on-cpu": "running on the CPU although a GPU is wanted",
     "folder-lost": "the folder of scanner {scanner} cannot be read",
     "disk-low": "only {free} of the disk is free",
+    "sandbox-partial": "the kernel does not fence the decoders in fully ({level}: {why})",
     "declarations-unreadable": "the file of declared goods cannot be read ({why}); the last good one counts",
     "consumer-expired": "the key of {consumer} has expired",
+    "bundles-fell-back": "the active models do not work ({why}); the ones of before are in force",
+    "shadow-unavailable": "the model on trial in shadow does not work ({why})",
+    "certificate-expired": "the commissioning certificate for {subject} has expired",
+    "certificate-mismatch": "the commissioning certificate for {subject} was made for other models or another policy",
+    "certificate-unusable": "the commissioning certificate for {subject} cannot be read or its signature does not fit",
 }
 
 VERDICT_REASONS = {
@@ -86,7 +109,7 @@ VERDICT_REASONS = {
 }
 """What an officer may give as a reason, in the order of the keys 1 to 9."""
 
-_SENTENCES = {**_OBSTACLES, **_SET_ASIDE, **_HEALTH, **VERDICT_REASONS, **_REASONS}
+_SENTENCES = {**_OBSTACLES, **_AUDIT, **_SET_ASIDE, **_HEALTH, **VERDICT_REASONS, **_REASONS}
 
 
 def codes() -> frozenset[str]:

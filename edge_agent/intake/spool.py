@@ -174,7 +174,7 @@ def _copy_member(member: DropMember, target: Path, profile: Profile) -> MemberDi
     finally:
         os.close(source)
     rule = profile.rule(member.role)
-    return MemberDigest(target.name, member.role, member.size, sha256, is_pixels=rule is not None and rule.plane is not None)
+    return MemberDigest(target.name, member.role, member.size, sha256, is_pixels=rule is not None and rule.has_pixels)
 
 
 def _copy_bytes(source: int, target: Path, member: DropMember) -> str:

@@ -54,6 +54,15 @@ class BlobStore:
             raise BlobDamaged("a blob was altered on the disk", {"sha256": sha256})
         return content
 
+    def erase(self, sha256: str) -> bool:
+        """Take a blob off the disk for good, as an erasure of personal data asks; say whether there was one."""
+        path = self._path(sha256)
+        if not path.is_file():
+            return False
+        path.unlink()
+        sync_folder(path.parent)
+        return True
+
     def has(self, sha256: str) -> bool:
         return self._path(sha256).is_file()
 

@@ -17,7 +17,7 @@ from edge_agent.domain.ids import DropKey, FactId, ScanId, ScannerId
 from edge_agent.domain.member import MemberDigest
 from edge_agent.errors import NotQuarantined
 from edge_agent.ledger.moments import from_us, to_us
-from edge_agent.ledger.records import Counts, Job, JobId, JobKind, Quarantined
+from edge_agent.ledger.records import Counts, Job, JobId, JobKind, Packed, Quarantined
 
 LONGEST_BACK_OFF = timedelta(hours=1)
 """A later ``not_before`` can only come from a wall clock that was wrong, so it is not obeyed."""
@@ -29,6 +29,8 @@ _JOB = (
     "SELECT job_id, scan_id, revision, metadata_revision, kind, scanner, drop_key, priority, accepted_us, is_suspect, attempts,"
     " charges, spool, members, particulars, retries FROM job "
 )
+_SCAN, _ACCEPTED = 1, 8
+"""Places of the scan and of the moment of its acceptance among the columns of a job."""
 _DUE = "(not_before_us IS NULL OR not_before_us <= ? OR not_before_us > ?)"
 _NOTHING_EARLIER_OF_THE_SCAN = (
     "NOT EXISTS (SELECT 1 FROM job AS earlier WHERE earlier.scan_id = job.scan_id AND earlier.job_id < job.job_id"
@@ -136,6 +138,27 @@ class Jobs:
     def unpacked(self, limit: int) -> list[Job]:
         """Give assessed revisions that have no package yet, earliest first, at most ``limit``."""
         return self._all("WHERE state = 'assessed' AND kind = 'assess' AND package_path IS NULL ORDER BY job_id LIMIT ?", (limit,))
+
+    def newest_since(self, since: datetime) -> list[Job]:
+        """Give the newest job of each scan accepted at or after ``since``, earliest first; none of those set aside.
+
+        Reads from the newest row back and stops at the first that is too old, so that years of scans cost nothing.
+        """
+        found: dict[str, tuple[Any, ...]] = {}
+        for state, *columns in self._db.execute(_JOB.replace("SELECT ", "SELECT state, ", 1) + "ORDER BY job_id DESC"):
+            if columns[_ACCEPTED] < to_us(since):
+                break
+            found.setdefault(columns[_SCAN], (state, *columns))
+        return [_job(tuple(columns)) for state, *columns in reversed(found.values()) if state != "set-aside"]
+
+    def packed(self, scan_id: ScanId | None) -> list[Packed]:
+        """Give the packages of a scan, or of all scans, in the order of acceptance."""
+        found = self._db.execute(
+            "SELECT scan_id, revision, package_path, package_sha256 FROM job"
+            " WHERE package_path IS NOT NULL AND (?1 IS NULL OR scan_id = ?1) ORDER BY job_id",
+            (scan_id,),
+        )
+        return [Packed(ScanId(scan), revision, path, sha256) for scan, revision, path, sha256 in found]
 
     def mark_packed(self, job: JobId, path: str, sha256: str) -> None:
         self._expect(job, "assessed")

@@ -103,6 +103,10 @@ class Journal:
                 latest = LatestAssessment(FactId(body.fact_id), Seq(seq), body.revision, body.conclusion, raw)
         return latest
 
+    def facts_of(self, scan_id: ScanId) -> list[bytes]:
+        """Give the bodies of all facts about a scan, in their order."""
+        return [body for (body,) in self._db.execute("SELECT body FROM journal WHERE scan_id = ? ORDER BY seq", (scan_id,))]
+
     def acknowledge(self, consumer: str, seq: Seq, digest: bytes, at: datetime) -> None:
         """Note what a consumer says it holds; the last word counts, lower or not, for its disk may have been restored.
 

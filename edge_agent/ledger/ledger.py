@@ -127,8 +127,8 @@ class Ledger:
         with writing(self._db):
             for acceptance in batch:
                 self._arrivals.accept(acceptance, at)
-                if acceptance.entry is not None:
-                    self._journal.append(acceptance.entry, at)
+                for entry in acceptance.entries:
+                    self._journal.append(entry, at)
 
     # Identities
 
@@ -199,6 +199,11 @@ class Ledger:
             appended = self._journal.append(entry, at)
             self._jobs.set_aside(job, entry.fact_id, reason, at)
             return appended
+
+    def newest_since(self, since: datetime) -> list[Job]:
+        """Give the newest job of each scan that was accepted at or after ``since``, earliest first; none of those set aside."""
+        with reading(self._db):
+            return self._jobs.newest_since(since)
 
     def unpacked(self, limit: int = 100) -> list[Job]:
         """Give assessed revisions without a package, earliest first, at most ``limit``."""

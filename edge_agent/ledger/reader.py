@@ -1,17 +1,19 @@
 """Read-only access to a site's ledger from another process: verification, lists for people, checks. Never changes the file."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
 import apsw
 
-from edge_agent.domain.ids import ScanId, Seq, SiteId
+from edge_agent.domain.ids import ScanId, Seq, SiteId, Token
 from edge_agent.errors import LedgerFailed
 from edge_agent.ledger import schema
 from edge_agent.ledger.connection import check_library, open_reader, reading
+from edge_agent.ledger.identity import Identities
 from edge_agent.ledger.jobs import Jobs
 from edge_agent.ledger.journal import Journal
-from edge_agent.ledger.records import Acknowledged, Counts, LatestAssessment, Quarantined
+from edge_agent.ledger.records import Acknowledged, Counts, IdentityRow, LatestAssessment, Packed, Quarantined
 from edge_agent.ledger.verification import verify
 from edge_agent.wire.chain import JournalHead, JournalRow
 
@@ -25,6 +27,7 @@ class LedgerReader:
         self._site, self._epoch = schema.identity_of(connection)
         self._journal = Journal(connection, self._site, self._epoch)
         self._jobs = Jobs(connection)
+        self._identities = Identities(connection)
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -84,6 +87,21 @@ class LedgerReader:
     def latest_assessment(self, scan_id: ScanId) -> LatestAssessment | None:
         with reading(self._db):
             return self._journal.latest_assessment(scan_id)
+
+    def facts_of(self, scan_id: ScanId) -> list[bytes]:
+        """Give the bodies of all facts about a scan, in their order."""
+        with reading(self._db):
+            return self._journal.facts_of(scan_id)
+
+    def packed(self, scan_id: ScanId | None = None) -> list[Packed]:
+        """Give the packages of a scan, or of all scans, in the order of acceptance."""
+        with reading(self._db):
+            return self._jobs.packed(scan_id)
+
+    def identities(self, tokens: Sequence[Token]) -> tuple[IdentityRow, ...]:
+        """Give the rows of the tokens in the order asked; tokens that this site never made are left out."""
+        with reading(self._db):
+            return self._identities.rows(tokens)
 
     def verify(self) -> Seq | None:
         """Recompute the whole chain; give the first row that does not fit, or None. Takes some 20 us a row."""

@@ -50,7 +50,7 @@ class Acceptance:
     """One decided arrival.
 
     ``members``, ``particulars``, ``spool`` (relative to the state directory) and ``priority`` (higher is served first) count for new
-    work only. ``entry``: an audit fact to journal in the same transaction, such as duplicate-of.
+    work only. ``entries``: facts to journal in the same transaction: duplicate-of, what the side-car says of an examination.
     """
 
     decision: Decision
@@ -60,7 +60,7 @@ class Acceptance:
     particulars: Particulars
     spool: str
     priority: int = 0
-    entry: Entry | None = None
+    entries: tuple[Entry, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +113,16 @@ class Quarantined:
     reason: str
     set_aside_at: datetime
     spool: str
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """Where the package of a revision lies, relative to the state directory, and its SHA-256."""
+
+    scan_id: ScanId
+    revision: int
+    path: str
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True)

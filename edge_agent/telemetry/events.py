@@ -54,6 +54,11 @@ def scan_assessed(line: AssessedLine) -> None:
     structlog.get_logger().bind(**fields).info("scan_assessed")
 
 
+def declarations_amended(scans: int) -> None:
+    """The customs system's declarations changed for scans accepted lately; they are concluded again."""
+    structlog.get_logger().info("declarations_amended", scans=scans)
+
+
 def scan_set_aside(scanner: str, scan_id: str, revision: int, code: str, seq: int) -> None:
     """A scan cannot be assessed as it is; its spool copy lies in quarantine."""
     structlog.get_logger().warning("scan_set_aside", scanner=scanner, scan_id=scan_id, revision=revision, code=code, seq=seq)
@@ -67,6 +72,16 @@ def scan_released(scanner: str, scan_id: str, code: str) -> None:
 def package_postponed(scanner: str, scan_id: str, code: str) -> None:
     """The package of an assessed scan could not be written; its spool copy stays until the next start tries again."""
     structlog.get_logger().warning("package_postponed", scanner=scanner, scan_id=scan_id, code=code)
+
+
+def shadow_passed_over(scanner: str, scan_id: str) -> None:
+    """The bundle in shadow was busy with another scan; this one is missing in the comparison, and nowhere else."""
+    structlog.get_logger().info("shadow_passed_over", scanner=scanner, scan_id=scan_id)
+
+
+def results_postponed(code: str) -> None:
+    """Assessments cannot be written back now; nothing is lost, they follow from the journal when the folder can be written again."""
+    structlog.get_logger().warning("results_postponed", code=code)
 
 
 def folder_lost(scanner: str, code: str) -> None:

@@ -6,21 +6,21 @@ from datetime import datetime
 
 from edge_agent.domain.arrival import Particulars
 from edge_agent.domain.assessment import BlobRef, MachineAssessment, Obstacle, Provenance, Reason
-from edge_agent.domain.declaration import Declaration
 from edge_agent.domain.finding import Detection, Finding, Heterogeneity, ProductGuess, WeightEstimate
-from edge_agent.domain.geometry import Box
+from edge_agent.domain.geometry import Box, Frame, Size
 from edge_agent.domain.ids import FactId, ScanId, ScannerId, SiteId
 from edge_agent.domain.member import MemberDigest
+from edge_agent.wire import handed_over
 from edge_agent.wire.messages import (
+    MAX_BODY_BYTES,
     AssessmentBody,
     BlobPart,
     BundlePart,
     CapturePart,
     CodeParams,
-    DeclaredPart,
     DetectionPart,
     FindingPart,
-    GoodsPart,
+    FramePart,
     HeterogeneityPart,
     IdentityPart,
     MemberPart,
@@ -28,11 +28,14 @@ from edge_agent.wire.messages import (
     ProductPart,
     ProvenancePart,
     SetAsideBody,
+    ShadowBody,
     WeightPart,
+    encode,
 )
 
 MOST_FINDINGS = 300
 MOST_REASONS = 40
+MOST_IDENTITIES = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,7 @@ class ScanContext:
     particulars: Particulars
     members: tuple[MemberDigest, ...]
     identities: tuple[IdentityPart, ...]
+    frames: tuple[Frame, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,7 @@ def assessment_body(context: ScanContext, assessment: MachineAssessment) -> Asse
     """Give the body of a machine assessment; findings must be sorted strongest first within their kind."""
     fact, particulars = assessment.fact, context.particulars
     kept = _strongest(assessment.findings)
-    return AssessmentBody(
+    body = AssessmentBody(
         schema="assessment/1.0",
         fact_id=fact.fact_id,
         site=context.site,
@@ -75,18 +79,32 @@ def assessment_body(context: ScanContext, assessment: MachineAssessment) -> Asse
         capture=_capture(particulars),
         selection=particulars.capture.selection.value,
         subject=particulars.subject.kind.value,
-        identities=list(context.identities),
-        declared=_declared(particulars.declaration),
+        identities=list(context.identities[:MOST_IDENTITIES]),
+        declared=handed_over.declared_part(particulars.declaration),
         conclusion=assessment.conclusion.value,
-        reasons=[CodeParams(code=reason.code, params=dict(reason.params)) for reason in assessment.reasons[:MOST_REASONS]],
-        obstacles=[ObstaclePart(code=o.code, params=dict(o.params), view=o.view, blocking=o.blocking) for o in assessment.obstacles],
+        reasons=_reasons(assessment),
+        obstacles=_obstacles(assessment),
         findings=[_finding(number, finding) for number, finding in enumerate(kept, start=1)],
         provenance=_provenance(assessment.provenance, context.members),
-        timings_ms={stage: round(value, 3) for stage, value in assessment.timings_ms.items()},
+        timings_ms=_timings(assessment),
         blobs=[BlobPart(sha256=blob.sha256, bytes=blob.bytes, media_type=blob.media_type, role=blob.role) for blob in assessment.blobs],
         findings_left_out=len(assessment.findings) - len(kept),
         reasons_left_out=max(0, len(assessment.reasons) - MOST_REASONS),
+        readings=handed_over.reading_parts(particulars.subject.readings),
+        consignment=handed_over.consignment_part(particulars.consignment),
+        third_party=handed_over.third_party_parts(particulars.third_party),
+        frames=[FramePart(view=f.view, width=f.size.width, height=f.size.height, to_native=f.matrix) for f in context.frames],
     )
+    return _fitting(body)
+
+
+def _fitting(body: AssessmentBody) -> AssessmentBody:
+    """Leave out the weakest findings until the body is as small as the journal takes; everything else in it is bounded."""
+    while len(body.findings) > 1 and len(encode(body)) > MAX_BODY_BYTES:
+        kept = len(body.findings) // 2
+        left_out = body.findings_left_out + len(body.findings) - kept
+        body = body.model_copy(update={"findings": body.findings[:kept], "findings_left_out": left_out})
+    return body
 
 
 def set_aside_body(context: ScanContext, event: SetAside) -> SetAsideBody:
@@ -107,6 +125,35 @@ def set_aside_body(context: ScanContext, event: SetAside) -> SetAsideBody:
     )
 
 
+def shadow_body(active: AssessmentBody, assessment: MachineAssessment) -> ShadowBody:
+    """Give the body of what the bundle in shadow makes of the scan of ``active``."""
+    fact, provenance = assessment.fact, assessment.provenance
+    kept = _strongest(assessment.findings)
+    return ShadowBody(
+        schema="shadow/1.0",
+        fact_id=fact.fact_id,
+        site=active.site,
+        scanner=active.scanner,
+        scan_id=fact.scan_id,
+        revision=fact.revision,
+        cause=fact.cause,
+        produced_at=fact.at,
+        beside=active.fact_id,
+        active=active.conclusion,
+        capture_kind=active.capture.kind,
+        selection=active.selection,
+        subject=active.subject,
+        conclusion=assessment.conclusion.value,
+        reasons=_reasons(assessment),
+        obstacles=_obstacles(assessment),
+        findings=[_finding(number, finding) for number, finding in enumerate(kept, start=1)],
+        bundles=_bundles(provenance),
+        policy_digest=provenance.policy_digest,
+        timings_ms=_timings(assessment),
+        findings_left_out=len(assessment.findings) - len(kept),
+    )
+
+
 def findings_of(body: AssessmentBody) -> tuple[Finding, ...]:
     """Give the findings of a body back as values."""
     return tuple(_from_part(part) for part in body.findings)
@@ -115,6 +162,11 @@ def findings_of(body: AssessmentBody) -> tuple[Finding, ...]:
 def obstacles_of(body: AssessmentBody) -> tuple[Obstacle, ...]:
     """Give the obstacles of a body back as values."""
     return tuple(Obstacle(part.code, dict(part.params), part.view, part.blocking) for part in body.obstacles)
+
+
+def frames_of(body: AssessmentBody) -> tuple[Frame, ...]:
+    """Give the frames of a body back as values."""
+    return tuple(Frame(part.view, Size(part.width, part.height), part.to_native) for part in body.frames)
 
 
 def blobs_of(body: AssessmentBody) -> tuple[BlobRef, ...]:
@@ -133,15 +185,6 @@ def _capture(particulars: Particulars) -> CapturePart:
     return CapturePart(kind=particulars.capture.kind.value, taken_at=taken.at, as_written=taken.as_written, tz_assumed=taken.tz_assumed)
 
 
-def _declared(declaration: Declaration | None) -> DeclaredPart | None:
-    if declaration is None:
-        return None
-    goods = [
-        GoodsPart(hs=item.hs, description=item.description, gross_kg=item.gross_kg, packages=item.packages) for item in declaration.items
-    ]
-    return DeclaredPart(goods=goods, source=declaration.source, ref=declaration.ref)
-
-
 def _members(members: Sequence[MemberDigest]) -> list[MemberPart]:
     return [MemberPart(role=member.role, sha256=member.sha256, bytes=member.size) for member in members]
 
@@ -152,11 +195,27 @@ def _provenance(provenance: Provenance, members: Sequence[MemberDigest]) -> Prov
         runtime=provenance.runtime,
         provider=provenance.provider,
         device=provenance.device,
-        bundles=[BundlePart(name=use.name, version=use.version, sha256=use.sha256, state=use.state.value) for use in provenance.bundles],
+        bundles=_bundles(provenance),
         members=_members(members),
         config_digest=provenance.config_digest,
         policy_digest=provenance.policy_digest,
     )
+
+
+def _bundles(provenance: Provenance) -> list[BundlePart]:
+    return [BundlePart(name=use.name, version=use.version, sha256=use.sha256, state=use.state.value) for use in provenance.bundles]
+
+
+def _reasons(assessment: MachineAssessment) -> list[CodeParams]:
+    return [CodeParams(code=reason.code, params=dict(reason.params)) for reason in assessment.reasons[:MOST_REASONS]]
+
+
+def _obstacles(assessment: MachineAssessment) -> list[ObstaclePart]:
+    return [ObstaclePart(code=o.code, params=dict(o.params), view=o.view, blocking=o.blocking) for o in assessment.obstacles]
+
+
+def _timings(assessment: MachineAssessment) -> dict[str, float]:
+    return {stage: round(value, 3) for stage, value in assessment.timings_ms.items()}
 
 
 def _corners(box: Box) -> tuple[float, float, float, float]:

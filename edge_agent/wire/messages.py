@@ -101,20 +101,76 @@ class CapturePart(Part):
 
 
 class GoodsPart(Part):
-    """One declared line; the description is verbatim."""
+    """One declared line; the description is verbatim, as far as it fits (200 signs; the package has all of it)."""
 
     hs: str
     description: str = ""
     gross_kg: float | None = None
     packages: int | None = None
+    net_kg: float | None = None
+    volume_m3: float | None = None
 
 
 class DeclaredPart(Part):
-    """What was declared; ``ref`` is the token of the declaration's number."""
+    """What was declared; ``ref`` is the token of the declaration's number.
+
+    ``link``: how surely it belongs to this scan, in [0, 1], and ``link_basis`` by what; absent in rows of before this field.
+    """
 
     goods: list[GoodsPart]
     source: str
     ref: str | None = None
+    link: float | None = None
+    link_basis: str | None = None
+    goods_left_out: int = 0
+
+
+class ReadingPart(Part):
+    """How well a number was read: its ``token``, what its check digit says, the reader's confidence in [0, 1]."""
+
+    token: str
+    check: str
+    confidence: float | None = None
+
+
+class RiskPart(Part):
+    """A remark of the risk system, by its own code."""
+
+    code: str
+    source: str = ""
+    set_at: datetime | None = None
+
+
+class ConsignmentPart(Part):
+    """What else was handed over; for display and audit, no model is given it. Masses in kg, volumes in cubic metres."""
+
+    origin: str = ""
+    destination: str = ""
+    vessel: str = ""
+    voyage: str = ""
+    risk_flags: list[RiskPart] = []
+    gross_kg: float | None = None
+    volume_m3: float | None = None
+
+
+class ThirdPartyFindingPart(Part):
+    """One thing that somebody else's algorithm points at; box as in a detection, where they give one."""
+
+    label: str
+    score: float | None = None
+    box: tuple[float, float, float, float] | None = None
+    view: str | None = None
+
+
+class ThirdPartyPart(Part):
+    """What the scanner's or anybody else's own algorithm concluded. It is theirs: nothing here was concluded from it."""
+
+    source: str
+    algorithm: str
+    version: str
+    conclusion: Literal["alert", "no-alert", "unknown"]
+    findings: list[ThirdPartyFindingPart] = []
+    at: datetime | None = None
 
 
 class BundlePart(Part):
@@ -169,6 +225,18 @@ class Body(Part):
     produced_at: datetime
 
 
+class FramePart(Part):
+    """How to get from a view's canonical pixels to the scanner's own picture; sizes in px.
+
+    ``to_native``: a, b, c, d, e, f of X = a x + b y + c, Y = d x + e y + f.
+    """
+
+    view: str
+    width: int
+    height: int
+    to_native: tuple[float, float, float, float, float, float]
+
+
 class AssessmentBody(Body):
     """The machine's judgement. Times in milliseconds.
 
@@ -191,6 +259,10 @@ class AssessmentBody(Body):
     blobs: list[BlobPart] = []
     findings_left_out: int = 0
     reasons_left_out: int = 0
+    readings: list[ReadingPart] = []
+    consignment: ConsignmentPart | None = None
+    third_party: list[ThirdPartyPart] = []
+    frames: list[FramePart] = []
 
 
 class VerdictBody(Body):
@@ -266,7 +338,31 @@ class AuditBody(Body):
     event: CodeParams
 
 
-AnyBody = AssessmentBody | VerdictBody | ControlBody | SetAsideBody | ReferralBody | HealthBody | AuditBody
+class ShadowBody(Body):
+    """What would have been said of a scan if the bundle in shadow had been in force. No voice in the standing, in no rate.
+
+    ``beside``: fact_id of the assessment that counts; ``active``: its conclusion. ``bundles``: all that would have been in force, the
+    ones on trial in state ``shadow``.
+    """
+
+    schema_: Literal["shadow/1.0"] = Field("shadow/1.0", alias="schema")
+    kind: Literal["shadow"] = "shadow"
+    beside: str
+    active: Literal["alert", "no-alert", "unassessable"]
+    capture_kind: str
+    selection: str
+    subject: str
+    conclusion: Literal["alert", "no-alert", "unassessable"]
+    reasons: list[CodeParams]
+    obstacles: list[ObstaclePart]
+    findings: list[FindingPart]
+    bundles: list[BundlePart]
+    policy_digest: str
+    timings_ms: dict[str, float]
+    findings_left_out: int = 0
+
+
+AnyBody = AssessmentBody | VerdictBody | ControlBody | SetAsideBody | ReferralBody | HealthBody | AuditBody | ShadowBody
 _ANY: TypeAdapter[AnyBody] = TypeAdapter(Annotated[AnyBody, Field(discriminator="kind")])
 
 

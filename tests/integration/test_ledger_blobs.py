@@ -33,6 +33,19 @@ def files(root: Path) -> list[Path]:
     return sorted(path for path in root.rglob("*") if path.is_file())
 
 
+def test_an_erased_blob_is_gone_and_says_so_when_asked_for(store: BlobStore) -> None:
+    digest, _ = store.put(b"a face")
+    kept, _ = store.put(b"a load")
+    assert store.erase(digest)
+    assert not store.erase(digest)
+    assert not store.has(digest)
+    with pytest.raises(BlobMissing):
+        store.get(digest)
+    assert store.get(kept) == b"a load"
+    with pytest.raises(BlobMissing):
+        store.erase("../escape")
+
+
 @pytest.mark.parametrize("content", [b"", b"picture", bytes(range(256)) * 4096])
 def test_what_was_put_comes_back_by_its_hash(store: BlobStore, content: bytes) -> None:
     digest, size = store.put(content)

@@ -190,7 +190,7 @@ def test_first_pixels_that_come_back_late_after_a_revision_are_one_more_revision
 
 def test_a_duplicate_is_journalled_with_its_acceptance(ledger: Ledger) -> None:
     duplicate = an_acceptance(an_arrival("b", content="a"), DuplicateOf(a_scan_id("a")))
-    ledger.accept([replace(duplicate, entry=an_audit("duplicate-b", "duplicate-of", a_scan_id("a")))])
+    ledger.accept([replace(duplicate, entries=(an_audit("duplicate-b", "duplicate-of", a_scan_id("a")),))])
     assert (ledger.head().seq, ledger.counts().accepted) == (1, 0)
 
 

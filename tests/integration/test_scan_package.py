@@ -12,19 +12,25 @@ import numpy as np
 import pytest
 import tifffile
 
-from edge_agent.domain.capture import Capture, CaptureKind, Selection, Subject, SubjectKind
+from edge_agent.domain.attachment import Attachment, AttachmentKind
+from edge_agent.domain.capture import Capture, CaptureKind, Reading, Selection, Subject, SubjectKind
 from edge_agent.domain.clock import Stamp
-from edge_agent.domain.declaration import Declaration, DeclaredItem
-from edge_agent.domain.geometry import Orientation
+from edge_agent.domain.consignment import Consignment, RiskFlag, Route
+from edge_agent.domain.declaration import Declaration, DeclaredItem, Link, LinkBasis
+from edge_agent.domain.geometry import Box, Orientation
 from edge_agent.domain.ids import ScanId, ScannerId, Token
 from edge_agent.domain.member import MemberDigest
+from edge_agent.domain.numbering import NumberCheck
 from edge_agent.domain.profile import Limits
-from edge_agent.domain.scan import Energy, Plane, Quantity, Scan, ScannerRef, View
+from edge_agent.domain.scan import Energy, Operation, Plane, Quantity, Scan, ScannerRef, View
+from edge_agent.domain.third_party import ThirdPartyAssessment, ThirdPartyConclusion, ThirdPartyFinding
 from edge_agent.errors import LimitExceeded, UnreadableScan
 from edge_agent.formats import package as package_module
 from edge_agent.formats.encode import jpeg_bytes, tiff_bytes
 from edge_agent.formats.package import read_package, write_package
+from edge_agent.imaging.normalise import replay
 from edge_agent.testing.drops import load_picture
+from edge_agent.testing.factories import NOON
 
 PLATE = "ZZZU6304941"
 
@@ -75,7 +81,7 @@ def assert_same(expected: Scan, found: Scan):
     assert {name: getattr(expected, name) for name in kept} == {name: getattr(found, name) for name in kept}
 
 
-@pytest.mark.parametrize("codec", ["zstd", "deflate"])
+@pytest.mark.parametrize("codec", ["zstd", "deflate", "jxl"])
 def test_a_scan_comes_out_of_its_package_as_it_went_in(tmp_path, codec):
     scan = scan_of(dual_view(), colour_view())
     ref = write_package(scan, (), tmp_path / "2026" / "a.scan.zip", codec)
@@ -211,3 +217,45 @@ def test_a_disk_that_fails_leaves_neither_a_package_nor_a_part(tmp_path, monkeyp
     with pytest.raises(OSError, match="disk"):
         write_package(scan_of(colour_view()), (), tmp_path / "a.scan.zip")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_everything_that_is_known_of_a_scan_comes_out_as_it_went_in(tmp_path):
+    bare = dual_view()
+    steps = (
+        Operation("polarity", (("found", "bright-air"), ("inverted", False))),
+        Operation("air-dark", (("white", (1, 2)), ("black", (0, 0)))),
+    )
+    view = replace(bare, planes=tuple(replace(plane, operations=steps) for plane in bare.planes), load=Box(1.5, 2, 300, 400))
+    box = ThirdPartyFinding("weapon", 0.4, Box(1, 2, 3, 4), "side")
+    scan = replace(
+        scan_of(view),
+        capture=replace(scan_of().capture, system="HCVP"),
+        subject=Subject(SubjectKind.CARGO, (Token("t-1"),), (Reading(Token("t-1"), NumberCheck.VALID, 0.9),), (Token("t-9"),)),
+        declaration=Declaration((DeclaredItem("0202", "beef", 2.0, 3, 1.5, 4.5),), "declarations", None, Link(0.6, LinkBasis.CORRECTED)),
+        consignment=Consignment(Route("BR", "IN", "Sea Hare", "12E"), (RiskFlag("R-1", "RMS", NOON),), 5.0, 6.0),
+        third_party=(ThirdPartyAssessment("dataform", "ATR", "1.3", ThirdPartyConclusion.ALERT, (box,), NOON),),
+        attachments=(Attachment(AttachmentKind.RADIATION, "radiation", "ab" * 32, 5, "image/png"),),
+    )
+    found = read_package(write_package(scan, (), tmp_path / "a.scan.zip").path)
+    assert_same(scan, found)
+    kept = ("consignment", "third_party", "attachments")
+    assert {name: getattr(scan, name) for name in kept} == {name: getattr(found, name) for name in kept}
+    assert (view.load, [steps] * 3) == (found.views[0].load, [plane.operations for plane in found.views[0].planes])
+    assert [type(value) for step in steps for _, value in step.params] == [
+        type(value) for step in found.views[0].planes[0].operations for _, value in step.params
+    ]
+
+
+def test_the_recorded_steps_are_repeated_on_a_verbatim_jpeg(tmp_path):
+    original = tmp_path / "a.jpg"
+    original.write_bytes(jpeg_bytes(load_picture(60, 90, bits=8)))
+    decoded = cv2.imdecode(np.frombuffer(original.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
+    steps = (
+        Operation("orient", (("transposed", False), ("flipped_x", True), ("flipped_y", False))),
+        Operation("crop", (("x0", 5), ("y0", 6), ("x1", 70), ("y1", 50), ("width", 90), ("height", 60))),
+    )
+    plane = Plane(Quantity.DISPLAY, Energy.SINGLE, replay(decoded, steps), steps)
+    digest = digest_of(original, "picture")
+    scan = scan_of(View("side", (plane,), None, native=Orientation(flipped_x=True)), members=(digest,))
+    found = read_package(write_package(scan, [(digest, original)], tmp_path / "a.scan.zip").path)
+    np.testing.assert_array_equal(plane.pixels, found.views[0].planes[0].pixels)

@@ -44,14 +44,15 @@ def written(tmp_path, text):
 
 
 def test_the_named_profiles_are_shipped():
-    assert ["plain-image", "sim-cargo", "sim-parcel", "smiths-dataform"] == [path.stem for path in SHIPPED]
+    ours = {"generic-csv", "generic-json", "generic-xml", "idr-folder", "manifest-xml", "plain-image", "sim-cargo", "sim-parcel"}
+    assert ours | {"smiths-dataform"} <= {path.stem for path in SHIPPED}
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_every_shipped_profile_loads_under_its_own_name(path):
     profile = load_profile(path)
     assert path.stem == profile.name
-    assert any(rule.need is Need.REQUIRED and rule.plane is not None for rule in profile.members)
+    assert any(rule.need is Need.REQUIRED and (rule.plane is not None or rule.package) for rule in profile.members)
 
 
 def test_a_profile_arrives_with_its_defaults(tmp_path):
@@ -72,17 +73,17 @@ def test_a_profile_arrives_with_its_defaults(tmp_path):
         ("truck_07.jpeg", ("picture", "truck_07")),
         ("trucks.jpg", ("picture", "trucks")),
         ("2026/0102/7S.JPG", ("picture", "2026/0102/7")),
-        ("202511120026910158_20423_Front_snap.jpg", None),
-        ("202511120026910158_20425_Front_ocr.jpg", None),
+        ("202511120026910158_20423_Front_snap.jpg", ("snapshot", "202511120026910158")),
+        ("202511120026910158_20425_Front_ocr.jpg", ("ocr", "202511120026910158")),
         ("202511120026910158_ocr.xml", None),
-        ("202511120026910158S_rt.png", None),
+        ("202511120026910158S_rt.png", ("radiation", "202511120026910158")),
         ("202511120026910158S.Img", None),
         ("202511120026910158S_pix.DHE", None),
         ("readme.txt", None),
     ],
 )
 def test_names_that_a_dataform_scanner_writes(name, expected):
-    match = load_profile(SHIPPED[-1]).match(name)
+    match = load_profile(SHIPPED[0].with_name("smiths-dataform.toml")).match(name)
     assert expected == (match and (match[0].role, match[1]))
 
 

@@ -14,6 +14,7 @@ from edge_agent.inference.bundle import find_bundles, load_bundle
 from edge_agent.inference.load import load_models
 from edge_agent.inference.selftest import golden_cases, run_selftest
 from edge_agent.inference.session import DevicePolicy
+from edge_agent.signing.detached import WORKSHOP
 from edge_agent.sim.goods import FAMILIES
 from edge_agent.sim.threat import LABELS
 
@@ -24,7 +25,7 @@ REAL_HEADINGS = ("0202", "0207", "0805", "0901", "1202", "1701", "2304", "4011",
 
 @pytest.fixture(params=FOLDERS, ids=lambda folder: folder.parent.name)
 def bundle(request):
-    return load_bundle(request.param)
+    return load_bundle(request.param, WORKSHOP)
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def session(bundle):
 
 
 def test_one_bundle_of_each_purpose_ships():
-    assert sorted(load_bundle(folder).card.purpose for folder in FOLDERS) == ["contents", "detection"]
+    assert sorted(load_bundle(folder, WORKSHOP).card.purpose for folder in FOLDERS) == ["contents", "detection"]
 
 
 def test_a_bundle_lies_under_its_own_name_and_says_what_it_is(bundle):
@@ -54,7 +55,7 @@ def test_an_altered_file_is_noticed(bundle, tmp_path):
             target.write_bytes(path.read_bytes())
     (tmp_path / "labels.txt").write_text("something else\n")
     with pytest.raises(BundleCorrupt, match="altered"):
-        load_bundle(tmp_path)
+        load_bundle(tmp_path, WORKSHOP)
 
 
 def test_the_graph_is_one_file_of_the_promised_opset(bundle):
@@ -91,14 +92,14 @@ def test_outputs_have_the_shapes_of_the_card(bundle, session):
 
 
 def test_the_golden_cases_are_small_and_pass_through_the_real_path():
-    loaded = load_models(ROOT, DevicePolicy.CPU)
+    loaded = load_models(ROOT, DevicePolicy.CPU, WORKSHOP)
     assert run_selftest(loaded, one_by_one) == sum(len(golden_cases(bundle)) for bundle in loaded.bundles) >= 5
     for folder in FOLDERS:
         assert all(path.stat().st_size <= 300_000 for path in (folder / "golden").iterdir())
 
 
 def test_the_headings_of_the_field_are_known_and_one_of_them_means_empty():
-    goods = next(load_bundle(folder).goods for folder in FOLDERS if folder.parent.name == "contents")
+    goods = next(load_bundle(folder, WORKSHOP).goods for folder in FOLDERS if folder.parent.name == "contents")
     known = goods.families(REAL_HEADINGS)
     assert known.unlisted == ()
     assert goods.families(["0000"]).families == ("empty",)
@@ -107,7 +108,7 @@ def test_the_headings_of_the_field_are_known_and_one_of_them_means_empty():
 
 def test_the_detector_finds_the_threats_of_its_golden_cases_and_alerts_on_no_clean_one():
     folder = next(folder for folder in FOLDERS if folder.parent.name == "detector")
-    levels = load_bundle(folder).card.thresholds
+    levels = load_bundle(folder, WORKSHOP).card.thresholds
     seen = {path.name.split(".")[0]: json.loads(path.read_text())["detections"] for path in (folder / "golden").glob("*.expected.json")}
     labels = {name: {one["label"] for one in found} for name, found in seen.items()}
     assert {one["label"] for one in seen["cargo-clean"] if one["score"] >= levels[one["label"]]} == set()
@@ -121,3 +122,53 @@ def test_the_contents_network_sees_what_its_golden_cases_hold():
     assert {name: one["product"] for name, one in seen.items()} == {"as-declared": "coffee", "foreign": "coffee", "empty": "empty"}
     assert seen["foreign"]["heterogeneity"] > seen["as-declared"]["heterogeneity"]
     assert max(seen["as-declared"]["heterogeneity"], seen["empty"]["heterogeneity"]) < 0.2
+
+
+FLOORS = {
+    "detector": {
+        "tiles_s0.map50": 0.82,
+        "tiles_s0.map50_95": 0.56,
+        "tiles_s1.map50": 0.65,
+        "small_metal_containers.found_at_1pc_false": 0.60,
+        "small_metal_containers.found_at_5pc_false": 0.80,
+    },
+    "contents": {
+        "foreign_goods_s0.auc": 0.97,
+        "foreign_goods_s0.pointing_game": 0.93,
+        "hidden_overlay_s1.auc": 0.70,
+        "product.coverage": 0.85,
+        "product.top1_where_named": 0.90,
+    },
+}
+"""What bundles trained on a CPU shall reach on the frozen simulated sets."""
+
+SHORT = {"detector": set(), "contents": set()}
+"""Figures that fall short of their floor; the cards say so, and this list shrinks with every better training."""
+
+
+def figure(metrics, path):
+    for key in path.split("."):
+        metrics = metrics[key]
+    return float(metrics)
+
+
+@pytest.mark.parametrize("name", sorted(FLOORS))
+def test_the_figures_reach_their_floors_except_where_the_card_says_otherwise(name):
+    card = load_bundle(next(folder for folder in FOLDERS if folder.parent.name == name), WORKSHOP).card
+    assert {path for path, floor in FLOORS[name].items() if figure(card.metrics, path) < floor} == SHORT[name]
+
+
+@pytest.mark.parametrize("name", sorted(FLOORS))
+def test_the_results_in_the_repository_are_the_ones_on_the_card(name):
+    card = load_bundle(next(folder for folder in FOLDERS if folder.parent.name == name), WORKSHOP).card
+    results = json.loads((ROOT.parent / "training" / "results" / f"{name}.json").read_text())
+    assert results["metrics"] == card.metrics
+
+
+def test_the_detector_is_small_and_its_figures_name_the_frozen_sets():
+    folder = next(folder for folder in FOLDERS if folder.parent.name == "detector")
+    model = onnx.load(str(folder / "model.onnx"))
+    assert sum(int(np.prod(one.dims)) for one in model.graph.initializer) <= 1_500_000
+    metrics = load_bundle(folder, WORKSHOP).card.metrics
+    assert all(len(metrics[f"tiles_{name}"]["sha256"]) == 64 for name in ("s0", "s1", "s2"))
+    assert metrics["tiles_s2"]["map50"] >= metrics["tiles_s0"]["map50"] - 0.12 or "tiles_s2" in SHORT["detector"]

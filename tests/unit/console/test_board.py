@@ -7,7 +7,7 @@ from edge_agent.console.board import Board
 from edge_agent.console.client import SeenFact
 from edge_agent.domain.ids import Seq
 from edge_agent.testing.factories import NOON, a_scan_id, a_set_aside, a_verdict, an_assessment, an_audit, assessment_body
-from edge_agent.wire.messages import ReferralBody, decode
+from edge_agent.wire.messages import ReferralBody, ThirdPartyPart, decode
 
 
 def seen(entry, seq, replayed=False, after_s=0.5):
@@ -100,3 +100,12 @@ def test_findings_left_out_by_the_site_are_counted():
     body = assessment_body(SCAN, conclusion="alert").model_copy(update={"findings_left_out": 3})
     (row,) = board_of(replace(seen(an_assessment(SCAN), 1), body=body)).rows
     assert row.findings[-1] == "and 3 more"
+
+
+def test_what_the_vendors_own_algorithm_said_is_shown_as_the_vendors_and_changes_nothing():
+    body = assessment_body(SCAN, conclusion="no-alert")
+    said = [ThirdPartyPart(source="dataform", algorithm="IRU", version="1", conclusion=word) for word in ("alert", "no-alert", "unknown")]
+    told = SeenFact(Seq(1), an_assessment(SCAN).topic, body.model_copy(update={"third_party": said}), False, NOON)
+    (row,) = board_of(told).rows
+    assert row.conclusion == "no-alert"
+    assert [words for words in row.findings if "vendor" in words] == ["vendor's IRU: alert (not ours)", "vendor's IRU: no-alert (not ours)"]

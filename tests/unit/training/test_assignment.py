@@ -8,7 +8,8 @@ assignment = pytest.importorskip("training.assignment")
 network = pytest.importorskip("training.network")
 metrics = pytest.importorskip("training.metrics")
 
-MIDDLES = network.cell_middles(64, 64)
+CELLS = network.cells_of(64, 64)
+MIDDLES = CELLS[:, :2]
 
 
 def truth(*rows):
@@ -24,12 +25,13 @@ def outputs(box, label, score=4.0):
     corners = torch.tensor(box)
     inside = ((corners[:2] < MIDDLES) & (corners[2:] > MIDDLES)).all(dim=1)
     logits[0, inside, label] = score
-    sides = torch.cat([MIDDLES - corners[:2], corners[2:] - MIDDLES], dim=1).clamp(min=0.1)[None]
+    sides = torch.cat([MIDDLES - corners[:2], corners[2:] - MIDDLES], dim=1)[None]
     return logits, sides
 
 
 def test_every_cell_of_a_level_has_its_middle_and_levels_follow_each_other():
-    assert MIDDLES.shape == (64 + 16 + 4, 2)
+    assert CELLS.shape == (64 + 16 + 4, 3)
+    assert CELLS[:, 2].unique().tolist() == [4.0, 8.0, 16.0]
     assert MIDDLES[0].tolist() == [4.0, 4.0]
     assert MIDDLES[64].tolist() == [8.0, 8.0]
     assert MIDDLES[-1].tolist() == [48.0, 48.0]
@@ -41,7 +43,7 @@ def test_the_network_s_cells_are_those_of_its_geometry_and_it_is_small():
         logits, sides = detector(torch.zeros(1, 2, 64, 64))
     assert logits.shape == (1, len(MIDDLES), 6)
     assert sides.shape == (1, len(MIDDLES), 4)
-    assert sides.min() >= 0
+    assert sides.min() >= -network.REACH * max(network.STRIDES)
     assert sum(value.numel() for value in detector.parameters()) <= 1_500_000
 
 
@@ -55,7 +57,8 @@ def test_equal_boxes_have_iou_one_and_distant_ones_a_negative_giou():
 def test_cells_inside_a_box_answer_for_it_and_no_others():
     box = (8.0, 8.0, 40.0, 40.0)
     logits, sides = outputs(box, 1)
-    wanted, owned = assignment.assign(logits.sigmoid(), network.boxes_from(sides, MIDDLES), MIDDLES, truth((1.0, *box)))
+    wanted, owned, counts = assignment.assign(logits.sigmoid(), network.boxes_from(sides, MIDDLES), CELLS, truth((1.0, *box)))
+    assert bool(counts.all())
     answering = wanted[0, :, 1] > 0
     assert 1 <= int(answering.sum()) <= assignment.TOP
     assert wanted[0, :, [0, 2]].max() == 0
@@ -66,22 +69,43 @@ def test_cells_inside_a_box_answer_for_it_and_no_others():
 
 def test_without_objects_no_cell_answers():
     logits, sides = outputs((8.0, 8.0, 40.0, 40.0), 1)
-    wanted, _ = assignment.assign(logits.sigmoid(), network.boxes_from(sides, MIDDLES), MIDDLES, truth())
+    wanted, _, counts = assignment.assign(logits.sigmoid(), network.boxes_from(sides, MIDDLES), CELLS, truth())
+    assert bool(counts.all())
     assert wanted.max() == 0
+
+
+def test_a_strip_between_the_middles_of_all_cells_is_answered_for():
+    box = (6.0, 9.0, 60.0, 11.0)
+    assert not ((MIDDLES[:, 1] > 9) & (MIDDLES[:, 1] < 11)).any()
+    sides = torch.cat([MIDDLES - torch.tensor(box[:2]), torch.tensor(box[2:]) - MIDDLES], dim=1)[None]
+    scores = torch.full((1, len(CELLS), 3), 0.1)
+    wanted, _, _ = assignment.assign(scores, network.boxes_from(sides, MIDDLES), CELLS, truth((1.0, *box)))
+    assert wanted[0, :, 1].max() > 0.9
+
+
+def test_an_ignored_box_asks_nothing_of_its_cells_and_answers_none():
+    box = (8.0, 8.0, 40.0, 40.0)
+    logits, sides = outputs(box, 1)
+    wanted, _, counts = assignment.assign(logits.sigmoid(), network.boxes_from(sides, MIDDLES), CELLS, truth((-2.0, *box)))
+    assert wanted.max() == 0
+    inside = ((MIDDLES > 8) & (MIDDLES < 40)).all(dim=1)
+    assert not counts[0, inside].any()
+    assert counts[0, MIDDLES.min(dim=1).values > 56].all()
+    assert assignment.loss_of(outputs(box, 1), CELLS, truth((-2.0, *box))) < 0.1 * assignment.loss_of(outputs(box, 1), CELLS, truth())
 
 
 def test_a_right_answer_costs_less_than_a_wrong_label_or_a_missed_box():
     box = (8.0, 8.0, 40.0, 40.0)
-    right = assignment.loss_of(outputs(box, 1), MIDDLES, truth((1.0, *box)))
-    wrong_label = assignment.loss_of(outputs(box, 2), MIDDLES, truth((1.0, *box)))
-    missed = assignment.loss_of(outputs(box, 1, score=-6.0), MIDDLES, truth((1.0, *box)))
-    shifted = assignment.loss_of(outputs((16.0, 16.0, 60.0, 60.0), 1), MIDDLES, truth((1.0, *box)))
+    right = assignment.loss_of(outputs(box, 1), CELLS, truth((1.0, *box)))
+    wrong_label = assignment.loss_of(outputs(box, 2), CELLS, truth((1.0, *box)))
+    missed = assignment.loss_of(outputs(box, 1, score=-6.0), CELLS, truth((1.0, *box)))
+    shifted = assignment.loss_of(outputs((16.0, 16.0, 60.0, 60.0), 1), CELLS, truth((1.0, *box)))
     assert right < min(wrong_label, missed, shifted)
 
 
 def test_a_false_alarm_on_a_clean_tile_costs_something():
     box = (8.0, 8.0, 40.0, 40.0)
-    assert assignment.loss_of(outputs(box, 1), MIDDLES, truth()) > 5 * assignment.loss_of(outputs(box, 1, score=-6.0), MIDDLES, truth())
+    assert assignment.loss_of(outputs(box, 1), CELLS, truth()) > 5 * assignment.loss_of(outputs(box, 1, score=-6.0), CELLS, truth())
 
 
 def test_the_loss_leads_to_the_object():
@@ -95,7 +119,7 @@ def test_the_loss_leads_to_the_object():
     optimiser = torch.optim.AdamW(small.parameters(), lr=2e-3)
     first = None
     for _ in range(25):
-        loss = assignment.loss_of(small(image), MIDDLES, wanted)
+        loss = assignment.loss_of(small(image), CELLS, wanted)
         first = first if first is not None else float(loss.detach())
         optimiser.zero_grad()
         loss.backward()
@@ -113,11 +137,10 @@ def test_the_average_follows_the_weights():
     assert torch.allclose(averaged.state["weight"], torch.full((2, 2), 5.0), atol=1e-3)
 
 
-def found(boxes, scores, labels, true):
+def found(boxes, scores, labels, true, ignored=()):
     as_rows = np.array(boxes, dtype=np.float32).reshape(-1, 4)
-    return metrics.Found(
-        as_rows, np.array(scores, dtype=np.float32), np.array(labels, dtype=np.intp), np.array(true, dtype=np.float32).reshape(-1, 5)
-    )
+    targets, neither = np.array(true, dtype=np.float32).reshape(-1, 5), np.array(ignored, dtype=np.float32).reshape(-1, 4)
+    return metrics.Found(as_rows, np.array(scores, dtype=np.float32), np.array(labels, dtype=np.intp), targets, neither)
 
 
 HERE, THERE = (0.0, 0.0, 10.0, 10.0), (50.0, 50.0, 60.0, 60.0)
@@ -142,6 +165,39 @@ def test_a_second_hit_on_one_object_is_a_false_alarm():
 def test_a_missed_object_and_no_detection_at_all():
     assert metrics.average_precision([found([], [], [], [(0, *HERE)])], 0, 0.5) == 0.0
     assert np.isnan(metrics.average_precision([found([], [], [], [])], 0, 0.5))
+
+
+def test_a_detection_within_an_ignored_box_is_no_false_alarm_and_a_target_in_it_still_counts():
+    clean = metrics.average_precision([found([THERE, HERE], [0.9, 0.8], [0, 0], [(0, *HERE)])], 0, 0.5)
+    ignored = metrics.average_precision([found([THERE, HERE], [0.9, 0.8], [0, 0], [(0, *HERE)], [(49.0, 49.0, 70.0, 70.0)])], 0, 0.5)
+    assert clean == pytest.approx(0.5)
+    assert ignored == 1.0
+    assert metrics.average_precision([found([HERE], [0.8], [0], [(0, *HERE)], [(0.0, 0.0, 20.0, 20.0)])], 0, 0.5) == 1.0
+
+
+def test_tidy_keeps_ignored_rows_apart_from_targets():
+    rows = np.full((3, 5), -1.0, dtype=np.float32)
+    rows[0], rows[1] = (1, *HERE), (-2, *THERE)
+    one = metrics.tidy(np.zeros((0, 4), dtype=np.float32), np.zeros((0, 2), dtype=np.float32), rows)
+    assert one.truth.tolist() == [[1, *HERE]]
+    assert one.ignored.tolist() == [list(THERE)]
+
+
+def test_the_interval_of_a_perfect_detector_is_a_point_and_of_a_mixed_one_holds_its_value():
+    perfect = [found([HERE], [0.9], [0], [(0, *HERE)]) for _ in range(20)]
+    assert metrics.intervals(perfect, ("a",))["map50"] == [1.0, 1.0]
+    mixed = [*perfect, *(found([THERE], [0.95], [0], [(0, *HERE)]) for _ in range(20))]
+    low, high = metrics.intervals(mixed, ("a",))["map50"]
+    assert low < metrics.summary(mixed, ("a",))["map50"] < high
+
+
+def test_an_area_under_the_curve_has_its_published_interval():
+    rng = np.random.default_rng(1)
+    table = metrics.auc_with_interval("auc", rng.normal(1.0, 1.0, 200), rng.normal(0.0, 1.0, 200))
+    low, high = table["auc_interval_95"]
+    assert low < 0.76 < high
+    assert 0.05 < high - low < 0.12
+    assert metrics.auc_with_interval("auc", np.ones(5), np.zeros(5))["auc"] == 1.0
 
 
 def test_the_wilson_interval_is_the_published_one():

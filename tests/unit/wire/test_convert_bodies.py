@@ -19,10 +19,14 @@ from edge_agent.domain.assessment import (
     Provenance,
     Reason,
 )
-from edge_agent.domain.declaration import Declaration, DeclaredItem
+from edge_agent.domain.capture import Reading, Subject, SubjectKind
+from edge_agent.domain.consignment import Consignment, RiskFlag, Route
+from edge_agent.domain.declaration import Declaration, DeclaredItem, Link, LinkBasis
 from edge_agent.domain.finding import Detection, Finding, Heterogeneity, ProductGuess, WeightEstimate
 from edge_agent.domain.geometry import Box
 from edge_agent.domain.ids import Token, fact_id
+from edge_agent.domain.numbering import NumberCheck
+from edge_agent.domain.third_party import ThirdPartyAssessment, ThirdPartyConclusion, ThirdPartyFinding
 from edge_agent.testing.factories import DIGEST, NOON, SCANNER, SITE, a_scan_id, members, particulars
 from edge_agent.wire import convert, messages
 from edge_agent.wire.convert import MOST_FINDINGS, MOST_REASONS, ScanContext, SetAside, assessment_body, set_aside_body
@@ -162,3 +166,49 @@ def test_a_set_aside_says_why_and_of_what_kind() -> None:
         body.revision,
     )
     assert [("high", 1000)] == [(part.role, part.bytes) for part in body.members]
+
+
+def test_what_was_handed_over_travels_marked_as_whose_it_is() -> None:
+    said = ThirdPartyAssessment(
+        "dicos-tdr", "ATR-X", "2", ThirdPartyConclusion.ALERT, (ThirdPartyFinding("knife", 0.9, Box(1, 2, 3, 4), "side"),), NOON
+    )
+    about = replace(
+        particulars(("t-1",)),
+        subject=Subject(SubjectKind.CARGO, (Token("t-1"),), (Reading(Token("t-1"), NumberCheck.REPAIRABLE, 0.5),), (Token("t-2"),)),
+        declaration=Declaration((DeclaredItem("0202"),), "declarations", Token("t-3"), Link(0.8, LinkBasis.CORRECTED)),
+        consignment=Consignment(Route("BR", "INNSA"), (RiskFlag("R-12", "RMS", NOON),), 21500.0, 60.5),
+        third_party=(said,),
+    )
+    body = messages.decode(messages.encode(assessment_body(context(particulars=about), judged())))
+    assert isinstance(body, AssessmentBody)
+    assert [("dicos-tdr", "ATR-X", "alert", (1.0, 2.0, 3.0, 4.0))] == [
+        (one.source, one.algorithm, one.conclusion, one.findings[0].box) for one in body.third_party
+    ]
+    assert body.findings == []
+    assert body.declared is not None
+    assert (0.8, "corrected", "t-3") == (body.declared.link, body.declared.link_basis, body.declared.ref)
+    assert body.consignment is not None
+    assert ("BR", "R-12", 21500.0) == (body.consignment.origin, body.consignment.risk_flags[0].code, body.consignment.gross_kg)
+    assert [("t-1", "repairable", 0.5)] == [(one.token, one.check, one.confidence) for one in body.readings]
+
+
+def test_a_body_fits_the_journal_whatever_a_side_car_holds() -> None:
+    """A side-car is written by others: a thousand lines of goods must not end the daemon."""
+    wide = "\u6f22" * 4096
+    said = tuple(
+        ThirdPartyAssessment(wide, wide, wide, ThirdPartyConclusion.ALERT, tuple(ThirdPartyFinding(wide) for _ in range(100)))
+        for _ in range(100)
+    )
+    about = replace(
+        particulars(tuple(f"t-{n}" for n in range(1000))),
+        declaration=Declaration(tuple(DeclaredItem("0202", wide, 1.0, 1, 1.0, 1.0) for _ in range(1000)), "sidecar"),
+        consignment=Consignment(Route(wide, wide, wide, wide), tuple(RiskFlag(wide, wide) for _ in range(1000))),
+        third_party=said,
+    )
+    found = tuple(Detection("handgun", 0.5, Box(1000.5, 1000.5, 2000.5, 2000.5), "side", "cargo-detector/1.0.0") for _ in range(5000))
+    body = assessment_body(context(particulars=about, identities=(PLATE,) * 1000), judged(found))
+    assert len(messages.encode(body)) <= messages.MAX_BODY_BYTES
+    assert len(found) == len(body.findings) + body.findings_left_out
+    assert body.findings
+    assert body.declared is not None
+    assert len(body.declared.goods) + body.declared.goods_left_out == 1000

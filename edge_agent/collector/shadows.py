@@ -1,0 +1,59 @@
+"""What the archive holds of a scan that a bundle in shadow looked at, as one value of the comparison. Pure."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+
+from edge_agent.domain.assessment import BundleState, ControlOutcome, OfficerConclusion
+from edge_agent.domain.standing import Standing
+from edge_agent.kpi.rates import quarter_of
+from edge_agent.kpi.shadow import Among, ShadowTally
+from edge_agent.wire.facts import standing_of
+from edge_agent.wire.frames import NO_SCANNER
+from edge_agent.wire.messages import AnyBody, AssessmentBody, ShadowBody, decode
+
+_ALERT = "alert"
+_GUILTY = (ControlOutcome.FOUND, OfficerConclusion.SUSPICIOUS)
+_CLEAN = (ControlOutcome.NOTHING_FOUND, OfficerConclusion.NOT_SUSPICIOUS)
+
+
+def shadow_tallies(rows: Iterable[tuple[str, str, bytes]]) -> Iterator[ShadowTally]:
+    """Give one value for each scan and bundle on trial from (site, scan_id, body) rows, sorted by site and scan, then as journalled.
+
+    Of several revisions of a scan the newest counts.
+    """
+    for (site, _), group in groupby(rows, key=lambda row: row[:2]):
+        bodies = [decode(raw) for _, _, raw in group]
+        truth = _truth(standing_of(bodies))
+        newest = {_on_trial(body): body for body in bodies if isinstance(body, ShadowBody)}
+        for on_trial, body in newest.items():
+            yield ShadowTally(
+                site,
+                body.scanner or NO_SCANNER,
+                body.capture_kind,
+                quarter_of(body.produced_at),
+                on_trial,
+                _instead_of(body, bodies),
+                body.active == _ALERT,
+                body.conclusion == _ALERT,
+                truth,
+            )
+
+
+def _truth(now: Standing | None) -> Among:
+    if now is None or now.is_disputed or now.is_stale:
+        return Among.ALL
+    if now.conclusion in _GUILTY:
+        return Among.GUILTY
+    return Among.CLEAN if now.conclusion in _CLEAN else Among.ALL
+
+
+def _on_trial(body: ShadowBody) -> str:
+    return ", ".join(sorted(f"{part.name}/{part.version}" for part in body.bundles if part.state == BundleState.SHADOW))
+
+
+def _instead_of(body: ShadowBody, bodies: Sequence[AnyBody]) -> str:
+    """Name the active bundles whose place the one on trial takes, from the assessment it stands beside."""
+    kept = {part.sha256 for part in body.bundles}
+    beside = [one for one in bodies if isinstance(one, AssessmentBody) and one.fact_id == body.beside]
+    parts = [part for one in beside for part in one.provenance.bundles if part.sha256 not in kept]
+    return ", ".join(sorted(f"{part.name}/{part.version}" for part in parts))
