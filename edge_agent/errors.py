@@ -166,6 +166,16 @@ class CommissionRefused(EdgeAgentError):
     hint = "Bring the number of clean scans that the detail names, or allow a larger budget."
 
 
+class WeighingRefused(EdgeAgentError):
+    """The weighed loads do not allow a correction of the weight estimate."""
+
+    code = "weighing-refused"
+    hint = (
+        "Bring 16-bit scans with a measured pixel size of at least ten loads, and their net masses in kg (not tonnes, without vehicle "
+        "and container)."
+    )
+
+
 class DatasetUnusable(EdgeAgentError):
     """A labelled set is not in the COCO layout, or what it names is not there."""
 

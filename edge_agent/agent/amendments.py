@@ -49,7 +49,7 @@ class Amendments:
             try:
                 await self.look()
             except TryLater as problem:
-                events.scan_released("declarations", "", problem.code)
+                events.declarations_postponed(problem.code)
             await rung(turn, _LOOK_EVERY_S)
 
     async def look(self) -> int:

@@ -67,11 +67,11 @@ class Intake:
         """Give what the customs system declares for a scan with these identifiers, taken then; None when it knows nothing of it."""
         if self.declarations is None:
             return None
-        match = await self.spool_lane.run(self.declarations.find, identities, taken_at)
-        if match is None:
+        linked = await self.spool_lane.run(self.declarations.find, identities, taken_at)
+        if linked is None:
             return None
-        named = tuple(dict.fromkeys(identity for record in match.records for identity in record.identities))
-        return from_customs(match, await tokens_of(named, self.storage.ledger))
+        named = tuple(dict.fromkeys(identity for record in linked.records for identity in record.identities))
+        return from_customs(linked, await tokens_of(named, self.storage.ledger))
 
 
 class Arrivals:

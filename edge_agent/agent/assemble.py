@@ -66,10 +66,10 @@ def of_package(record: Record, notes: Sequence[Reason]) -> Record:
     if origin is None:
         return record
     try:
-        identity = uuid.UUID(str(origin.get("scan_id")))
+        identity, revision = uuid.UUID(str(origin.get("scan_id"))), int(origin.get("revision", 1))
     except ValueError as error:
         raise UnreadableScan("the package names no scan") from error
-    return replace(record, scan_id=ScanId(str(identity)), revision=max(1, int(origin.get("revision", 1))))
+    return replace(record, scan_id=ScanId(str(identity)), revision=max(1, revision))
 
 
 def missing_views(scan: Scan, scanner: Scanner) -> tuple[Reason, ...]:

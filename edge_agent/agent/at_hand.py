@@ -23,6 +23,7 @@ from edge_agent.domain.consignment import Consignment
 from edge_agent.domain.declaration import Declaration, DeclaredItem
 from edge_agent.domain.drop import Completeness, Drop, ProbeResult
 from edge_agent.domain.finding import Detection
+from edge_agent.domain.identity import IdentityValue
 from edge_agent.domain.ids import ScannerId, SiteId, content_digest, scan_id
 from edge_agent.domain.member import MemberDigest
 from edge_agent.domain.profile import Need, Profile
@@ -95,12 +96,13 @@ def _is_whole(drop: Drop, profile: Profile) -> bool:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Reading:
-    """A drop as it was read. ``notes``: what was remarked on the way."""
+class ReadScan:
+    """A drop as it was read. ``notes``: what was remarked on the way. ``identities``: what the side-car names, in clear."""
 
     particulars: Particulars
     scan: Scan
     notes: tuple[Reason, ...]
+    identities: tuple[IdentityValue, ...]
 
 
 class ScanReader:
@@ -110,7 +112,7 @@ class ScanReader:
         self._child = child
         self._rules = rules
 
-    def read(self, drop: Drop, profile: Profile, digests: tuple[MemberDigest, ...]) -> Reading:
+    def read(self, drop: Drop, profile: Profile, digests: tuple[MemberDigest, ...]) -> ReadScan:
         """Decode one drop.
 
         Raises:
@@ -121,7 +123,8 @@ class ScanReader:
         decoded = self._child.decode(members, profile)
         record, scanner = of_package(self._record(drop, digests, probe), decoded.notes), self._scanner(profile)
         scan = with_attachments(assemble(record, decoded.views, scanner), decoded.media_types, scanner)
-        return Reading(record.particulars, scan, distinct(record.particulars.notes, decoded.notes, missing_views(scan, scanner)))
+        notes = distinct(record.particulars.notes, decoded.notes, missing_views(scan, scanner))
+        return ReadScan(record.particulars, scan, notes, () if probe.sidecar is None else probe.sidecar.identities)
 
     @property
     def subject(self) -> SubjectKind:
@@ -164,10 +167,18 @@ class Workbench:
         """
         digests = tuple(member_digests(drop, profile))
         try:
-            reading = self._reader.read(drop, profile, digests)
+            reading = self.read(drop, profile, digests)
         except ScanRejected as problem:
             return Outcome(drop, digests, None, None, None, problem)
         return Outcome(drop, digests, reading.particulars, reading.scan, self.engine.judge(reading.scan, reading.notes), None)
+
+    def read(self, drop: Drop, profile: Profile, digests: tuple[MemberDigest, ...]) -> ReadScan:
+        """Decode one drop.
+
+        Raises:
+            ScanRejected: it cannot be read.
+        """
+        return self._reader.read(drop, profile, digests)
 
     def declaring(self, headings: tuple[str, ...]) -> "Workbench":
         """Give the same bench for a scan of which ``headings`` were declared."""

@@ -20,12 +20,14 @@ from edge_agent.agent.lanes import Lane
 from edge_agent.agent.ledger_lane import LedgerLane
 from edge_agent.agent.lifecycle import ServiceManager, cores_granted, stopping_on_signals, was_charged
 from edge_agent.agent.maps import MapStore
-from edge_agent.agent.models_in_force import Proven, beside, bundles_fact, commissioning_of, proven_models
+from edge_agent.agent.models_in_force import Proven, beside, bundles_fact, commissioning_of, proven_models, weighing_of
 from edge_agent.agent.pipeline import Pipeline, Storage
 from edge_agent.agent.results import ResultsWriter
 from edge_agent.agent.shadow import NICENESS, Shadow
 from edge_agent.agent.site_state import SiteMonitor, Surroundings
 from edge_agent.agent.sockets import open_sockets
+from edge_agent.agent.weighing import Weighing
+from edge_agent.domain.assessment import Reason
 from edge_agent.domain.capture import SubjectKind
 from edge_agent.domain.clock import Clock
 from edge_agent.domain.ids import ScannerId, SiteId
@@ -51,6 +53,7 @@ class Station:
     clock: Clock
     engine: Engine
     proven: Proven
+    weighing: Weighing
     decoders: Decoders
     sandbox: SandboxReport
     storage: Storage
@@ -74,7 +77,7 @@ async def run_agent(config: AgentConfig, manager: ServiceManager, clock: Clock) 
         unpacked = await _resume(station)
         spool_lane = stack.enter_context(_lane("spool"))
         shared, intakes = _intakes(station, spool_lane)
-        await station.storage.ledger.append(bundles_fact(station.site, station.engine.provenance().bundles, clock))
+        await station.storage.ledger.append(bundles_fact(station.site, station.engine.provenance().bundles, station.weighing, clock))
         monitor = SiteMonitor(station.site, _surroundings(station, shared, intakes), station.storage.ledger, clock)
         await monitor.look(lambda: None)
         sockets = stack.enter_context(open_sockets(config.sections, station.storage.ledger, clock, monitor.state))
@@ -83,7 +86,7 @@ async def run_agent(config: AgentConfig, manager: ServiceManager, clock: Clock) 
         for taker in takers:
             taker.announce_to(dispatch.ring, sockets.feed.ring)
         manager.tell("READY=1")
-        bundles = [f"{use.name}/{use.version}" for use in station.engine.provenance().bundles]
+        bundles = [use.ref for use in station.engine.provenance().bundles]
         events.agent_started(__version__, station.site, station.engine.loaded.placement.provider, bundles, station.proven.golden_cases)
         results, shadow = _results(station, stack), _shadow(station, stack)
         loops = Loops(takers, dispatch, monitor, sockets, station.pipeline, (*station.lanes, spool_lane), unpacked, shadow, results)
@@ -100,16 +103,21 @@ async def _open(config: AgentConfig, clock: Clock, stack: ExitStack) -> Station:
     ledger = await _open_ledger(config, clock, stack)
     proven = await cpu.run(proven_models, config, device.fan)
     commissioning = await cpu.run(commissioning_of, config, proven.loaded.bundles)
-    engine = Engine(proven.loaded, commissioning.applied(config.policy), device, cpu, clock, config.digest, commissioning)
+    weighing = await cpu.run(weighing_of, config, proven.loaded)
+    loaded = proven.loaded.fitted(weighing.fits(clock.now()))
+    engine = Engine(loaded, commissioning.applied(config.policy), device, cpu, clock, config.digest, commissioning)
     decoders = Decoders(sections.decode_children)
     stack.callback(decoders.close)
     sandbox = await decoders.start()
     packages = state_dir / "packages" if sections.keep_packages else None
     maps = MapStore(BlobStore(state_dir / "blobs"))
-    storage = Storage(ledger, Spool(state_dir / "spool"), maps, state_dir, packages, sections.package.codec)
+    keeps_originals = sections.package.originals == "keep"
+    storage = Storage(ledger, Spool(state_dir / "spool"), maps, state_dir, packages, sections.package.codec, keeps_originals)
     scanners = {ScannerId(scanner.section.id): scanner for scanner in config.scanners}
     pipeline = Pipeline(SiteId(sections.site.id), scanners, engine, decoders, storage)
-    return Station(config, clock, engine, proven, decoders, sandbox, storage, pipeline, (cpu, device, ledger.lane, *decoders.lanes))
+    return Station(
+        config, clock, engine, proven, weighing, decoders, sandbox, storage, pipeline, (cpu, device, ledger.lane, *decoders.lanes)
+    )
 
 
 async def _open_ledger(config: AgentConfig, clock: Clock, stack: ExitStack) -> LedgerLane:
@@ -183,8 +191,14 @@ def _surroundings(station: Station, shared: Intake, intakes: Sequence[Arrivals])
         lambda: tuple(arrivals.scanner_id for arrivals in intakes if arrivals.is_lost),
         lambda: station.config.expired_consumers(station.clock.now()),
         lambda: shared.declarations.problem.code if shared.declarations and shared.declarations.problem else "",
-        lambda: (*station.proven.problems, *station.engine.commissioning.reasons(station.clock.now())),
+        lambda: _model_problems(station),
     )
+
+
+def _model_problems(station: Station) -> tuple[Reason, ...]:
+    """Say why the models in force are not those that were asked for, or not commissioned or corrected any more."""
+    now = station.clock.now()
+    return (*station.proven.problems, *station.engine.commissioning.reasons(now), *station.weighing.reasons(now))
 
 
 def _prepared(state_dir: Path) -> Path:

@@ -4,34 +4,38 @@ One JSON file for each kind of subject under ``state_dir/bundles/commission``; a
 counts for exactly the bundles and the policy that it names: the whole-scan rate is a property of all of them together.
 """
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
+from edge_agent.agent.whole import write_whole
 from edge_agent.analysis.policy import Levels, Policy
 from edge_agent.domain.assessment import BundleState, BundleUse, Reason
 from edge_agent.domain.capture import SubjectKind
 from edge_agent.errors import CertificateUnusable, SignatureInvalid, SignerUnknown
 from edge_agent.kpi.intervals import clopper_pearson
 from edge_agent.kpi.rates import Rate
+from edge_agent.ledger.connection import sync_folder
 from edge_agent.signing.detached import Trust, check_document, sign_document
 from edge_agent.signing.keys import SigningKey
 
 _PURPOSE = "certificate"
 _SIGNATURE = ".signature.json"
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Document = TypeVar("Document", bound=BaseModel)
 
 
-class _Part(BaseModel):
+class Part(BaseModel):
+    """A table of a certificate."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class RatePart(_Part):
+class RatePart(Part):
     """Alarms among ``n`` clean scans, with the exact 95 % interval of Clopper and Pearson."""
 
     alarms: int
@@ -46,7 +50,7 @@ class RatePart(_Part):
         return cls(alarms=rate.hits, n=rate.n, low=round(interval.low, 5), high=round(interval.high, 5))
 
 
-class CheckPart(_Part):
+class CheckPart(Part):
     """One check: its threshold, whether the policy fixed it, and its own alarms, which say nothing without the whole-scan rate."""
 
     check: str
@@ -55,7 +59,7 @@ class CheckPart(_Part):
     rate: RatePart
 
 
-class CoveredBundle(_Part):
+class CoveredBundle(Part):
     """A bundle that the certificate counts for; ``sha256`` of its card."""
 
     name: str
@@ -63,7 +67,7 @@ class CoveredBundle(_Part):
     sha256: str
 
 
-class Certificate(_Part):
+class Certificate(Part):
     """What was found at a site for one kind of subject.
 
     ``source``: files at hand, or the journal's scores. ``whole_scan``: alarms on the scans that the thresholds were made from.
@@ -98,28 +102,25 @@ class Certificate(_Part):
 
 def write_certificate(folder: Path, certificate: Certificate, key: SigningKey | None) -> Path:
     """Write the certificate of its kind of subject, over an earlier one; signed when a key is given."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    raw = certificate.model_dump_json(indent=1).encode() + b"\n"
-    path = folder / f"{certificate.subject.value}.json"
+    return write_document(folder / f"{certificate.subject.value}.json", certificate, key)
+
+
+def write_document(path: Path, content: BaseModel, key: SigningKey | None) -> Path:
+    """Write a document of the certificates' folder, over an earlier one; signed when a key is given."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    raw = content.model_dump_json(indent=1).encode() + b"\n"
     # An old signature beside a new certificate would make both useless after a death in between; so it goes first.
     path.with_suffix(_SIGNATURE).unlink(missing_ok=True)
-    _replace(path, raw)
+    sync_folder(path.parent)
+    write_whole(path, raw)
     if key is not None:
-        _replace(path.with_suffix(_SIGNATURE), sign_document(key, _PURPOSE, raw))
+        write_whole(path.with_suffix(_SIGNATURE), sign_document(key, _PURPOSE, raw))
+    sync_folder(path.parent)
     return path
 
 
-def _replace(path: Path, content: bytes) -> None:
-    part = path.with_name(path.name + ".part")
-    with part.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    part.rename(path)
-
-
-def read_certificate(path: Path, trust: Trust) -> Certificate:
-    """Read a certificate; a signature beside it must fit and be trusted.
+def read_document(path: Path, kind: type[Document], trust: Trust) -> Document:
+    """Read a document of the certificates' folder; a signature beside it must fit and be trusted.
 
     Raises:
         CertificateUnusable.
@@ -129,7 +130,7 @@ def read_certificate(path: Path, trust: Trust) -> Certificate:
         signature = path.with_suffix(_SIGNATURE)
         if signature.exists():
             check_document(signature.read_bytes(), _PURPOSE, raw, trust)
-        return Certificate.model_validate_json(raw)
+        return kind.model_validate_json(raw)
     except (OSError, ValidationError, SignatureInvalid, SignerUnknown) as problem:
         raise CertificateUnusable(f"{path.name}: {type(problem).__name__}", {"file": path.name}) from problem
 
@@ -190,7 +191,7 @@ def find_commissioning(folder: Path, present: Circumstances) -> Commissioning:
         if not path.exists():
             continue
         try:
-            certificate = read_certificate(path, present.trust)
+            certificate = read_document(path, Certificate, present.trust)
         except CertificateUnusable as problem:
             problems.append(Reason(problem.code, {"subject": subject.value}))
             continue

@@ -9,7 +9,7 @@ from edge_agent.agent.at_hand import Outcome, Workbench
 from edge_agent.agent.certificate import Certificate, CheckPart, CoveredBundle, RatePart
 from edge_agent.analysis.policy import Levels, Policy, SubjectPolicy
 from edge_agent.analysis.scores import check_scores
-from edge_agent.domain.assessment import BundleUse, ControlOutcome, FactKind, OfficerConclusion
+from edge_agent.domain.assessment import BundleUse, FactKind
 from edge_agent.domain.capture import CaptureKind, SubjectKind
 from edge_agent.domain.declaration import comparable
 from edge_agent.domain.ids import Seq
@@ -131,9 +131,7 @@ def _bodies(reader: LedgerReader) -> Iterator[AnyBody]:
 
 
 def _is_clean(now: Standing | None) -> bool:
-    if now is None or now.is_stale or now.is_disputed or now.is_referred:
-        return False
-    return now.conclusion in (ControlOutcome.NOTHING_FOUND, OfficerConclusion.NOT_SUSPICIOUS)
+    return now is not None and not now.is_referred and now.is_guilty is False
 
 
 def _of_bodies(bodies: Sequence[AnyBody], site: Site) -> Scores | None:

@@ -155,9 +155,14 @@ class DeclarationsSection(_Section):
 
 
 class PackageSection(_Section):
-    """How pixels are packed in ``*.scan.zip``: ``zstd`` fast, ``deflate`` for every TIFF viewer, ``jxl`` smallest. All without loss."""
+    """How pixels are packed in ``*.scan.zip``: ``zstd`` fast, ``deflate`` for every TIFF viewer, ``jxl`` smallest. All without loss.
+
+    ``originals``: whether the scanner's own pixel files lie in the package too. ``hash-only`` = those without which a plane could not
+    be made again, of the others the digest; ``keep`` = all.
+    """
 
     codec: PackageCodec = "zstd"
+    originals: Literal["hash-only", "keep"] = "hash-only"
 
 
 class ResultsSection(_Section):
@@ -167,7 +172,7 @@ class ResultsSection(_Section):
     formats: Annotated[tuple[Literal["json", "xml", "tdr"], ...], Field(min_length=1)] = ("json",)
 
     @model_validator(mode="after")
-    def _writable(self) -> "ResultsSection":
+    def _formats_can_be_written(self) -> "ResultsSection":
         if "tdr" in self.formats and dicos.unavailable():
             raise ValueError(dicos.unavailable())
         return self
@@ -302,8 +307,9 @@ _PATHS: Sequence[tuple[str, ...]] = (
     ("bundles", "dir"),
     ("profiles",),
     ("wire", "key"),
-    ("declarations", "file"), ("results", "dir"),
+    ("declarations", "file"),
     ("declarations", "dir"),
+    ("results", "dir"),
 )
 
 

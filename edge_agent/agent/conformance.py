@@ -65,7 +65,7 @@ class Presence(StrEnum):
     MISSING = "missing"
 
 
-class Verdict(StrEnum):
+class ScanState(StrEnum):
     """What became of a scan."""
 
     UNDERSTOOD = "understood"
@@ -105,7 +105,7 @@ class ScanReport:
     """
 
     number: int
-    verdict: Verdict
+    state: ScanState
     remarks: tuple[Reason, ...]
     planes: tuple[PlaneReport, ...]
     is_exact: bool | None
@@ -124,7 +124,7 @@ class Report:
     @property
     def is_understood(self) -> bool:
         """Whether there are scans, all understood and exact, and no file that the profile does not know."""
-        whole = all(scan.verdict is Verdict.UNDERSTOOD and scan.is_exact for scan in self.scans)
+        whole = all(scan.state is ScanState.UNDERSTOOD and scan.is_exact for scan in self.scans)
         return bool(self.scans) and whole and all(file.state != "unknown" for file in self.files)
 
     def presence(self, particular: str) -> Counter[Presence]:
@@ -184,14 +184,14 @@ class Examiner:
             probe = self._child.probe(members, self._profile)
             decoded = self._child.decode(members, self._profile)
         except ScanRejected as refusal:
-            return ScanReport(number, Verdict.REFUSED, (Reason(refusal.code, _harmless(refusal.fields)),), (), None, particulars_of(None))
+            return ScanReport(number, ScanState.REFUSED, (Reason(refusal.code, _harmless(refusal.fields)),), (), None, particulars_of(None))
         probed = (Reason(probe.reason, _harmless(dict(probe.params))),) if probe.reason else ()
         remarks = distinct(probed, (Reason(note.code, _harmless(note.params)) for note in decoded.notes))
         is_whole = probe.completeness is Completeness.COMPLETE and not remarks and bool(decoded.views)
         scan = self._scan(drop, probe.sidecar or SideCar(), decoded.views)
         return ScanReport(
             number,
-            Verdict.UNDERSTOOD if is_whole else Verdict.PARTIAL,
+            ScanState.UNDERSTOOD if is_whole else ScanState.PARTIAL,
             remarks,
             tuple(_planes(decoded.views)),
             comes_back(scan) if decoded.views else None,

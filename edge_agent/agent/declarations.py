@@ -11,9 +11,9 @@ from typing import Annotated, Literal, Protocol, TypeAlias
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from edge_agent.domain.consignment import Consignment, RiskFlag, Route
-from edge_agent.domain.declaration import EMPTY_HEADING, DeclaredItem
+from edge_agent.domain.declaration import EMPTY_HEADING, DeclaredItem, hs_digits
 from edge_agent.domain.identity import IdentityClass, IdentityValue
-from edge_agent.domain.linking import DeclarationRecord, Match, Register
+from edge_agent.domain.linking import DeclarationRecord, Linked, Register
 from edge_agent.domain.numbering import normalised
 from edge_agent.errors import ConfigError, ConfigInvalid, ConfigUnreadable, EdgeAgentError
 
@@ -50,7 +50,7 @@ class Declarations:
         self._source = source
         self._register = Register()
 
-    def find(self, identities: Sequence[IdentityValue], taken_at: datetime | None) -> Match | None:
+    def find(self, identities: Sequence[IdentityValue], taken_at: datetime | None) -> Linked | None:
         """Give the declaration of a scan and how surely it is its own, as of the last refresh; None when none fits."""
         return self._register.find(identities, taken_at)
 
@@ -156,13 +156,6 @@ def _bytes(path: Path, most: int) -> bytes:
 # ---------------------------------------------------------------------------------------------------------------- what is written
 
 
-def _digits(text: str) -> str:
-    digits = text.replace(".", "")
-    if digits and not (digits.isascii() and digits.isdigit() and 4 <= len(digits) <= 10):
-        raise ValueError("hs must be 4 to 10 digits")
-    return digits
-
-
 def _nothing(value: object) -> object:
     return None if isinstance(value, str) and not value.strip() else value
 
@@ -180,7 +173,7 @@ class _Part(BaseModel):
 class GoodsLine(_Part):
     """One line of goods; masses in kg."""
 
-    hs: Annotated[str, AfterValidator(_digits)] = ""
+    hs: Annotated[str, AfterValidator(hs_digits)] = ""
     description: _Text = ""
     gross_kg: _Amount = None
     net_kg: _Amount = None

@@ -21,10 +21,10 @@ from edge_agent.domain.geometry import Size
 from edge_agent.domain.scan import Scan
 from edge_agent.inference.load import LoadedModels
 
-_ABOUT_PIXELS = frozenset(
-    {"view-missing", "energy-missing", "inference-failed", "out-of-time", "dark", "pitch-assumed", "pitch-unknown", "check-not-applicable"}
+_ABOUT_METADATA = frozenset(
+    {"undeclared", "goods-unknown", "link-weak", "sidecar-unreadable", "resource-missing", "partial", "check-missing"}
 )
-"""Obstacles that a changed side-car or declaration cannot remove."""
+"""Obstacles that are looked for anew under a changed side-car or declaration. Every other one is about the pixels, and stays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +84,16 @@ class Engine:
         started = self.clock.monotonic()
         compared, maps, unlisted = self._compare_again(comparable(particulars.declaration), earlier)
         findings = tuple(finding for finding in earlier.findings if not isinstance(finding, Heterogeneity)) + compared
-        obstacles = [obstacle for obstacle in earlier.obstacles if obstacle.code in _ABOUT_PIXELS]
+        anew = _ABOUT_METADATA | {note.code for note in notes}
+        obstacles = [obstacle for obstacle in earlier.obstacles if obstacle.code not in anew]
         rules = self.policy.of(particulars.subject.kind)
         obstacles += [Obstacle(note.code, note.params) for note in notes if note.code not in rules.alert_on]
         obstacles += [Obstacle("partial", {"role": role}) for role in particulars.partial]
         if maps:
             obstacles += declaration_obstacles(particulars.declaration, unlisted)
         missing = {obstacle.params.get("check") for obstacle in earlier.obstacles if obstacle.code == "check-missing"}
+        if earlier.goods and not compared:  # another contents bundle is in force, which cannot read these shares
+            missing.add(Check.CONTENTS.value)
         done = frozenset(check for check in Check if check.value not in missing)
         conclusion = conclude(
             Evidence(
@@ -108,13 +111,15 @@ class Engine:
     def _compare_again(
         self, declaration: Declaration | None, earlier: Earlier
     ) -> tuple[tuple[Finding, ...], tuple[ViewMaps, ...], tuple[str, ...]]:
+        """Compare what the contents bundle in force left of the views; shares of another bundle's classes would mean something else."""
         contents = self.loaded.models.contents
         if contents is None:
             return (), (), ()
         declared = contents.families(declaration.headings if declaration is not None else ())
-        before = {finding.view: finding for finding in earlier.findings if isinstance(finding, Heterogeneity)}
+        own = [one for one in earlier.findings if isinstance(one, Heterogeneity) and one.bundle == contents.bundle.ref]
+        before = {finding.view: finding for finding in own}
         compared, maps = [], []
-        for stored in earlier.goods:
+        for stored in (goods for goods in earlier.goods if goods.view in before):
             finding, heat = contents.judge_again(before[stored.view], stored.goods, stored.size, declared.families)
             compared.append(finding)
             maps.append(ViewMaps(stored.view, stored.size, heat, stored.goods, contents.bundle.ref))

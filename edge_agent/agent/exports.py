@@ -6,12 +6,12 @@ simulated or staged threat never leaves as real traffic.
 
 import csv
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge_agent.agent.whole import write_whole
 from edge_agent.domain.capture import CaptureKind
 from edge_agent.domain.identity import IdentityClass, IdentityValue
 from edge_agent.domain.ids import ScanId, SiteId, Token
@@ -68,13 +68,13 @@ class Dossier:
         return self.stem.replace(".", "-")
 
 
-def of_files(paths: Sequence[Path]) -> list[Dossier]:
-    """Give the dossiers of package files; nothing is known of them but what they hold.
+def of_files(paths: Sequence[Path], child: DecodeChild) -> list[Dossier]:
+    """Give the dossiers of package files; nothing is known of them but what they hold. Every digest and pixel is verified in ``child``.
 
     Raises:
-        UnreadableScan: one is no package, or damaged.
+        ScanRejected: one is no package, damaged, or larger than allowed. TryLater: it cannot be opened now.
     """
-    return [Dossier(path, read_entries(path)[0]) for path in paths]
+    return [Dossier(path, child.open_package(path)[0]) for path in paths]
 
 
 def of_site(state_dir: Path, scans: Sequence[str], *, in_clear: bool) -> tuple[SiteId, list[Dossier]]:
@@ -218,11 +218,5 @@ def _cell(value: object) -> object:
 def _write(path: Path, content: bytes) -> Path:
     """Write a file that is whole or not there, readable by its owner only."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.part")
-    try:
-        with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "wb") as file:
-            file.write(content)
-        unfinished.rename(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    write_whole(path, content, 0o600)
     return path

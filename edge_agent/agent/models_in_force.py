@@ -6,10 +6,11 @@ from pathlib import Path
 
 from edge_agent.agent.certificate import Circumstances, Commissioning, find_commissioning
 from edge_agent.agent.config import AgentConfig
+from edge_agent.agent.weighing import Weighbridge, Weighing, find_weighing
 from edge_agent.analysis.ports import Fan, Models
 from edge_agent.domain.assessment import BundleState, BundleUse, FactKind, Reason
 from edge_agent.domain.clock import Clock
-from edge_agent.domain.ids import SiteId, fact_id
+from edge_agent.domain.ids import ScannerId, SiteId, fact_id
 from edge_agent.errors import BundleRejected, InferenceFailed, Scalar
 from edge_agent.inference.bundle import Bundle
 from edge_agent.inference.load import LoadedModels, load_models
@@ -102,11 +103,22 @@ def commissioning_of(config: AgentConfig, bundles: Sequence[Bundle]) -> Commissi
     return find_commissioning(config.store.root / COMMISSION, present)
 
 
-def bundles_fact(site: SiteId, uses: tuple[BundleUse, ...], clock: Clock) -> Entry:
-    """Give the audit fact that says which bundles are in force from this start on: digest of the card by name and version."""
+def weighing_of(config: AgentConfig, loaded: LoadedModels) -> Weighing:
+    """Give the corrections of the weight estimate that count for the weight bundle in force."""
+    scanners = [ScannerId(scanner.section.id) for scanner in config.scanners]
+    present = Weighbridge(config.sections.site.id, scanners, None if loaded.scale is None else loaded.scale.bundle)
+    return find_weighing(config.store.root / COMMISSION, present, config.admission.trust)
+
+
+def bundles_fact(site: SiteId, uses: tuple[BundleUse, ...], weighing: Weighing, clock: Clock) -> Entry:
+    """Give the audit fact that says what judges from this start on: digest of the card by name and version of each bundle.
+
+    Digests of the certificates by which weight estimates are corrected stand beside, as ``weight-<scanner>``.
+    """
     now = clock.now()
     cause = f"bundles-{now.isoformat()}"
-    params: Mapping[str, Scalar] = {f"{use.name}/{use.version}": use.sha256 for use in uses}
+    params: dict[str, Scalar] = {use.ref: use.sha256 for use in uses}
+    params |= {f"weight-{scanner}": certificate.digest for scanner, certificate in weighing.valid(now).items()}
     fact = fact_id(site, FactKind.AUDIT.value, 0, cause)
     body = AuditBody(
         schema="audit/1.0",
@@ -117,6 +129,6 @@ def bundles_fact(site: SiteId, uses: tuple[BundleUse, ...], clock: Clock) -> Ent
         revision=0,
         cause=cause,
         produced_at=now,
-        event=CodeParams(code="bundles-in-force", params=dict(params)),
+        event=CodeParams(code="bundles-in-force", params=params),
     )
     return Entry(fact, None, FactKind.AUDIT, topic(site, None, FactKind.AUDIT.value), messages.encode(body))

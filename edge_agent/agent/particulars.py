@@ -15,7 +15,7 @@ from edge_agent.domain.declaration import Declaration
 from edge_agent.domain.drop import Completeness, ProbeResult, SideCar
 from edge_agent.domain.identity import IdentityClass, IdentityValue
 from edge_agent.domain.ids import Token
-from edge_agent.domain.linking import Match
+from edge_agent.domain.linking import Linked
 from edge_agent.domain.numbering import check
 
 _ADAPTER: TypeAdapter[Particulars] = TypeAdapter(Particulars)
@@ -48,12 +48,12 @@ RELATED = frozenset({IdentityClass.TRADER, IdentityClass.OFFICER, IdentityClass.
 _NUMBERED = (IdentityClass.CONTAINER, IdentityClass.PARCEL)
 
 
-def from_customs(match: Match, tokens: tuple[tuple[IdentityValue, Token], ...]) -> Declared:
-    """Give the declaration of a match; ``tokens``: of the identifiers in its records."""
+def from_customs(linked: Linked, tokens: tuple[tuple[IdentityValue, Token], ...]) -> Declared:
+    """Give the declaration of what was linked; ``tokens``: of the identifiers in its records."""
     ref = next((token for value, token in tokens if value.kind is IdentityClass.DECLARATION), None)
-    consignment = next((record.consignment for record in match.records if record.consignment != Consignment()), Consignment())
+    consignment = next((record.consignment for record in linked.records if record.consignment != Consignment()), Consignment())
     related = tuple(dict.fromkeys(token for _, token in tokens))
-    return Declared(Declaration(match.items, "declarations", ref, match.link), consignment, related)
+    return Declared(Declaration(linked.items, "declarations", ref, linked.link), consignment, related)
 
 
 def gather(probe: ProbeResult, partial: tuple[str, ...], context: Context) -> Particulars:

@@ -19,7 +19,7 @@ from edge_agent.domain.ids import FactId, ScannerId, SiteId, fact_id
 from edge_agent.domain.scan import Scan
 from edge_agent.errors import DiskLow, ScanRejected, TryLater, UnreadableScan, UnsupportedFormat
 from edge_agent.formats.members import MemberFile
-from edge_agent.formats.package import PackageCodec, write_package
+from edge_agent.formats.package import PackageCodec, PackageRef, write_package
 from edge_agent.intake.spool import Spool
 from edge_agent.ledger.ledger import Ledger
 from edge_agent.ledger.records import Entry, Job, JobKind, LatestAssessment
@@ -58,6 +58,7 @@ class Storage:
     state_dir: Path
     packages: Path | None
     codec: PackageCodec = "zstd"
+    keeps_originals: bool = False
 
 
 class Pipeline:
@@ -112,26 +113,29 @@ class Pipeline:
             return
         day = storage.packages / scan.capture.taken_at.at.strftime("%Y/%m/%d")
         out = day / f"{job.scan_id}.r{job.revision}.scan.zip"
-        folder = storage.state_dir / job.spool
-        originals = [(member, folder / member.name) for member in job.members if member.is_pixels]
         try:
-            package = await self._engine.cpu.run(write_package, scan, originals, out, storage.codec)
-            await self._engine.cpu.run(self._keep_sidecars, job, folder)
+            package = await self._engine.cpu.run(self._written, job, scan, out)
+            await self._engine.cpu.run(self._keep_sidecars, job, scan)
         except (OSError, DiskLow) as problem:
             if isinstance(problem, OSError) and problem.errno not in _DISK_FULL:
                 raise
             events.package_postponed(job.scanner, job.scan_id, DiskLow.code)  # the spool copy stays; the next start tries again
             return
-        await storage.ledger.call(Ledger.mark_packed, job.job_id, str(out.relative_to(storage.state_dir)), package.sha256)
+        await storage.ledger.call(Ledger.mark_packed, job.job_id, str(out.relative_to(storage.state_dir)), package.scan_json_sha256)
         latest = await storage.ledger.call(Ledger.latest_assessment, job.scan_id)
         if latest is not None and latest.conclusion == MachineConclusion.NO_ALERT:
             await storage.ledger.lane.run(storage.spool.remove, job.scan_id, job.revision)
 
-    def _keep_sidecars(self, job: Job, folder: Path) -> None:
-        """Side-cars hold personal data: they lie in erasable blobs, found by the SHA-256 in the assessment, never in a package."""
+    def _written(self, job: Job, scan: Scan, out: Path) -> PackageRef:
+        files = [(member, self._storage.state_dir / job.spool / member.name) for member in job.members]
+        return write_package(scan, files, out, self._storage.codec, keeps_originals=self._storage.keeps_originals)
+
+    def _keep_sidecars(self, job: Job, scan: Scan) -> None:
+        """Side-cars and what shows people or numbers lie in erasable blobs, found by their SHA-256, never in a package."""
+        packed = {(one.role, one.sha256) for one in scan.attachments if not one.kind.is_personal}
         for member in job.members:
-            if not member.is_pixels:
-                self._storage.maps.blobs.put((folder / member.name).read_bytes())
+            if not member.is_pixels and (member.role, member.sha256) not in packed:
+                self._storage.maps.blobs.put((self._storage.state_dir / job.spool / member.name).read_bytes())
 
     async def _assess(self, job: Job) -> Assessed | None:
         """Judge and commit; give the scan when its pixels were looked at."""
@@ -172,9 +176,7 @@ class Pipeline:
         judgement = await self._engine.cpu.run(self._engine.judge_again, job.particulars, job.particulars.notes, before)
         await self._commit(job, judgement, earlier, convert.frames_of(body))
 
-    async def _commit(
-        self, job: Job, judgement: Judgement, earlier: LatestAssessment | None, frames: tuple[Frame, ...]
-    ) -> AssessmentBody:
+    async def _commit(self, job: Job, judgement: Judgement, earlier: LatestAssessment | None, frames: tuple[Frame, ...]) -> AssessmentBody:
         engine, ledger = self._engine, self._storage.ledger
         blobs = await engine.cpu.run(self._storage.maps.put, judgement.maps)
         assessment = self._assessment(job, judgement, blobs, earlier)

@@ -12,9 +12,11 @@ from typing import Final, Literal, Protocol, TypeAlias
 from edge_agent.agent.feed import Doorbell, rung
 from edge_agent.agent.lanes import Lane
 from edge_agent.agent.ports import JournalStore
+from edge_agent.agent.whole import write_whole
 from edge_agent.domain.clock import Clock
 from edge_agent.domain.ids import Seq
-from edge_agent.errors import MalformedMessage
+from edge_agent.errors import MalformedMessage, TryLater
+from edge_agent.ledger.connection import sync_folder
 from edge_agent.ledger.records import Acknowledged
 from edge_agent.telemetry import events
 from edge_agent.wire import messages
@@ -51,7 +53,7 @@ class ResultsWriter:
         self._clock = clock
 
     async def run(self, news: Doorbell) -> None:
-        """Write until cancelled; ``news`` rings when rows were published. A folder that refuses is tried again, nothing is skipped."""
+        """Write until cancelled; ``news`` rings when rows were published. What refuses is tried again, nothing is skipped."""
         at = await self._start()
         has_failed = False
         while True:
@@ -62,15 +64,15 @@ class ResultsWriter:
                 continue
             try:
                 await self._lane.run(write_results, self._folder, rows, self._formats)
-            except OSError as problem:
+                await self._store.acknowledge(CONSUMER, rows[-1].seq, rows[-1].hash, self._clock.now())
+            except (OSError, TryLater) as problem:
                 if not has_failed:
-                    events.results_postponed(os.strerror(problem.errno or 0).lower().replace(" ", "-"))
+                    events.results_postponed(_code(problem))
                 has_failed = True
                 await rung(Doorbell().turn(), _RETRY_S)
                 continue
             has_failed = False
             at = rows[-1].seq
-            await self._store.acknowledge(CONSUMER, at, rows[-1].hash, self._clock.now())
 
     async def _start(self) -> Seq:
         """Give the place to go on from; the journal's oldest row when there is none, or the cursor belongs to another journal."""
@@ -79,6 +81,11 @@ class ResultsWriter:
         if cursor is not None and cursor.epoch == head.epoch and await self._store.hash_at(cursor.seq) == cursor.hash:
             return cursor.seq
         return Seq(head.first - 1)
+
+
+def _code(problem: OSError | TryLater) -> str:
+    """Give a short word for what is wrong; a path in the error's own text could hold anything."""
+    return os.strerror(problem.errno or 0).lower().replace(" ", "-") if isinstance(problem, OSError) else problem.code
 
 
 def write_results(folder: Path, rows: Iterable[JournalRow], formats: Sequence[ResultFormat]) -> int:
@@ -96,9 +103,9 @@ def write_results(folder: Path, rows: Iterable[JournalRow], formats: Sequence[Re
         if body is not None:
             count += 1
             for form in formats:
-                _write(folder / f"{body.scan_id}.r{body.revision}{_SUFFIXES[form]}", _content(body, form))
+                write_whole(folder / f"{body.scan_id}.r{body.revision}{_SUFFIXES[form]}", _content(body, form))
     if count:
-        _sync(folder)
+        sync_folder(folder)
     return count
 
 
@@ -121,23 +128,3 @@ def _content(body: AssessmentBody, form: ResultFormat) -> bytes:
             from edge_agent.formats.dicos_write import tdr_bytes
 
             return tdr_bytes(machine_report(body, native=True))
-
-
-def _write(path: Path, content: bytes) -> None:
-    unfinished = path.with_name(f".{path.name}.part")
-    try:
-        with unfinished.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.rename(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -11,6 +11,7 @@ from edge_agent.agent.ledger_lane import LedgerLane
 from edge_agent.agent.pipeline import Assessed
 from edge_agent.domain.assessment import BundleState, Fact, FactKind, MachineAssessment
 from edge_agent.domain.ids import SiteId, fact_id
+from edge_agent.errors import TryLater
 from edge_agent.ledger.records import Entry
 from edge_agent.telemetry import events
 from edge_agent.wire import messages
@@ -58,7 +59,11 @@ class Shadow:
                 self._engine.provenance(),
                 judgement.timings_ms,
             )
-            await self._ledger.append(_entry(assessed, assessment))
+            try:
+                await self._ledger.append(_entry(assessed, assessment))
+            except TryLater:  # a full disk, say: a comparison is not worth the daemon's life
+                events.shadow_passed_over(scan.scanner.scanner_id, scan.scan_id)
+                continue
             ring()
 
 

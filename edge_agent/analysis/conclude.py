@@ -18,7 +18,8 @@ from edge_agent.errors import Scalar
 EMPTY_FAMILY = "empty"
 HETEROGENEITY = "heterogeneity"
 WEIGHT = "weight"
-_GONE_ALERTS_AT = 0.5  # a label of a bundle that is no longer in force, when an earlier finding is judged again under a new declaration
+_GONE_ALERTS_AT: Mapping[str, float] = {WEIGHT: 0.99}
+"""Levels of bundles no longer in force, whose earlier findings are judged again under a new declaration; 0.5 for all other labels."""
 _SPREAD = 1.645  # standard deviations of a normal error on each side of the middle hold 90 %
 
 
@@ -78,11 +79,11 @@ def _of_detections(findings: Sequence[Detection], policy: SubjectPolicy, alert_l
     """Give one reason for each label and view with an alerting detection: the best score, and how many there are."""
     alerting: dict[tuple[str, str], list[float]] = {}
     for finding in findings:
-        if finding.score >= policy.levels(finding.label, alert_levels.get(finding.label, _GONE_ALERTS_AT)).alert_at:
+        if finding.score >= _alert_at(finding.label, alert_levels, policy):
             alerting.setdefault((finding.label, finding.view), []).append(finding.score)
     reasons = []
     for (label, view), scores in sorted(alerting.items(), key=lambda group: -max(group[1])):
-        threshold = policy.levels(label, alert_levels.get(label, _GONE_ALERTS_AT)).alert_at
+        threshold = _alert_at(label, alert_levels, policy)
         params: dict[str, Scalar] = {"label": label, "score": round(max(scores), 4), "threshold": round(threshold, 4)}
         reasons.append(Reason("detection-alert", {**params, "count": len(scores), "view": view}))
     return reasons
@@ -91,17 +92,17 @@ def _of_detections(findings: Sequence[Detection], policy: SubjectPolicy, alert_l
 def _of_whole_view(finding: Finding, evidence: Evidence, policy: SubjectPolicy) -> Sequence[Reason]:
     match finding:
         case Heterogeneity():
-            return _of_heterogeneity(finding, evidence.declaration, _alert_at(HETEROGENEITY, evidence, policy))
+            return _of_heterogeneity(finding, evidence.declaration, _alert_at(HETEROGENEITY, evidence.alert_levels, policy))
         case ProductGuess():
-            return _of_product(finding, evidence.declaration, _alert_at(EMPTY_FAMILY, evidence, policy))
+            return _of_product(finding, evidence.declaration, _alert_at(EMPTY_FAMILY, evidence.alert_levels, policy))
         case WeightEstimate():
-            return _of_weight(finding, evidence.declaration, _alert_at(WEIGHT, evidence, policy))
+            return _of_weight(finding, evidence.declaration, _alert_at(WEIGHT, evidence.alert_levels, policy))
         case _:
             return ()
 
 
-def _alert_at(label: str, evidence: Evidence, policy: SubjectPolicy) -> float:
-    return policy.levels(label, evidence.alert_levels[label]).alert_at
+def _alert_at(label: str, alert_levels: Mapping[str, float], policy: SubjectPolicy) -> float:
+    return policy.levels(label, alert_levels.get(label, _GONE_ALERTS_AT.get(label, 0.5))).alert_at
 
 
 def _of_heterogeneity(finding: Heterogeneity, declaration: Declaration | None, alert_at: float) -> Sequence[Reason]:

@@ -11,6 +11,7 @@ from edge_agent.domain.assessment import BundleUse
 from edge_agent.domain.capture import SubjectKind
 from edge_agent.domain.finding import Detection, Heterogeneity, ProductGuess, WeightEstimate
 from edge_agent.domain.geometry import Size
+from edge_agent.domain.ids import ScannerId
 from edge_agent.domain.scan import View
 
 Item = TypeVar("Item")
@@ -128,8 +129,8 @@ class WeightModel(Protocol):
 
     def applies_to(self, subject: SubjectKind) -> bool: ...
 
-    def weigh(self, view: View) -> WeightEstimate:
-        """Estimate the mass of the load.
+    def weigh(self, view: View, scanner: ScannerId) -> WeightEstimate:
+        """Estimate the mass of the load; ``scanner``: whose correction counts, if it has one.
 
         Raises:
             NotWeighable: this view does not tell it. InferenceFailed, EnergyMissing, DeviceFailed.
@@ -147,8 +148,7 @@ class Models:
     def alert_levels(self, subject: SubjectKind) -> Mapping[str, float]:
         """Give the bundles' own alert level for every label that can come out of them for a kind of subject."""
         levels: dict[str, float] = {}
-        for detector in self.detectors:
-            levels |= detector.alert_levels if detector.applies_to(subject) else {}
-        for model in (self.contents, self.weight):
-            levels |= model.alert_levels if model is not None else {}
+        for model in (*self.detectors, self.contents, self.weight):
+            if model is not None and model.applies_to(subject):
+                levels |= model.alert_levels
         return levels

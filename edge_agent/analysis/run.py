@@ -104,7 +104,7 @@ def examine(scan: Scan, notes: tuple[Reason, ...], models: Models, policy: Polic
             _detect(view, scan.subject.kind, detector, policy, fan, gathered)
         if models.contents is not None:
             _compare(view, scan, models.contents, gathered)
-    _weigh(assessable, scan.subject.kind, models.weight, gathered)
+    _weigh(assessable, scan, models.weight, gathered)
     available = {check for check in Check if _applies(check, models, scan.subject.kind)}
     evidence = Evidence(
         tuple(gathered.findings),
@@ -177,15 +177,15 @@ def _compare(view: View, scan: Scan, contents: ContentsModel, gathered: _Gathere
         gathered.maps.append(ViewMaps(view.name, view.size, seen.heat, seen.goods, contents.bundle.ref))
 
 
-def _weigh(views: list[View], subject: SubjectKind, scale: WeightModel | None, gathered: _Gathered) -> None:
+def _weigh(views: list[View], scan: Scan, scale: WeightModel | None, gathered: _Gathered) -> None:
     """Weigh the load once, in the first view that tells its mass; where none does, the first one's reason is given."""
-    if scale is None or not scale.applies_to(subject):
+    if scale is None or not scale.applies_to(scan.subject.kind):
         return
     reasons: list[Obstacle] = []
     with gathered.timed(Check.WEIGHT.value):
         for view in views:
             try:
-                gathered.findings.append(scale.weigh(view))
+                gathered.findings.append(scale.weigh(view, scan.scanner.scanner_id))
             except ScanUnassessable as problem:
                 reasons.append(Obstacle(problem.code, {**problem.fields, "check": Check.WEIGHT.value}, view.name))
             else:

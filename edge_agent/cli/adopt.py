@@ -13,12 +13,11 @@ from edge_agent.agent.config import read_file
 from edge_agent.agent.lanes import Lane
 from edge_agent.agent.lifecycle import cores_granted
 from edge_agent.cli import assess
+from edge_agent.cli.profiles import named_profile
 from edge_agent.domain.capture import SubjectKind
 from edge_agent.errors import ConfigUnreadable
 from edge_agent.formats.child import DecodeChild
-from edge_agent.formats.profiles import load_profile
 from edge_agent.inference.adopt import Adopted, Example, adopt, destination
-from edge_agent.inference.installed import share_dir
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -62,7 +61,7 @@ def _examples(args: argparse.Namespace) -> Iterator[Example]:
     Raises:
         ScanRejected: one cannot be read. ConfigUnreadable: there is none.
     """
-    profiles = [load_profile(share_dir() / f"config/scanners/{name}.toml") for name in assess.PROFILES]
+    profiles = [named_profile(name) for name in assess.PROFILES]
     drops = find_drops(args.example, profiles)
     if not drops:
         raise ConfigUnreadable("no scan among the examples")

@@ -15,15 +15,15 @@ from rich.progress import track
 from edge_agent.agent.at_hand import SCANNER, SITE, Outcome, Rules, Workbench, find_drops, open_workbench
 from edge_agent.agent.config import read_file
 from edge_agent.analysis.policy import parse_policy
+from edge_agent.cli.profiles import named_profile
 from edge_agent.cli.trust import add_trust, admission_of
 from edge_agent.console import catalogue
 from edge_agent.domain.assessment import Fact, FactKind, MachineAssessment
 from edge_agent.domain.capture import SubjectKind
 from edge_agent.domain.finding import Detection, Heterogeneity, WeightEstimate
 from edge_agent.domain.ids import fact_id
-from edge_agent.domain.scan import Energy, View
+from edge_agent.domain.scan import View
 from edge_agent.formats.encode import png_bytes
-from edge_agent.formats.profiles import load_profile
 from edge_agent.imaging.dark import dark_area
 from edge_agent.imaging.render import Caption, Overlay, draw_assessment, to_grey
 from edge_agent.inference.installed import share_dir
@@ -75,7 +75,7 @@ def add_judging_options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Assess every drop and give 0, or 3 when some scan could not be judged."""
-    profiles = [load_profile(share_dir() / f"config/scanners/{name}.toml") for name in PROFILES]
+    profiles = [named_profile(name) for name in PROFILES]
     drops = find_drops(args.path, profiles)
     rules = Rules(args.subject, args.pitch, args.declared)
     screen = Console(stderr=True)
@@ -146,7 +146,7 @@ def _lines(body: AssessmentBody) -> Iterator[str]:
     for part in body.findings:
         if part.type == "product":
             yield "the load looks like " + ", ".join(f"{family} {share:.0%}" for family, share in part.ranked[:3] if share >= 0.05)
-    advisory = {f"{bundle.name}/{bundle.version}" for bundle in body.provenance.bundles if bundle.state != "commissioned"}
+    advisory = {bundle.ref for bundle in body.provenance.bundles if bundle.state != "commissioned"}
     if advisory:
         yield f"{', '.join(sorted(advisory))}: {catalogue.ADVISORY}"
 
@@ -168,7 +168,7 @@ def _drawn(outcome: Outcome, view: View, body: AssessmentBody, bench: Workbench)
     """Give the picture of one view: (h, w, 3) uint8 RGB with boxes, heat map, dark areas and caption."""
     judgement = outcome.judgement
     assert judgement is not None  # noqa: S101 - only judged scans are drawn
-    plane = view.plane(Energy.HIGH, Energy.SINGLE, Energy.LOW) or view.planes[0]
+    plane = view.leading
     shown = [finding for finding in judgement.findings if not isinstance(finding, WeightEstimate) and finding.view == view.name]
     detections = [finding for finding in shown if isinstance(finding, Detection)]
     overlay = Overlay(

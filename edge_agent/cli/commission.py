@@ -1,21 +1,26 @@
-"""``edge-agent commission``: alert levels from a site's own clean scans, and the certificate that says how good they are."""
+"""``edge-agent commission``: alert levels from a site's own clean scans, and the certificate that says how good they are.
+
+With ``--weights`` it is ``cli.commission_weights`` that runs.
+"""
 
 import argparse
 import sys
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from edge_agent.agent.at_hand import Outcome, Rules, Workbench, find_drops, open_workbench
+from edge_agent.agent.at_hand import SCANNER, Outcome, Rules, Workbench, find_drops, open_workbench
 from edge_agent.agent.certificate import Certificate, RatePart, write_certificate
 from edge_agent.agent.commission import CleanScans, Site, Terms, certify, listen, of_journal, of_outcomes
 from edge_agent.agent.config import AgentConfig, Scanner, load_config
-from edge_agent.agent.models_in_force import COMMISSION, commissioning_of
+from edge_agent.agent.models_in_force import COMMISSION, commissioning_of, weighing_of
+from edge_agent.cli import commission_weights
+from edge_agent.domain.ids import ScannerId
 from edge_agent.errors import ConfigInvalid
 from edge_agent.ledger.reader import LedgerReader
 from edge_agent.signing.keys import SigningKey
@@ -37,21 +42,28 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     """Add the command."""
     parser = subparsers.add_parser(
         "commission",
-        help="set a site's alert levels from its own clean scans",
+        help="set a site's alert levels from its own clean scans, or correct its weight estimates",
         description="Runs clean scans of this site through the models in force and divides the alarm budget over all checks and views, so "
         "that the whole scan keeps it. Writes an expiring certificate with the levels; they count at the daemon's next start, above the "
-        "bundles' own levels and below those in the policy. Exit codes: 0 written, 1 refused (too few scans: it says how many are needed), "
-        "78 configuration or models.",
+        "bundles' own levels and below those in the policy. With --weights it corrects one scanner's weight estimates instead, from "
+        "scans of at least ten weighed loads. Exit codes: 0 written, 1 refused (too few scans: it says how many are needed), 78 "
+        "configuration or models.",
     )
     parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="agent.toml")
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--scans", type=Path, nargs="+", metavar="PATH", help="files or folders with clean scans: you vouch for them")
     source.add_argument("--from-journal", action="store_true", help="scans in the journal that people found clean")
+    parser.add_argument(
+        "--weights",
+        type=Path,
+        metavar="FILE",
+        help="CSV with columns scan (drop key, scan id or container number) and mass_kg (of the load alone; or gross_kg and tare_kg)",
+    )
     parser.add_argument("--scanner", metavar="ID", help="whose profile and subject count (default: the only one configured)")
     parser.add_argument("--budget", type=_share, default=_BUDGET, metavar="SHARE", help="alarms a clean scan (default: %(default)s)")
     parser.add_argument("--days", type=_days, default=_DAYS, metavar="N", help="until the certificate expires (default: %(default)s)")
     parser.add_argument("--key", type=Path, metavar="FILE", help="secret signing key; the site must trust it ([bundles] trusted)")
-    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw scores and levels of every check (PNG, SVG or PDF)")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw scores and levels of every check, or the weights (PNG, SVG or PDF)")
     parser.add_argument("--dry-run", action="store_true", help="say what would be certified, write nothing")
     parser.add_argument("--json", action="store_true", help="print the certificate")
     parser.set_defaults(run=run)
@@ -62,6 +74,10 @@ def run(args: argparse.Namespace) -> int:
     config = load_config(args.config)
     scanner, clock = _scanner(config, args.scanner), SystemClock()
     key = SigningKey.load(args.key) if args.key else None
+    if args.weights:
+        if args.from_journal:
+            raise ConfigInvalid("--weights goes with --scans: the journal keeps no pixels")
+        return commission_weights.run(args, config, scanner, key)
     measured = _measured(args, config, scanner)
     terms = Terms(args.budget, args.days, "journal" if args.from_journal else "scans")
     certificate = certify(measured.site, measured.clean, terms, clock.now())
@@ -92,6 +108,7 @@ def _measured(args: argparse.Namespace, config: AgentConfig, scanner: Scanner) -
     rules = Rules(section.subject, section.pitch_mm, None)
     device, clock = config.sections.device.policy, SystemClock()
     with open_workbench(config.policy, config.store.active(), device, rules, clock, config.admission) as bench:
+        _correct(bench, config, ScannerId(section.id))
         loaded = bench.engine.loaded
         levels = loaded.models.alert_levels(section.subject)
         site = Site.of(config.sections.site.id, section.subject, config.policy, loaded.bundles, levels)
@@ -99,6 +116,14 @@ def _measured(args: argparse.Namespace, config: AgentConfig, scanner: Scanner) -
             return Measured(site, _from_journal(config, site, bench))
         listen(bench, section.subject)
         return Measured(site, of_outcomes(_outcomes(args, bench, scanner)))
+
+
+def _correct(bench: Workbench, config: AgentConfig, scanner: ScannerId) -> None:
+    """Let the bench weigh as the daemon will for this scanner, for the weight is one of the checks."""
+    loaded = bench.engine.loaded
+    fit = weighing_of(config, loaded).fits(bench.engine.clock.now()).get(scanner)
+    if fit is not None:
+        bench.engine = replace(bench.engine, loaded=loaded.fitted({SCANNER: fit}))
 
 
 def _outcomes(args: argparse.Namespace, bench: Workbench, scanner: Scanner) -> Iterator[Outcome]:

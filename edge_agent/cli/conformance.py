@@ -10,15 +10,23 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from edge_agent.agent.conformance import PARTICULARS, Examiner, FileReport, PlaneReport, Presence, Report, ScanReport, Verdict, read_sample
+from edge_agent.agent.conformance import (
+    PARTICULARS,
+    Examiner,
+    FileReport,
+    PlaneReport,
+    Presence,
+    Report,
+    ScanReport,
+    ScanState,
+    read_sample,
+)
+from edge_agent.cli.profiles import named_profile
 from edge_agent.console import catalogue
-from edge_agent.domain.profile import Profile
 from edge_agent.formats.child import DecodeChild
-from edge_agent.formats.profiles import load_profile
-from edge_agent.inference.installed import share_dir
 from edge_agent.wire.messages import CodeParams
 
-_STYLES = {Verdict.UNDERSTOOD: "green", Verdict.PARTIAL: "yellow", Verdict.REFUSED: "bold red"}
+_STYLES = {ScanState.UNDERSTOOD: "green", ScanState.PARTIAL: "yellow", ScanState.REFUSED: "bold red"}
 _SIGNS = {Presence.PRESENT: "[green]present[/]", Presence.DERIVED: "[yellow]derived[/]", Presence.MISSING: "[red]missing[/]"}
 _MOST_LINES = 20
 
@@ -46,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         ConfigError: the profile cannot be used. DropUnavailable: the folder cannot be read.
     """
-    profile = _profile(args.profile)
+    profile = named_profile(args.profile)
     sample = read_sample(args.folder, profile, shows_names=args.show_names)
     with DecodeChild() as child:
         examiner = Examiner(profile, child)
@@ -60,12 +68,6 @@ def run(args: argparse.Namespace) -> int:
     else:
         _print(report, Console())
     return 0 if report.is_understood else 3
-
-
-def _profile(name: str) -> Profile:
-    """Load a profile by its shipped name or its path."""
-    path = Path(name)
-    return load_profile(path if path.suffix == ".toml" else share_dir() / f"config/scanners/{name}.toml")
 
 
 def _document(report: Report) -> dict[str, object]:
@@ -83,7 +85,7 @@ def _document(report: Report) -> dict[str, object]:
 def _scan(scan: ScanReport) -> dict[str, object]:
     return {
         "number": scan.number,
-        "verdict": scan.verdict.value,
+        "state": scan.state.value,
         "remarks": [{"code": remark.code, "params": dict(remark.params)} for remark in scan.remarks],
         "planes": [asdict(plane) for plane in scan.planes],
         "comes_back_exactly": scan.is_exact,
@@ -96,13 +98,13 @@ def _print(report: Report, console: Console) -> None:
     console.print(_files(report.files))
     if report.scans:
         console.print(_particulars(report))
-    verdicts = Counter(scan.verdict for scan in report.scans)
-    states = Counter(file.state for file in report.files)
+    of_scans, of_files = Counter(scan.state for scan in report.scans), Counter(file.state for file in report.files)
     console.print(
         f"{len(report.scans)} scans by profile {report.profile}: "
-        + ", ".join(f"{verdicts[verdict]} {verdict.value}" for verdict in Verdict)
-        + f". {len(report.files)} files: {states['understood']} understood, {states['ignored']} ignored, {states['unknown']} unknown. "
-        + f"Sandbox: {report.sandbox}.",
+        + ", ".join(f"{of_scans[state]} {state.value}" for state in ScanState)
+        + f". {len(report.files)} files: "
+        + ", ".join(f"{of_files[word]} {word}" for word in ("understood", "ignored", "unknown"))
+        + f". Sandbox: {report.sandbox}.",
         highlight=False,
     )
     if not report.scans:
@@ -111,13 +113,13 @@ def _print(report: Report, console: Console) -> None:
 
 def _scans(scans: tuple[ScanReport, ...]) -> Table:
     """Give a line a scan, the troubled ones first."""
-    table = Table("scan", "verdict", "planes", "package and back", "remarks", title="Scans", title_justify="left")
-    troubled_first = sorted(scans, key=lambda scan: (scan.verdict is Verdict.UNDERSTOOD, scan.number))
+    table = Table("scan", "state", "planes", "package and back", "remarks", title="Scans", title_justify="left")
+    troubled_first = sorted(scans, key=lambda scan: (scan.state is ScanState.UNDERSTOOD, scan.number))
     for scan in troubled_first[:_MOST_LINES]:
         back = {True: "bit by bit", False: "[bold red]differs[/]", None: "not tried"}[scan.is_exact]
         remarks = "; ".join(catalogue.sentence(CodeParams(code=remark.code, params=dict(remark.params))) for remark in scan.remarks)
-        verdict = f"[{_STYLES[scan.verdict]}]{scan.verdict.value}[/]"
-        table.add_row(str(scan.number), verdict, "\n".join(map(_plane, scan.planes)), back, remarks)
+        state = f"[{_STYLES[scan.state]}]{scan.state.value}[/]"
+        table.add_row(str(scan.number), state, "\n".join(map(_plane, scan.planes)), back, remarks)
     if len(scans) > _MOST_LINES:
         table.add_row("...", f"{len(scans) - _MOST_LINES} more (--json has all)")
     return table

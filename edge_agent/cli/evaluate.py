@@ -1,14 +1,15 @@
 """``edge-agent evaluate``: how good bundles are on a labelled set, through the whole product path."""
 
 import argparse
+import importlib.util
 import json
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Console
 from rich.progress import track
@@ -32,19 +33,34 @@ from edge_agent.inference.installed import installed_bundles, share_dir
 from edge_agent.inference.store import Admission
 from edge_agent.telemetry.clock import SystemClock
 
-if TYPE_CHECKING:
-    from edge_agent.evaluation.report import Report
-
 FLOOR = 0.01
 """Detections are recorded from this score up: average precision wants the weak ones too."""
 
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """One picture of a set and what became of it."""
+    """One picture of a set and what became of it, without its pixels. ``record``: None when it was rejected."""
 
     truth: Truth
     outcome: Outcome
+    record: Record | None
+
+
+@dataclass(slots=True)
+class Examination:
+    """Grows while a set is examined: one record a judged picture, and counts of conclusions and of rejections by code."""
+
+    records: list[Record] = field(default_factory=list)
+    concluded: Counter[str] = field(default_factory=Counter)
+    rejected: Counter[str] = field(default_factory=Counter)
+
+    def add(self, one: Examined) -> None:
+        if one.record is not None:
+            self.records.append(one.record)
+        if one.outcome.judgement is not None:
+            self.concluded[one.outcome.judgement.conclusion.word.value] += 1
+        if one.outcome.rejected is not None:
+            self.rejected[one.outcome.rejected.code] += 1
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -73,26 +89,28 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(args: argparse.Namespace) -> int:
     """Examine, measure, say."""
-    try:
-        from edge_agent.evaluation.report import evaluate
-    except ImportError as problem:
-        raise ConfigInvalid(f"the package {problem.name} is not installed: install edge-agent[evaluate]") from problem
+    _check_installed()
+    from edge_agent.evaluation.plots import draw
+    from edge_agent.evaluation.report import evaluate
+
     labelled, profile = read_set(args.data).limited(args.limit), profile_of(args.profile)
     policy, admission = parse_policy(read_file(args.policy)), Admission(admission_of(args).trust, args.allow_research)
     rules, subject = Rules(args.subject, args.pitch, None), args.subject or SubjectKind.CARGO
     with open_workbench(policy, args.bundle, args.device, rules, SystemClock(), admission) as bench:
         _check_subject(bench, subject)
         listen(bench, subject, FLOOR)
-        examined = list(examine_set(bench, labelled, profile, quiet=args.json))
-        loaded = bench.engine.loaded
-        report = evaluate(records_of(examined), loaded.models, subject, levels_in_force(bench, subject))
-        content = _content(bench, examined, left_out(labelled, bench, subject), report.figures)
+        examination = Examination()
+        for one in examine_set(bench, labelled, profile, quiet=args.json):
+            examination.add(one)
+        report = evaluate(examination.records, bench.engine.loaded.models, subject, levels_in_force(bench, subject))
+        content = _content(bench, examination, left_out(labelled, bench, subject), report.figures)
     if args.json:
         print(json.dumps(content, indent=1))
     else:
         _print(content, report.figures)
     if args.out is not None:
-        _write(args.out, content, report)
+        _write(args.out, content)
+        draw(report, args.out)
     return 0
 
 
@@ -105,17 +123,15 @@ def examine_set(bench: Workbench, labelled: LabelledSet, profile: Profile, *, qu
     drops = _drops(labelled.truths, profile)
     for truth in track(labelled.truths, "examining", console=Console(stderr=True), disable=quiet):
         own = bench if truth.declared is None else bench.declaring(truth.declared)
-        yield Examined(truth, own.assess(drops[truth.path], profile))
+        outcome = own.assess(drops[truth.path], profile)
+        yield Examined(truth, replace(outcome, scan=None), _record(truth, outcome))
 
 
-def records_of(examined: Sequence[Examined]) -> list[Record]:
-    """Give what was judged; rejected scans are in no figure."""
-    found = []
-    for one in examined:
-        scan, judgement = one.outcome.scan, one.outcome.judgement
-        if scan is not None and judgement is not None:
-            found.append(record(one.truth, scan, Judged(judgement.findings, judgement.maps, judgement.conclusion.word)))
-    return found
+def _record(truth: Truth, outcome: Outcome) -> Record | None:
+    scan, judgement = outcome.scan, outcome.judgement
+    if scan is None or judgement is None:
+        return None
+    return record(truth, scan, Judged(judgement.findings, judgement.maps, judgement.conclusion.word))
 
 
 def levels_in_force(bench: Workbench, subject: SubjectKind) -> dict[str, float]:
@@ -145,7 +161,11 @@ def _drops(truths: Sequence[Truth], profile: Profile) -> dict[Path, Drop]:
     if missing:
         raise DatasetUnusable(f"{len(missing)} of {len(truths)} pictures are not there, the first is {missing[0]}")
     folders = sorted({truth.path.parent for truth in truths})
-    return {member.path: drop for drop, _ in find_drops(folders, [profile]) for member in drop.members}
+    drops = {member.path: drop for drop, _ in find_drops(folders, [profile]) for member in drop.members}
+    unseen = [truth.path for truth in truths if truth.path not in drops]
+    if unseen:
+        raise DatasetUnusable(f"{len(unseen)} of {len(truths)} pictures are links, or left out by profile {profile.name}: {unseen[0]}")
+    return drops
 
 
 def _check_subject(bench: Workbench, subject: SubjectKind) -> None:
@@ -155,9 +175,8 @@ def _check_subject(bench: Workbench, subject: SubjectKind) -> None:
         raise ConfigInvalid(f"--subject {subject}: no bundle here looks at it; they look at {known}")
 
 
-def _content(bench: Workbench, examined: Sequence[Examined], strangers: Sequence[str], figures: Sequence[Figure]) -> dict[str, Any]:
+def _content(bench: Workbench, examination: Examination, strangers: Sequence[str], figures: Sequence[Figure]) -> dict[str, Any]:
     """Give the report as JSON values: figures only, nothing that names a picture."""
-    rejected = Counter(one.outcome.rejected.code for one in examined if one.outcome.rejected is not None)
     return {
         "format": "evaluation/1",
         "bundles": [
@@ -165,7 +184,11 @@ def _content(bench: Workbench, examined: Sequence[Examined], strangers: Sequence
             for use in (bundle.use for bundle in bench.engine.loaded.bundles)
         ],
         "policy_sha256": bench.engine.policy.digest,
-        "pictures": {"judged": len(examined) - rejected.total(), "rejected": dict(rejected)},
+        "pictures": {
+            "judged": len(examination.records),
+            "rejected": dict(examination.rejected),
+            "concluded": dict(examination.concluded),
+        },
         "categories_left_out": list(strangers),
         "figures": [figure.table() for figure in figures],
     }
@@ -176,25 +199,29 @@ def _print(content: dict[str, Any], figures: Sequence[Figure]) -> None:
     names = ", ".join(f"{bundle['name']}/{bundle['version']} ({bundle['state']})" for bundle in content["bundles"])
     pictures = content["pictures"]
     console.print(f"{names}: {pictures['judged']} pictures judged, {sum(pictures['rejected'].values())} rejected", highlight=False)
+    console.print("  " + ", ".join(f"{word} {count}" for word, count in sorted(pictures["concluded"].items())), highlight=False)
     for code, count in pictures["rejected"].items():
         console.print(f"  rejected, {code}: {count}", highlight=False)
     if content["categories_left_out"]:
         console.print(f"left out, for no bundle has them: {', '.join(content['categories_left_out'])}", markup=False, highlight=False)
     if not figures:
         console.print("the set has no labels that these bundles could be measured by")
-    for group, rows in groupby(figures, key=lambda figure: figure.group):
-        console.print(_table(group, list(rows)))
+    else:
+        console.print(_table(figures))
 
 
-def _table(group: str, figures: Sequence[Figure]) -> Table:
-    table = Table(title=group, title_justify="left", show_edge=False, min_width=78)
+def _table(figures: Sequence[Figure]) -> Table:
+    table = Table(show_edge=False)
     table.add_column("figure")
     for column in ("value", "95 % interval", "of"):
         table.add_column(column, justify="right")
-    for figure in figures:
-        interval = "" if figure.low is None or figure.high is None else f"{_number(figure.low)} to {_number(figure.high)}"
-        counted = ", ".join(f"{count} {word}" for word, count in figure.n.items())
-        table.add_row(figure.name.partition("/")[2], _number(figure.value), interval, counted)
+    for group, rows in groupby(figures, key=lambda figure: figure.group):
+        table.add_row(f"[bold]{group}[/]")
+        for figure in rows:
+            interval = "" if figure.low is None or figure.high is None else f"{_number(figure.low)} to {_number(figure.high)}"
+            counted = ", ".join(f"{count} {word}" for word, count in figure.n.items())
+            table.add_row("  " + figure.name.partition("/")[2], _number(figure.value), interval, counted)
+        table.add_section()
     return table
 
 
@@ -202,21 +229,20 @@ def _number(value: float) -> str:
     return f"{value:.3f}" if abs(value) <= 1.0 else f"{value:,.0f}"
 
 
-def _write(folder: Path, content: dict[str, Any], report: "Report") -> None:
-    """Write ``evaluation.json``, and the pictures of what there is to draw."""
-    from edge_agent.evaluation.plots import draw_precision, draw_reliability, draw_roc
-
+def _write(folder: Path, content: dict[str, Any]) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "evaluation.json").write_text(json.dumps(content, indent=1) + "\n")
     except OSError as problem:
         raise ConfigInvalid(f"--out {folder}: {problem.strerror}") from problem
-    if report.precisions is not None:
-        draw_precision(report.precisions, folder / "precision.png")
-    if report.questions:
-        draw_roc(report.questions, folder / "roc.png")
-        draw_reliability(report.questions, folder / "reliability.png")
     print(f"{folder}: figures and curves written", file=sys.stderr)
+
+
+def _check_installed() -> None:
+    """Find out before the work, not after it."""
+    missing = [name for name in ("pycocotools", "matplotlib") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ConfigInvalid(f"not installed: {', '.join(missing)}; install edge-agent[evaluate]")
 
 
 def _count(text: str) -> int:

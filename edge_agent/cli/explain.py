@@ -28,18 +28,17 @@ from edge_agent.analysis.explain import (
 )
 from edge_agent.analysis.policy import parse_policy
 from edge_agent.cli import assess
+from edge_agent.cli.profiles import named_profile
 from edge_agent.cli.trust import admission_of
 from edge_agent.console import catalogue
 from edge_agent.domain.clock import Clock
 from edge_agent.domain.drop import Drop
 from edge_agent.domain.finding import Detection, Heterogeneity, ProductGuess
 from edge_agent.domain.profile import Profile
-from edge_agent.domain.scan import Energy, Scan, View
+from edge_agent.domain.scan import Scan, View
 from edge_agent.errors import ConfigUnreadable
 from edge_agent.formats.encode import png_bytes
-from edge_agent.formats.profiles import load_profile
 from edge_agent.imaging.render import Caption, Overlay, draw_assessment, to_grey
-from edge_agent.inference.installed import share_dir
 from edge_agent.telemetry.clock import SystemClock
 
 _MOST_ROWS = 12
@@ -123,7 +122,7 @@ def _drop(args: argparse.Namespace) -> tuple[Drop, Profile]:
     """
     paths = [Path(name) for name in args.scan] if args.state_dir is None else [_package(name, args.state_dir) for name in args.scan]
     names = dict.fromkeys(("scan-package", *assess.PROFILES))
-    drops = find_drops(paths, [load_profile(share_dir() / f"config/scanners/{name}.toml") for name in names])
+    drops = find_drops(paths, [named_profile(name) for name in names])
     if len(drops) != 1:
         raise ConfigUnreadable(f"{' '.join(args.scan)}: one scan is explained at a time, here are {len(drops)}")
     return drops[0]
@@ -189,7 +188,6 @@ def _picture(folder: Path | None, stem: str, number: int, one: Explained) -> Pat
         return None
     folder.mkdir(parents=True, exist_ok=True)
     target, saliency = one.saliency.target, one.saliency
-    plane = one.view.plane(Energy.HIGH, Energy.SINGLE, Energy.LOW) or one.view.planes[0]
     overlay = Overlay((target,), saliency.over(one.view.size), heat_words="hiding this place costs the score most")
     lines = (
         f"{_words(target)}; said by {target.bundle}",
@@ -197,7 +195,7 @@ def _picture(folder: Path | None, stem: str, number: int, one: Explained) -> Pat
     )
     caption = Caption("explained", f"{catalogue.clean(stem)}, view {one.view.name}", lines)
     path = folder / f"{stem}.explained-{number}.png"
-    path.write_bytes(png_bytes(draw_assessment(to_grey(plane), overlay, caption)))
+    path.write_bytes(png_bytes(draw_assessment(to_grey(one.view.leading), overlay, caption)))
     return path
 
 
@@ -206,7 +204,7 @@ def _document(scan: str, explained: Sequence[Explained], pictures: Sequence[Path
         {
             "label": one.saliency.target.label,
             "score": round(one.saliency.target.score, 4),
-            "box": _corners(one.saliency.target),
+            "box": list(one.saliency.target.box.rounded()),
             "view": one.view.name,
             "bundle": one.saliency.target.bundle,
             "masks": one.masks,
@@ -278,10 +276,6 @@ def _sentence(view: Compared) -> str:
 
 def _words(target: Detection) -> str:
     return f"{catalogue.clean(target.label)} {target.score:.0%} in view {catalogue.clean(target.view)}"
-
-
-def _corners(target: Detection) -> list[float]:
-    return [round(value, 1) for value in (target.box.x0, target.box.y0, target.box.x1, target.box.y1)]
 
 
 def _count(text: str) -> int:

@@ -25,7 +25,7 @@ COMMANDS = {
     "collect": "headquarters: pull the journal of every site",
     "report": "headquarters: aggregated detections and counts",
     "bundle": "model bundles: list, verify, sign, activate, roll back",
-    "commission": "set a site's alert levels from its own clean scans",
+    "commission": "set a site's alert levels from its own clean scans, or correct its weight estimates",
     "keys": "make and show CURVE keys",
     "journal": "verify and export a site's journal",
     "quarantine": "scans that were set aside",

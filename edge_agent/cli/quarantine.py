@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
@@ -15,6 +14,7 @@ from edge_agent.domain.assessment import FactKind
 from edge_agent.domain.clock import Clock
 from edge_agent.domain.ids import SiteId, fact_id
 from edge_agent.errors import DropUnavailable, NotQuarantined
+from edge_agent.ledger.connection import sync_folder
 from edge_agent.ledger.ledger import Ledger
 from edge_agent.ledger.reader import LedgerReader
 from edge_agent.ledger.records import Entry, Quarantined
@@ -95,15 +95,7 @@ def _put_back(state_dir: Path, item: Quarantined) -> None:
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     source.rename(target)
     for folder in (target.parent, source.parent):
-        _sync(folder)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        sync_folder(folder)
 
 
 def _entry(site: SiteId, item: Quarantined, clock: Clock) -> Entry:

@@ -51,7 +51,8 @@ def _add_validate(actions: "argparse._SubParsersAction[argparse.ArgumentParser]"
     validate = actions.add_parser(
         "validate",
         help="check every digest, the schema and the pixels of packages",
-        description="Decodes in the confined child. Exit codes: 0 all are whole and unaltered, 1 some is not.",
+        description="Decodes in the confined child. Where a package holds an original file, its planes are made again from it by the "
+        "recorded steps and compared bit for bit. Exit codes: 0 all are whole and unaltered, 1 some is not.",
     )
     validate.add_argument("files", nargs="+", type=Path, metavar="FILE", help="packages, or folders of packages")
     validate.add_argument("--json", action="store_true", help="one JSON object a package")
@@ -69,6 +70,12 @@ def _add_convert(actions: "argparse._SubParsersAction[argparse.ArgumentParser]")
     convert.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the packages")
     convert.add_argument("--subject", type=SubjectKind, choices=list(SubjectKind), help="what was scanned (default: cargo)")
     convert.add_argument("--codec", choices=("zstd", "deflate", "jxl"), default="zstd", help="how planes are packed (default: zstd)")
+    convert.add_argument(
+        "--originals",
+        choices=("hash-only", "keep"),
+        default="hash-only",
+        help="whether all of the scanner's pixel files go in too, or only those that a plane cannot be made again without (default)",
+    )
 
 
 def _add_extract(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -13,22 +13,21 @@ from rich.table import Column, Table
 
 from edge_agent.agent.at_hand import Rules, ScanReader, find_drops, member_digests
 from edge_agent.agent.exports import Dossier, export_coco, export_csv, export_dicos, export_package, of_files, of_site
+from edge_agent.cli.profiles import named_profile
 from edge_agent.cli.scan_show import as_json, draw, show
 from edge_agent.domain.assessment import FactKind
-from edge_agent.domain.ids import FactId, ScanId, ScannerId, SiteId, fact_id
-from edge_agent.domain.profile import Profile
+from edge_agent.domain.ids import FactId, ScanId, ScannerId, fact_id
 from edge_agent.errors import ConfigUnreadable, ExportRefused, ScanRejected
 from edge_agent.formats.child import DecodeChild
 from edge_agent.formats.encode import png_bytes, tiff_bytes
-from edge_agent.formats.package import read_entries, write_package
+from edge_agent.formats.package import write_package
 from edge_agent.formats.package_rewrite import anonymise_package
 from edge_agent.formats.package_schema import shipped_schema, table
-from edge_agent.formats.profiles import load_profile
-from edge_agent.inference.installed import share_dir
 from edge_agent.ledger.ledger import Ledger
 from edge_agent.ledger.records import Entry
 from edge_agent.telemetry.clock import SystemClock
 from edge_agent.wire.frames import topic
+from edge_agent.wire.lineage import standing_word
 from edge_agent.wire.messages import AuditBody, CodeParams, encode
 from edge_agent.wire.redaction import refuse_free_text
 
@@ -58,15 +57,13 @@ def _show(args: argparse.Namespace) -> int:
 
 
 def _list(dossiers: Sequence[Dossier]) -> Table:
-    heads = (Column("scan", no_wrap=True, min_width=36), "rev", "taken", "kind", "scanner", "last word")
+    heads = (Column("scan", no_wrap=True, min_width=36), "rev", "taken", "kind", "scanner", "standing")
     found = Table(*heads, show_edge=False, title=f"{len(dossiers)} packed scans", title_justify="left")
     for dossier in dossiers:
         scan, capture = dossier.document.scan, dossier.document.capture
-        words = [fact.conclusion for fact in dossier.facts if fact.kind in ("assessment", "verdict", "control")]
         taken = f"{capture.taken_at:%Y-%m-%d %H:%M}Z"
-        found.add_row(
-            scan.id, str(scan.revision), taken, capture.kind.value, dossier.document.system.scanner_id, words[-1] if words else "-"
-        )
+        holds = standing_word(dossier.facts).conclusion or "-"
+        found.add_row(scan.id, str(scan.revision), taken, capture.kind.value, dossier.document.system.scanner_id, holds)
     return found
 
 
@@ -77,29 +74,29 @@ def _validate(args: argparse.Namespace) -> int:
         for file in track(files, "validating", console=Console(stderr=True), disable=args.json or len(files) < 3):
             report = _validated(file, child)
             is_all_good = is_all_good and report["valid"] is True
-            print(json.dumps(report) if args.json else _verdict(report))
+            print(json.dumps(report) if args.json else _sentence(report))
     return 0 if is_all_good else 1
 
 
 def _validated(file: Path, child: DecodeChild) -> dict[str, object]:
-    """Check digests and schema here, pixels in the child."""
+    """Open a package in the child: digests, schema, pixels and the originals behind them."""
     report: dict[str, object] = {"file": str(file), "valid": False}
     try:
-        document, scan = child.open_package(file)
+        document, scan = child.open_package(file, replays=True)
     except ScanRejected as problem:
         return {**report, "code": problem.code, "detail": problem.detail, **problem.fields}
     planes = sum(len(view.planes) for view in scan.views)
     return {**report, "valid": True, "scan": document.scan.id, "entries": len(document.entries), "planes": planes}
 
 
-def _verdict(report: Mapping[str, object]) -> str:
+def _sentence(report: Mapping[str, object]) -> str:
     if report["valid"]:
         return f"{report['file']}: whole: {report['entries']} entries, {report['planes']} planes, every digest fits"
     return f"{report['file']}: REFUSED: {report['code']}: {report['detail']}"
 
 
 def _convert(args: argparse.Namespace) -> int:
-    profile = _profile(args.profile)
+    profile = named_profile(args.profile)
     screen = Console(stderr=True)
     drops = find_drops(args.paths, [profile])
     is_all_good = True
@@ -107,20 +104,17 @@ def _convert(args: argparse.Namespace) -> int:
         reader = ScanReader(child, Rules(args.subject, None, None))
         for drop, _ in track(drops, "converting", console=screen, disable=len(drops) < 3):
             digests = tuple(member_digests(drop, profile))
-            originals = [(digest, member.path) for digest, member in zip(digests, drop.members, strict=True) if digest.is_pixels]
+            originals = [(digest, member.path) for digest, member in zip(digests, drop.members, strict=True)]
             try:
                 scan = reader.read(drop, profile, digests).scan
             except ScanRejected as problem:
                 is_all_good = False
                 print(f"{drop.members[0].name}: {problem.code}: {problem.detail}", file=sys.stderr)
                 continue
-            ref = write_package(scan, originals, args.out / f"{scan.scan_id}.r{scan.revision}.scan.zip", args.codec)
+            out = args.out / f"{scan.scan_id}.r{scan.revision}.scan.zip"
+            ref = write_package(scan, originals, out, args.codec, keeps_originals=args.originals == "keep")
             print(f"{ref.path}: {sum(len(view.planes) for view in scan.views)} planes, {ref.bytes / 1e6:.1f} MB")
     return 0 if is_all_good else 3
-
-
-def _profile(name: str) -> Profile:
-    return load_profile(Path(name) if name.endswith(".toml") else share_dir() / f"config/scanners/{name}.toml")
 
 
 def _extract(args: argparse.Namespace) -> int:
@@ -140,7 +134,7 @@ def _extract(args: argparse.Namespace) -> int:
 def _export(args: argparse.Namespace) -> int:
     _require_grounds(args)
     dossiers = _dossiers(args)
-    if args.full and args.state_dir is not None:
+    if args.full and args.state_dir is not None and dossiers:
         _journal(args, dossiers)
     elif args.full:
         print("edge-agent: no --state-dir: this export is journalled nowhere", file=sys.stderr)
@@ -181,7 +175,7 @@ def _journal(args: argparse.Namespace, dossiers: Sequence[Dossier]) -> None:
         LedgerBusy: the daemon runs; it alone writes its ledger.
     """
     clock = SystemClock()
-    site = of_site(args.state_dir, [dossiers[0].document.scan.id], in_clear=False)[0] if dossiers else SiteId("")
+    site, _ = of_site(args.state_dir, [dossiers[0].document.scan.id], in_clear=False)
     with closing(Ledger.open(args.state_dir / "ledger.db", site, clock)) as ledger:
         now = clock.now()
         for dossier in dossiers:
@@ -203,9 +197,8 @@ def _journal(args: argparse.Namespace, dossiers: Sequence[Dossier]) -> None:
 
 
 def _anonymise(args: argparse.Namespace) -> int:
-    for file in args.files:
-        document, _ = read_entries(file)
-        path = args.out / f"{document.scan.id}.r{document.scan.revision}.scan.zip"
+    for dossier in _of_files(args.files):
+        file, path = dossier.package, args.out / f"{dossier.stem}.scan.zip"
         if path.exists() and path.samefile(file):
             raise ExportRefused(f"{path}: this is the package itself; choose another --out")
         print(anonymise_package(file, path).path)
@@ -222,11 +215,16 @@ def _dossiers(args: argparse.Namespace) -> list[Dossier]:
         return of_site(args.state_dir, args.what, in_clear=bool(getattr(args, "full", False)))[1]
     if not args.what:
         args.usage_error("give package files, or --state-dir")
-    files = [Path(word) for word in args.what]
+    return _of_files([Path(word) for word in args.what])
+
+
+def _of_files(files: Sequence[Path]) -> list[Dossier]:
+    """Give the dossiers of package files, which may come from anywhere: each is opened in the child before this process reads it."""
     absent = [str(file) for file in files if not file.is_file()]
     if absent:
         raise ConfigUnreadable(f"{', '.join(absent)}: no such file; scan ids need --state-dir")
-    return of_files(files)
+    with DecodeChild() as child:
+        return of_files(files, child)
 
 
 ACTIONS: Mapping[str, Callable[[argparse.Namespace], int]] = {

@@ -12,7 +12,6 @@ from edge_agent.agent.exports import Dossier
 from edge_agent.console import catalogue
 from edge_agent.domain.geometry import Size
 from edge_agent.domain.scan import Scan
-from edge_agent.formats.coco import leading_plane
 from edge_agent.imaging.render import to_grey
 from edge_agent.imaging.resample import resampled
 from edge_agent.wire.messages import AssessmentBody, ControlBody, VerdictBody
@@ -90,7 +89,7 @@ def draw(scan: Scan, console: Console) -> None:
     """Print each view with half blocks: two grey levels a character."""
     for view in scan.views:
         console.print(f"view {view.name}", highlight=False)
-        console.print(_blocks(to_grey(leading_plane(view)), min(_COLUMNS, console.width), is_coloured=console.color_system is not None))
+        console.print(_blocks(to_grey(view.leading), min(_COLUMNS, console.width), is_coloured=console.color_system is not None))
 
 
 def _blocks(grey: NDArray[np.uint8], columns: int, *, is_coloured: bool) -> Text:

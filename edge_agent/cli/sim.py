@@ -3,16 +3,17 @@
 import argparse
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from edge_agent.errors import ConfigInvalid, ConfigUnreadable
 from edge_agent.sim.habit import HABITS, MIXED, choose
+from edge_agent.sim.labels import coco_labels
 from edge_agent.sim.scanner import CARGO_PROFILES, PROFILES, Order, Shot, shoot
 from edge_agent.sim.scenario import SCENARIOS
 from edge_agent.telemetry.clock import SystemClock
@@ -44,6 +45,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     parser.add_argument("--habit", choices=(*HABITS, MIXED), default="atomic", help="how files appear in the folder (default: atomic)")
     parser.add_argument("--truth", type=Path, metavar="FILE", help="write what is in every scan, as JSON lines")
+    parser.add_argument("--labels", type=Path, metavar="FILE", help="write labels for edge-agent evaluate, in the folder above DIR")
     parser.add_argument("--start", type=_moment, metavar="TIME", help="when the first scan was taken, ISO 8601 with offset (default: now)")
     parser.set_defaults(run=run)
 
@@ -52,11 +54,13 @@ def run(args: argparse.Namespace) -> int:
     """Write the scans.
 
     Raises:
-        ConfigUnreadable: the folder or the truth file cannot be written. ConfigInvalid: the truth file lies in the scanner's folder, or
-            a parcel scanner is asked for a scenario.
+        ConfigUnreadable: a folder or file cannot be written. ConfigInvalid: the truth file lies in the scanner's folder, the labels not
+            beside it, or a parcel scanner is asked for a scenario.
     """
     if args.truth is not None and args.truth.resolve().parent == args.out.resolve():
         raise ConfigInvalid("--truth must not lie in the scanner's folder: a scanner does not write it")
+    if args.labels is not None and args.labels.resolve().parent != args.out.resolve().parent:
+        raise ConfigInvalid("--labels must lie in the folder above the scanner's, as set/annotations.json beside set/images")
     if args.scenario is not None and args.profile not in CARGO_PROFILES:
         raise ConfigInvalid(f"--scenario needs a cargo scanner (--profile {' or '.join(CARGO_PROFILES)}), not {args.profile}")
     try:
@@ -76,12 +80,16 @@ def _write_all(args: argparse.Namespace, truth: TextIO | None) -> None:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
         bar = progress.add_task(f"{args.profile} to {args.out}", total=args.scans)
+        scans: list[tuple[str, Mapping[str, Any]]] = []
         for number, taken_at in _moments(args):
             shot = shoot(order, number, taken_at)
             choose(args.habit, args.seed, number)(shot, args.out, time.sleep)
             if truth is not None:
                 _note(shot, truth)
+            scans.append((shot.pictures[0].name, shot.truth))
             progress.advance(bar)
+    if args.labels is not None:
+        args.labels.write_text(json.dumps(coco_labels(scans, args.out.name), indent=1) + "\n")
 
 
 def _moments(args: argparse.Namespace) -> Iterator[tuple[int, datetime]]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
-from edge_agent.domain.assessment import BundleState, ControlOutcome, OfficerConclusion
+from edge_agent.domain.assessment import BundleState
 from edge_agent.domain.standing import Standing
 from edge_agent.kpi.rates import quarter_of
 from edge_agent.kpi.shadow import Among, ShadowTally
@@ -12,8 +12,6 @@ from edge_agent.wire.frames import NO_SCANNER
 from edge_agent.wire.messages import AnyBody, AssessmentBody, ShadowBody, decode
 
 _ALERT = "alert"
-_GUILTY = (ControlOutcome.FOUND, OfficerConclusion.SUSPICIOUS)
-_CLEAN = (ControlOutcome.NOTHING_FOUND, OfficerConclusion.NOT_SUSPICIOUS)
 
 
 def shadow_tallies(rows: Iterable[tuple[str, str, bytes]]) -> Iterator[ShadowTally]:
@@ -40,15 +38,13 @@ def shadow_tallies(rows: Iterable[tuple[str, str, bytes]]) -> Iterator[ShadowTal
 
 
 def _truth(now: Standing | None) -> Among:
-    if now is None or now.is_disputed or now.is_stale:
+    if now is None or now.is_guilty is None:
         return Among.ALL
-    if now.conclusion in _GUILTY:
-        return Among.GUILTY
-    return Among.CLEAN if now.conclusion in _CLEAN else Among.ALL
+    return Among.GUILTY if now.is_guilty else Among.CLEAN
 
 
 def _on_trial(body: ShadowBody) -> str:
-    return ", ".join(sorted(f"{part.name}/{part.version}" for part in body.bundles if part.state == BundleState.SHADOW))
+    return ", ".join(sorted(part.ref for part in body.bundles if part.state == BundleState.SHADOW))
 
 
 def _instead_of(body: ShadowBody, bodies: Sequence[AnyBody]) -> str:
@@ -56,4 +52,4 @@ def _instead_of(body: ShadowBody, bodies: Sequence[AnyBody]) -> str:
     kept = {part.sha256 for part in body.bundles}
     beside = [one for one in bodies if isinstance(one, AssessmentBody) and one.fact_id == body.beside]
     parts = [part for one in beside for part in one.provenance.bundles if part.sha256 not in kept]
-    return ", ".join(sorted(f"{part.name}/{part.version}" for part in parts))
+    return ", ".join(sorted(part.ref for part in parts))

@@ -94,6 +94,9 @@ _HEALTH = {
     "certificate-expired": "the commissioning certificate for {subject} has expired",
     "certificate-mismatch": "the commissioning certificate for {subject} was made for other models or another policy",
     "certificate-unusable": "the commissioning certificate for {subject} cannot be read or its signature does not fit",
+    "weighing-expired": "the correction of weight estimates of scanner {scanner} has expired",
+    "weighing-mismatch": "the correction of weight estimates of scanner {scanner} was made for another bundle, scanner or site",
+    "weighing-unusable": "the correction of weight estimates of scanner {scanner} cannot be read or its signature does not fit",
 }
 
 VERDICT_REASONS = {

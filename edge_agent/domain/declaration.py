@@ -1,5 +1,6 @@
 """What the trader declared, and how surely it belongs to the scan."""
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -8,6 +9,22 @@ from edge_agent.domain.ids import Token
 EMPTY_HEADING = "0000"
 STRONG_LINK = 0.7
 """Link score from which the load is compared with the declaration."""
+
+
+_BETWEEN_DIGITS = re.compile(r"[\s.]")
+_HS = re.compile(r"[0-9]{4,10}")
+
+
+def hs_digits(text: str) -> str:
+    """Give an HS code as digits only, as :class:`DeclaredItem` holds it; empty stays empty.
+
+    Raises:
+        ValueError: not 4 to 10 digits, with dots or blanks between them at most.
+    """
+    digits = _BETWEEN_DIGITS.sub("", text)
+    if digits and not _HS.fullmatch(digits):
+        raise ValueError("hs must be 4 to 10 digits")
+    return digits
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,10 @@ class Box:
         """Give the box in a frame whose pixels are ``1/sx`` and ``1/sy`` as large."""
         return Box(self.x0 * sx, self.y0 * sy, self.x1 * sx, self.y1 * sy)
 
+    def rounded(self) -> tuple[float, float, float, float]:
+        """Give (x0, y0, x1, y1) to a tenth of a pixel, as bodies and files carry a box."""
+        return round(self.x0, 1), round(self.y0, 1), round(self.x1, 1), round(self.y1, 1)
+
     def moved(self, dx: float, dy: float) -> "Box":
         return Box(self.x0 + dx, self.y0 + dy, self.x1 + dx, self.y1 + dy)
 

@@ -46,7 +46,7 @@ class DeclarationRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Match:
+class Linked:
     """The records that belong to a scan, and how surely."""
 
     records: tuple[DeclarationRecord, ...]
@@ -78,24 +78,24 @@ class Register:
                 expected.append((record.expected_at, place, record))
         self._expected = sorted(expected)
 
-    def find(self, identities: Sequence[IdentityValue], taken_at: datetime | None) -> Match | None:
+    def find(self, identities: Sequence[IdentityValue], taken_at: datetime | None) -> Linked | None:
         """Give the declaration of a scan with these identifiers, None when none fits. ``taken_at``: aware."""
         refs = [
             found for one in identities if one.kind is IdentityClass.DECLARATION for found in self._by_ref.get(normalised(one.value), ())
         ]
         if refs:
-            return Match(tuple(dict.fromkeys(refs)), Link(1.0, LinkBasis.NUMBER))
+            return Linked(tuple(dict.fromkeys(refs)), Link(1.0, LinkBasis.NUMBER))
         numbers = _numbers(identities)
         if not numbers:
             return self._by_time(taken_at) if taken_at is not None else None
-        found = [match for number in numbers if (match := self._of_number(number, taken_at)) is not None]
+        found = [one for number in numbers if (one := self._of_number(number, taken_at)) is not None]
         if not found:
             return None
-        records = tuple(dict.fromkeys(record for match in found for record in match.records))
-        weakest = min(found, key=lambda match: match.link.score).link
-        return Match(records, Link(round(weakest.score * len(found) / len(numbers), 3), weakest.basis))
+        records = tuple(dict.fromkeys(record for one in found for record in one.records))
+        weakest = min(found, key=lambda one: one.link.score).link
+        return Linked(records, Link(round(weakest.score * len(found) / len(numbers), 3), weakest.basis))
 
-    def _of_number(self, number: str, taken_at: datetime | None) -> Match | None:
+    def _of_number(self, number: str, taken_at: datetime | None) -> Linked | None:
         exact = self._by_number.get(number)
         if exact:
             is_sound = check(number) in (NumberCheck.VALID, NumberCheck.UNCHECKED)
@@ -106,7 +106,7 @@ class Register:
         meant = {record.numbers for record in repaired}
         return _of_this_voyage(repaired, Link(0.8 / len(meant), LinkBasis.CORRECTED), taken_at) if repaired else None
 
-    def _by_time(self, taken_at: datetime) -> Match | None:
+    def _by_time(self, taken_at: datetime) -> Linked | None:
         lo = bisect_left(self._expected, taken_at - _ABOUT_THEN, key=lambda one: one[0])
         hi = bisect_right(self._expected, taken_at + _ABOUT_THEN, key=lambda one: one[0])
         near = self._expected[lo:hi]
@@ -114,7 +114,7 @@ class Register:
             return None
         nearest = min(near, key=lambda one: (abs(one[0] - taken_at), one[1]))[2]
         link = Link(0.5, LinkBasis.TIME) if len(near) == 1 else Link(0.3, LinkBasis.ORDER)
-        return Match((nearest,), link)
+        return Linked((nearest,), link)
 
 
 def _numbers(identities: Sequence[IdentityValue]) -> tuple[str, ...]:
@@ -126,11 +126,11 @@ def _numbers(identities: Sequence[IdentityValue]) -> tuple[str, ...]:
     return ()
 
 
-def _of_this_voyage(records: Sequence[DeclarationRecord], link: Link, taken_at: datetime | None) -> Match:
+def _of_this_voyage(records: Sequence[DeclarationRecord], link: Link, taken_at: datetime | None) -> Linked:
     """Keep the records expected about now, or without a time; if all are of other times, keep them with half the score."""
     distinct = tuple(dict.fromkeys(records))
     near = tuple(record for record in distinct if _is_of_this_voyage(record, taken_at))
-    return Match(near, link) if near else Match(distinct, Link(link.score / 2, link.basis))
+    return Linked(near, link) if near else Linked(distinct, Link(link.score / 2, link.basis))
 
 
 def _is_of_this_voyage(record: DeclarationRecord, taken_at: datetime | None) -> bool:

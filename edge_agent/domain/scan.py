@@ -13,6 +13,7 @@ from edge_agent.domain.consignment import Consignment
 from edge_agent.domain.declaration import Declaration
 from edge_agent.domain.geometry import Box, Frame, Orientation, Size
 from edge_agent.domain.ids import ScanId, ScannerId
+from edge_agent.domain.layout import RawLayout
 from edge_agent.domain.member import MemberDigest
 from edge_agent.domain.third_party import ThirdPartyAssessment
 
@@ -70,19 +71,33 @@ class Operation:
         return value
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Which accepted file a plane was decoded from.
+
+    ``role``: the profile's word for the file; ``index``: which of the planes in it, from 0; ``layout``: how a file without a format of
+    its own was read.
+    """
+
+    role: str
+    index: int = 0
+    layout: RawLayout | None = None
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Plane:
     """One measured channel of one view. Row 0 is the top of the cargo, column 0 its front. Read-only.
 
     RAW, TRANSMISSION: (h, w) uint16; TRANSMISSION 0 = opaque, 65535 = air. BACKSCATTER, GAMMA, MATERIAL: (h, w) uint8 or uint16.
     DISPLAY: (h, w) or (h, w, 3) uint8, the vendor's rendered picture, bright = air, RGB order: pseudo-colour is never taken for
-    transmission. 8-bit is never widened to pretend 16-bit. ``operations``: what was done to the decoded pixels, in this order.
+    transmission. 8-bit is never widened to pretend 16-bit. ``operations``: what was done to the pixels of ``origin``, in this order.
     """
 
     quantity: Quantity
     energy: Energy
     pixels: NDArray[np.uint16] | NDArray[np.uint8]
     operations: tuple[Operation, ...] = ()
+    origin: Origin | None = None
 
     def __post_init__(self) -> None:
         depths = _DEPTHS.get(self.quantity, (1, 2))
@@ -137,6 +152,11 @@ class View:
         origin, right, down = (self.to_native(Box(x, y, x, y)) for x, y in ((0.0, 0.0), (1.0, 0.0), (0.0, 1.0)))
         along_x, along_y = (right.x0 - origin.x0, down.x0 - origin.x0), (right.y0 - origin.y0, down.y0 - origin.y0)
         return Frame(self.name, self.size, (*along_x, origin.x0, *along_y, origin.y0))
+
+    @property
+    def leading(self) -> Plane:
+        """Give the plane that stands for the view where one is shown: the high or only energy, else the first there is."""
+        return self.plane(Energy.HIGH, Energy.SINGLE, Energy.LOW) or self.planes[0]
 
     def plane(self, *energies: Energy) -> Plane | None:
         """Give the first transmission or display plane whose energy is among ``energies``, in their order."""

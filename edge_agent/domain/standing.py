@@ -1,6 +1,6 @@
 """The conclusion that holds now for one scan, computed from all its facts."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
@@ -44,6 +44,21 @@ class Standing:
     is_stale: bool = False
     is_disputed: bool = False
     is_referred: bool = False
+
+    @property
+    def is_guilty(self) -> bool | None:
+        """Say whether people found something or suspect it, or found nothing; None when they have not said, differ, or saw older pixels."""
+        if self.is_disputed or self.is_stale:
+            return None
+        return _GUILTY.get(self.conclusion)
+
+
+_GUILTY: Mapping[Conclusion, bool] = {
+    ControlOutcome.FOUND: True,
+    OfficerConclusion.SUSPICIOUS: True,
+    ControlOutcome.NOTHING_FOUND: False,
+    OfficerConclusion.NOT_SUSPICIOUS: False,
+}
 
 
 def standing(facts: Iterable[Assessment | Referral]) -> Standing | None:

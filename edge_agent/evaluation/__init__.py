@@ -1,1 +1,1 @@
-"""Measured truth about bundles (not built yet)."""
+"""Measured truth about bundles: what a labelled set of scans says about them. The command is ``edge-agent evaluate``."""

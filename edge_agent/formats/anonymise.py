@@ -8,17 +8,22 @@ from collections.abc import Mapping, Sequence
 
 from edge_agent.formats.jpeg_metadata import without_metadata
 from edge_agent.formats.package_model import ConsignmentPart, DeclarationPart, ScanJson, SubjectPart
+from edge_agent.formats.package_sources import ATTACHMENTS, SOURCES
 
 _JPEG = (".jpg",)
+_VERBATIM = (SOURCES, ATTACHMENTS)
 
 
 def anonymised(document: ScanJson, *, keeps_tokens: bool) -> ScanJson:
     """Give the document without free text, route and risk flags, and without attachments that show people or numbers.
 
+    Originals that are no plane themselves go too: what a scanner writes into their headers is not known.
+
     ``keeps_tokens``: identifiers stay as the site's tokens; else they become ``subject-1``, ``subject-2``, the same token the same
     word within this document, and nothing leads back to the site's identity table.
     """
     consignment = document.consignment
+    planes = {image.entry for view in document.views for image in view.images}
     return document.model_copy(
         update={
             "capture": document.capture.model_copy(update={"as_written": ""}),
@@ -26,17 +31,19 @@ def anonymised(document: ScanJson, *, keeps_tokens: bool) -> ScanJson:
             "declaration": _declaration(document.declaration, keeps_tokens=keeps_tokens),
             "consignment": ConsignmentPart(gross_kg=consignment.gross_kg, volume_m3=consignment.volume_m3),
             "attachments": tuple(one for one in document.attachments if not one.kind.is_personal),
+            "sources": tuple(one if one.entry in planes else one.model_copy(update={"entry": None}) for one in document.sources),
         }
     )
 
 
-def clean_entries(entries: Mapping[str, bytes]) -> dict[str, bytes]:
-    """Give the entries with their pictures' metadata removed; pixels are the same.
+def clean_entries(entries: Mapping[str, bytes], document: ScanJson) -> dict[str, bytes]:
+    """Give the entries that the anonymised ``document`` still names, with their pictures' metadata removed; pixels are the same.
 
     Raises:
         UnreadableScan: a JPEG that cannot be followed.
     """
-    return {name: without_metadata(data) if name.endswith(_JPEG) else data for name, data in entries.items()}
+    stays = {name: data for name, data in entries.items() if name in document.verbatim or not name.startswith(_VERBATIM)}
+    return {name: without_metadata(data) if name.endswith(_JPEG) else data for name, data in stays.items()}
 
 
 def _subject(subject: SubjectPart, *, keeps_tokens: bool) -> SubjectPart:

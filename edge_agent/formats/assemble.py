@@ -9,7 +9,7 @@ from edge_agent.domain.assessment import Reason
 from edge_agent.domain.drop import SideCar
 from edge_agent.domain.geometry import Orientation
 from edge_agent.domain.profile import MemberRule, Need, Normalise, PlaneRule, Profile
-from edge_agent.domain.scan import Energy, Operation, Plane, Quantity, View
+from edge_agent.domain.scan import Energy, Operation, Origin, Plane, Quantity, View
 from edge_agent.errors import InconsistentScan, UnreadableScan, UnsupportedFormat
 from edge_agent.formats.codec import HEAD_BYTES, Header, Pixels, decode_planes
 from edge_agent.formats.inspection import inspect, missing_pictures, rules_of, sidecar_state
@@ -69,10 +69,11 @@ def _member_planes(member: OpenMember, rule: MemberRule, profile: Profile) -> li
     turns = normalise.orient(rule.layout.orientation) if rule.layout is not None else ()
     turns += normalise.orient(profile.orientation)
     planes = []
-    for plane_rule, decoded in zip(rule.planes, decode_planes(found.codec, member.file, found.header), strict=True):
+    for index, (plane_rule, decoded) in enumerate(zip(rule.planes, decode_planes(found.codec, member.file, found.header), strict=True)):
         first = (*_folded(decoded, found.header), *turns)
         pixels = normalise.replay(decoded, first)
-        planes.append((plane_rule.view, _plane(pixels, first, plane_rule, profile.normalise, rule.role)))
+        plane = _plane(pixels, first, plane_rule, profile.normalise, rule.role)
+        planes.append((plane_rule.view, replace(plane, origin=Origin(rule.role, index, rule.layout))))
     return planes
 
 

@@ -159,14 +159,15 @@ class DecodeChild:
             self._discard()
             raise DecoderDied("the decoder gave pixels that cannot be", {"problem": "answer"}) from error
 
-    def open_package(self, path: Path, limits: Limits | None = None) -> tuple[ScanJson, Scan]:
-        """Give document and scan of a package, every digest of it verified in the child.
+    def open_package(self, path: Path, limits: Limits | None = None, *, replays: bool = False) -> tuple[ScanJson, Scan]:
+        """Give document and scan of a package, every digest of it verified in the child; ``replays``: against the originals in it too.
 
         Raises:
             ScanRejected: one of its leaves.
             TryLater: the file cannot be opened now, or no child starts.
         """
-        answer = self._ask("package", [MemberFile(path.name, "package", path)], _package_profile(limits or Limits()))
+        task: Task = "replay" if replays else "package"
+        answer = self._ask(task, [MemberFile(path.name, "package", path)], _package_profile(limits or Limits()))
         if not isinstance(answer.body, DecodedBody) or answer.body.document is None:
             raise self._refusal(answer.body)
         document = answer.body.document
@@ -393,6 +394,6 @@ def _plane(answer: _Mapped, body: PlaneBody) -> Plane:
         raise ValueError("a plane that is not in the memory")
     if body.dtype == "uint16":
         wide = np.frombuffer(answer.memory, dtype=np.uint16, count=count, offset=start)
-        return Plane(body.quantity, body.energy, wide.reshape(body.shape), body.operations)
+        return Plane(body.quantity, body.energy, wide.reshape(body.shape), body.operations, body.origin)
     narrow = np.frombuffer(answer.memory, dtype=np.uint8, count=count, offset=start)
-    return Plane(body.quantity, body.energy, narrow.reshape(body.shape), body.operations)
+    return Plane(body.quantity, body.energy, narrow.reshape(body.shape), body.operations, body.origin)

@@ -41,6 +41,7 @@ from edge_agent.formats.exchange import (
 )
 from edge_agent.formats.members import Decoded, OpenMember
 from edge_agent.formats.package import open_package
+from edge_agent.formats.package_replay import replay_originals
 from edge_agent.formats.probe import probe
 from edge_agent.formats.sandbox import confine
 
@@ -97,8 +98,10 @@ def _answer(request: Request, files: Sequence[BinaryIO]) -> tuple[DecodedBody | 
         members = [OpenMember(m.name, m.role, f, os.fstat(f.fileno()).st_size) for m, f in zip(request.members, files, strict=True)]
         if request.task == "probe":
             return probed_body(probe(members, request.profile)), ()
-        if request.task == "package":
+        if request.task in ("package", "replay"):
             document, scan = open_package(members[0].file, request.profile.limits)
+            if request.task == "replay":
+                replay_originals(members[0].file, scan, request.profile.limits)
             body, pixels = _decoded_body(Decoded(scan.views, None, ()))
             return body.model_copy(update={"document": document}), pixels
         return _decoded_body(decode_scan(members, request.profile))
@@ -131,6 +134,7 @@ def _decoded_body(decoded: Decoded) -> tuple[DecodedBody, Sequence[Pixels]]:
                     shape=pixels.shape,
                     offset=offset,
                     operations=plane.operations,
+                    origin=plane.origin,
                 )
             )
             arrays.append(pixels)

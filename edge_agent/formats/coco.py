@@ -6,20 +6,14 @@ Besides COCO's own keys, each image and annotation carries its lineage, and each
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from edge_agent.domain.scan import Energy, Plane, View
+from edge_agent.domain.scan import Plane, View
+from edge_agent.wire.facts import standing_of
 from edge_agent.wire.lineage import About, bundle_digests, machine_word, standing_word
 from edge_agent.wire.messages import AnyBody, ControlBody, DetectionPart, VerdictBody
 from edge_agent.wire.results import has_alerted
 
 ANNOTATIONS: Final = "annotations.json"
 IMAGES: Final = "images"
-_CONFIRMING = ("found", "suspicious")
-_CLEARING = ("nothing-found", "not-suspicious")
-
-
-def leading_plane(view: View) -> Plane:
-    """Give the plane that stands for a view: the high or only energy, else its first."""
-    return view.plane(Energy.HIGH, Energy.SINGLE, Energy.LOW) or view.planes[0]
 
 
 def image_name(about: About, view: str, plane: Plane) -> str:
@@ -40,16 +34,15 @@ class CocoSet:
         """Add a view with the machine's detections in it, and what people said of the scan.
 
         ``confirmed`` of an annotation: True when the scan was found or called suspicious, False when it was cleared, null when only the
-        machine spoke. It is the scan's word: nobody pointed at the single box.
+        machine spoke, when examinations differ, or when it judged newer pixels since. It is the scan's word: nobody pointed at the box.
         """
         word = standing_word(facts)
         names = {f"{plane.quantity}_{plane.energy}": f"{IMAGES}/{image_name(about, view.name, plane)}" for plane in view.planes}
-        leading = leading_plane(view)
         image_id = len(self._images) + 1
         self._images.append(
             {
                 "id": image_id,
-                "file_name": f"{IMAGES}/{image_name(about, view.name, leading)}",
+                "file_name": f"{IMAGES}/{image_name(about, view.name, view.leading)}",
                 "width": view.size.width,
                 "height": view.size.height,
                 "planes": names,
@@ -70,8 +63,8 @@ class CocoSet:
 
     def _add_detections(self, image_id: int, about: About, view: View, facts: Sequence[AnyBody]) -> None:
         body = machine_word(facts, about.revision)
-        conclusion = standing_word(facts).conclusion
-        confirmed = True if conclusion in _CONFIRMING else False if conclusion in _CLEARING else None
+        now = standing_of(facts)
+        confirmed = None if now is None else now.is_guilty
         for part in body.findings if body is not None else ():
             if body is None or not isinstance(part, DetectionPart) or part.view != view.name:
                 continue

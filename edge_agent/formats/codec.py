@@ -13,6 +13,9 @@ Pixels: TypeAlias = NDArray[np.uint16] | NDArray[np.uint8]
 HEAD_BYTES = 132
 """How many bytes of a file :meth:`Codec.sniff` gets to see; every signature we know is shorter."""
 
+LARGEST_SIDE = 1 << 20
+"""More rows or columns than any scanner writes: a header that announces them is damaged, whatever the limits of a profile are."""
+
 
 @dataclass(frozen=True, slots=True)
 class Header:

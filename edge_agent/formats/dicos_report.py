@@ -9,7 +9,7 @@ from edge_agent.formats import dicos
 from edge_agent.formats.dicos_write import Report, ThreatObject, image_uid
 from edge_agent.wire.convert import frames_of
 from edge_agent.wire.messages import AssessmentBody, ControlBody, DetectionPart, HeterogeneityPart, VerdictBody
-from edge_agent.wire.results import ADVISORY, has_alerted
+from edge_agent.wire.results import ADVISORY, has_alerted, is_advisory
 
 DECISIONS: Final = {
     "alert": dicos.ALARM,
@@ -36,7 +36,7 @@ def machine_report(body: AssessmentBody, images: tuple[tuple[str, str], ...] = (
     """
     by_view = dict(reversed(images))
     codes = (*(f"reason {reason.code}" for reason in body.reasons), *(f"obstacle {obstacle.code}" for obstacle in body.obstacles))
-    advisory = (ADVISORY,) if any(bundle.state != "commissioned" for bundle in body.provenance.bundles) else ()
+    advisory = (ADVISORY,) if is_advisory(body) else ()
     bundles = body.provenance.bundles
     named = (" ".join(bundle.name for bundle in bundles), " ".join(bundle.version for bundle in bundles))
     digests = tuple(f"{bundle.name} sha256 {bundle.sha256[:40]}" for bundle in bundles)
@@ -90,13 +90,15 @@ def _references(body: AssessmentBody, by_view: dict[str, str]) -> Callable[[str]
 def _objects(body: AssessmentBody, refer: Callable[[str], str], *, native: bool) -> Iterator[ThreatObject]:
     frames = {frame.view: frame for frame in frames_of(body)} if native else {}
     for part in body.findings:
+        if not isinstance(part, DetectionPart | HeterogeneityPart):
+            continue
+        flag: Literal["THREAT", "UNKNOWN"] = "THREAT" if has_alerted(part, body) else "UNKNOWN"
         if isinstance(part, DetectionPart):
             box = Box(*part.box)
             placed = frames[part.view].to_native(box) if part.view in frames else box
-            yield ThreatObject(part.label, part.score, placed, refer(part.view), "THREAT" if has_alerted(part, body) else "UNKNOWN")
-        elif isinstance(part, HeterogeneityPart):
+            yield ThreatObject(part.label, part.score, placed, refer(part.view), flag)
+        else:
             for corners in part.regions:
                 region = Box(*corners)
                 placed = frames[part.view].to_native(region) if part.view in frames else region
-                flag: Literal["THREAT", "UNKNOWN"] = "THREAT" if has_alerted(part, body) else "UNKNOWN"
                 yield ThreatObject("load unlike the declared goods", part.score, placed, refer(part.view), flag)

@@ -51,8 +51,7 @@ class ThreatObject:
 class Report:
     """One assessment as a report says it. ``who``: MACHINE, OPERATOR or GROUND_TRUTH; ``decision``: ALARM, CLEAR or UNKNOWN.
 
-    ``algorithm``: name, version, further parameters; ``remarks``: codes of reasons and obstacles; ``identifier``: the object's number
-    in clear, None = removed.
+    ``algorithm``: name, version, further parameters; ``remarks``: codes of reasons and obstacles.
     """
 
     fact_id: str
@@ -69,7 +68,6 @@ class Report:
     remarks: tuple[str, ...]
     images: tuple[str, ...]
     processing_ms: float = 0.0
-    identifier: str | None = None
 
 
 def image_uid(scan_id: str, revision: int, view: str, quantity: str, energy: str) -> str:
@@ -108,7 +106,7 @@ def tdr_bytes(report: Report) -> bytes:
     dataset.SeriesInstanceUID = dicos.uid_of("tdr-series", report.scan_id)
     dataset.SeriesDescription = "assessments"
     dataset.ContentDate, dataset.ContentTime = _date(report.decided_at), _time(report.decided_at)
-    _name_object(dataset, report.subject, report.kind, report.identifier)
+    _name_object(dataset, report.subject, report.kind, None)
     dataset.TDRType = report.who
     dataset.AlarmDecision = report.decision
     dataset.AlarmDecisionTime = _moment(report.decided_at)

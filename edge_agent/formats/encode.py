@@ -1,10 +1,13 @@
 """Pixels to picture files in memory: previews, blobs, simulator, tests. Lossless for PNG and TIFF; nothing here touches the disk."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, TypeAlias
 
 import cv2
+import imagecodecs
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
@@ -12,14 +15,25 @@ from numpy.typing import NDArray
 Pixels: TypeAlias = NDArray[np.uint16] | NDArray[np.uint8]
 TiffCompression: TypeAlias = Literal["none", "zstd", "deflate", "jxl"]
 
-_TILE = (512, 512)
+_TILE_PX = 512
 _REDUCED = 1  # the tag by which a TIFF page says that it is a smaller copy of another
+_HORIZONTAL = 2  # the tag by which it says that samples are differences to their left neighbour
+
+
+@dataclass(frozen=True, slots=True)
+class _TileCodec:
+    """How tiles are encoded: TIFF's name of the compression, and one contiguous (512, 512) tile to bytes."""
+
+    name: str
+    has_predictor: bool
+    encode: Callable[[Pixels], bytes | bytearray]
+
+
 # Effort 1 everywhere: more costs twice the time and more, and saves about 2 % on noisy transmission.
-_TIFF_OPTIONS: dict[TiffCompression, dict[str, Any]] = {
-    "none": {},
-    "zstd": {"tile": _TILE, "compression": "zstd", "compressionargs": {"level": 1}, "predictor": 2},
-    "deflate": {"tile": _TILE, "compression": "adobe_deflate", "compressionargs": {"level": 1}, "predictor": 2},
-    "jxl": {"tile": _TILE, "compression": "jpegxl", "compressionargs": {"lossless": True, "level": 100, "effort": 1}},
+_TILE_CODECS: Mapping[TiffCompression, _TileCodec] = {
+    "zstd": _TileCodec("zstd", has_predictor=True, encode=partial(imagecodecs.zstd_encode, level=1)),
+    "deflate": _TileCodec("adobe_deflate", has_predictor=True, encode=partial(imagecodecs.deflate_encode, level=1)),
+    "jxl": _TileCodec("jpegxl", has_predictor=False, encode=partial(imagecodecs.jpegxl_encode, lossless=True, level=100, effort=1)),
 }
 
 
@@ -56,13 +70,45 @@ def tiff_bytes(pixels: Pixels, compression: TiffCompression = "none", coarser: S
     """
     for plane in (pixels, *coarser):
         _check(plane, colour_allowed=False, wide_allowed=True)
-    options = {"photometric": "minisblack", "metadata": None, "software": False, **_TIFF_OPTIONS[compression]}
     out = io.BytesIO()
     with tifffile.TiffWriter(out) as tiff:
-        tiff.write(pixels, subifds=len(coarser) or None, **options)
+        _write_page(tiff, pixels, compression, subifds=len(coarser) or None)
         for level in coarser:
-            tiff.write(level, subfiletype=_REDUCED, **options)
+            _write_page(tiff, level, compression, subfiletype=_REDUCED)
     return out.getvalue()
+
+
+def _write_page(
+    tiff: tifffile.TiffWriter, pixels: Pixels, compression: TiffCompression, *, subifds: int | None = None, subfiletype: int | None = None
+) -> None:
+    """Write one page. Tiles are encoded here: tifffile's own way takes a quarter longer."""
+    plain: dict[str, Any] = {"photometric": "minisblack", "metadata": None, "software": False}
+    plain |= {"subifds": subifds, "subfiletype": subfiletype}
+    codec = _TILE_CODECS.get(compression)
+    if codec is None:
+        tiff.write(pixels, **plain)
+        return
+    tiff.write(
+        _encoded_tiles(pixels, codec),
+        shape=pixels.shape,
+        dtype=pixels.dtype,
+        tile=(_TILE_PX, _TILE_PX),
+        compression=codec.name,
+        predictor=_HORIZONTAL if codec.has_predictor else None,
+        **plain,
+    )
+
+
+def _encoded_tiles(pixels: Pixels, codec: _TileCodec) -> Iterator[bytes]:
+    """Give the tiles of (h, w) pixels line by line; those at the right and lower border are filled up with zeros."""
+    tile = np.empty((_TILE_PX, _TILE_PX), pixels.dtype)
+    for top in range(0, pixels.shape[0], _TILE_PX):
+        for left in range(0, pixels.shape[1], _TILE_PX):
+            part = pixels[top : top + _TILE_PX, left : left + _TILE_PX]
+            if part.shape != tile.shape:
+                tile[:] = 0
+            tile[: part.shape[0], : part.shape[1]] = part
+            yield bytes(codec.encode(imagecodecs.delta_encode(tile, axis=-1) if codec.has_predictor else tile))
 
 
 def _check(pixels: Pixels, *, colour_allowed: bool, wide_allowed: bool) -> None:

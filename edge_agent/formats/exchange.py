@@ -15,7 +15,7 @@ from edge_agent.domain.assessment import Reason
 from edge_agent.domain.drop import Completeness, ProbeResult, SideCar
 from edge_agent.domain.geometry import Orientation
 from edge_agent.domain.profile import Profile
-from edge_agent.domain.scan import Energy, Operation, Quantity
+from edge_agent.domain.scan import Energy, Operation, Origin, Quantity
 from edge_agent.errors import Scalar
 from edge_agent.formats.package_model import ScanJson
 from edge_agent.formats.sandbox import SandboxReport
@@ -30,8 +30,8 @@ MAX_READY_BYTES = 4096
 _Scalars: TypeAlias = tuple[tuple[str, Scalar], ...]
 
 
-Task: TypeAlias = Literal["probe", "decode", "package"]
-"""What the child can be asked: look at a drop's headers, decode a drop, open one of our packages."""
+Task: TypeAlias = Literal["probe", "decode", "package", "replay"]
+"""What the child can be asked: look at a drop's headers, decode a drop, open one of our packages, and compare it with its originals."""
 
 
 class _Body(BaseModel):
@@ -74,6 +74,7 @@ class PlaneBody(_Body):
     shape: tuple[int, int] | tuple[int, int, int]
     offset: Annotated[int, Field(ge=0)]
     operations: tuple[Operation, ...] = ()
+    origin: Origin | None = None
 
 
 class ViewBody(_Body):
@@ -87,7 +88,7 @@ class ViewBody(_Body):
 
 
 class DecodedBody(_Body):
-    """Answer to ``decode``, and with ``document`` to ``package``."""
+    """Answer to ``decode``, and with ``document`` to ``package`` and ``replay``."""
 
     kind: Literal["decoded"] = "decoded"
     views: tuple[ViewBody, ...]

@@ -44,6 +44,10 @@ class LayoutOrientationSection(_Section):
     flipped_x: bool = Field(default=False, description="mirror left and right")
     flipped_y: bool = Field(default=False, description="mirror top and bottom")
 
+    def value(self) -> Orientation:
+        """Give the orientation."""
+        return Orientation(**self.model_dump())
+
 
 class LayoutSection(_Section):
     """Where a file without a format of its own keeps its samples. The file must be exactly as long as this says."""
@@ -85,7 +89,7 @@ class LayoutSection(_Section):
             width_spans_planes=self.width_spans_planes,
             trailer=self.trailer,
             chunks=Chunks(self.chunks.fields, self.chunks.samples) if self.chunks is not None else None,
-            orientation=Orientation(**self.orientation.model_dump()),
+            orientation=self.orientation.value(),
         )
 
 

@@ -3,7 +3,6 @@
 What a path does not find is not given; what it finds must make sense, or the side-car is refused with the field's name.
 """
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,7 +14,7 @@ from edge_agent.domain.assessment import ControlOutcome, OfficerConclusion
 from edge_agent.domain.capture import CaptureKind, Selection
 from edge_agent.domain.clock import Stamp
 from edge_agent.domain.consignment import Consignment, RiskFlag, Route
-from edge_agent.domain.declaration import EMPTY_HEADING, DeclaredItem
+from edge_agent.domain.declaration import EMPTY_HEADING, DeclaredItem, hs_digits
 from edge_agent.domain.drop import SideCar
 from edge_agent.domain.identity import IdentityClass, IdentityValue
 from edge_agent.domain.sidecar_map import DocumentKind, SidecarMap
@@ -38,8 +37,6 @@ IDENTITIES: Mapping[str, IdentityClass] = {
 """Fields that hold identifiers: they become tokens and stand in clear nowhere but in the erasable identity table."""
 
 _MOST_ROWS = 1000
-_NOT_A_DIGIT = re.compile(r"[\s.]")
-_HEADING = re.compile(r"[0-9]{4,10}")
 _T = TypeVar("_T")
 
 
@@ -197,25 +194,13 @@ class _Fields:
 def _item(place: _Place) -> DeclaredItem:
     packages = place.amount("packages")
     return DeclaredItem(
-        hs=_sensible("hs", heading, place.first("hs")),
+        hs=_sensible("hs", hs_digits, place.first("hs")),
         description=place.first("description"),
         gross_kg=place.amount("gross_kg"),
         packages=None if packages is None else round(packages),
         net_kg=place.amount("net_kg"),
         volume_m3=place.amount("volume_m3"),
     )
-
-
-def heading(text: str) -> str:
-    """Give a heading as digits only; empty stays empty.
-
-    Raises:
-        ValueError: not 4 to 10 digits, with dots or blanks between them at most.
-    """
-    digits = _NOT_A_DIGIT.sub("", text)
-    if digits and not _HEADING.fullmatch(digits):
-        raise ValueError("a heading has 4 to 10 digits")
-    return digits
 
 
 def _number(text: str) -> float:

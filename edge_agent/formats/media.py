@@ -21,6 +21,21 @@ _SIGNATURES = (
 )
 
 
+_SUFFIXES = {
+    "image/jpeg": "jpg",
+    "image/tiff": "tif",
+    "image/png": "png",
+    "application/zip": "zip",
+    "application/pdf": "pdf",
+    "application/xml": "xml",
+}
+
+
 def media_type(head: bytes) -> str:
     """Give the media type of a file that begins with ``head`` (16 bytes are enough); ``application/octet-stream`` when unknown."""
     return next((name for signature, name in _SIGNATURES if head.startswith(signature)), _OCTETS)
+
+
+def suffix(kind: str) -> str:
+    """Give the end of the name of a file of a media type, without a dot; ``bin`` for what ordinary programs do not open."""
+    return _SUFFIXES.get(kind, "bin")

@@ -13,10 +13,9 @@ import numpy as np
 
 from edge_agent.errors import UnreadableScan, UnsupportedFormat
 from edge_agent.formats.bits import Bits
-from edge_agent.formats.codec import Header, Pixels
+from edge_agent.formats.codec import LARGEST_SIDE, Header, Pixels
 from edge_agent.formats.plain import grey_if_equal
 
-_LARGEST_SIDE = 1 << 20
 _MOST_TILES = 65535
 
 # Named here so that the decoders are loaded with this module: in the decode child nothing can be loaded later.
@@ -141,7 +140,7 @@ def _decoded(decoder: Callable[[bytes], Any], file: BinaryIO, header: Header) ->
 
 
 def _admitted(width: int, height: int, channels: int, bits: int) -> Header:
-    if not (0 < width <= _LARGEST_SIDE and 0 < height <= _LARGEST_SIDE):
+    if not (0 < width <= LARGEST_SIDE and 0 < height <= LARGEST_SIDE):
         raise UnreadableScan("the header announces impossible pixels", {"width": width, "height": height})
     if not 8 <= bits <= 16 or channels not in (1, 3) or (channels == 3 and bits > 8):
         raise UnsupportedFormat("pictures of this depth or colour model are not read", {"bits": bits, "channels": channels})

@@ -20,14 +20,15 @@ from pydantic import ValidationError
 
 from edge_agent.domain.member import MemberDigest
 from edge_agent.domain.profile import Limits
-from edge_agent.domain.scan import Energy, Plane, Quantity, Scan, View
+from edge_agent.domain.scan import Energy, Origin, Plane, Quantity, Scan, View
 from edge_agent.errors import UnreadableScan
 from edge_agent.formats.catalogue import codec_of
 from edge_agent.formats.codec import Pixels
 from edge_agent.formats.encode import png_bytes, tiff_bytes
 from edge_agent.formats.limits import admit_header
-from edge_agent.formats.package_convert import describe, key_of, native_of, operation_parts, operations_of, restore, view_of
+from edge_agent.formats.package_convert import describe, key_of, native_of, operation_parts, operations_of, origin_of, restore, view_of
 from edge_agent.formats.package_model import EntryPart, ImagePart, ScanJson, ViewPart
+from edge_agent.formats.package_sources import KeptFiles, kept_files
 from edge_agent.formats.preview import preview_bytes
 from edge_agent.imaging.normalise import canonical, replay
 from edge_agent.imaging.pyramid import coarser
@@ -36,7 +37,6 @@ PackageCodec: TypeAlias = Literal["zstd", "deflate", "jxl"]
 
 MIMETYPE: Final = b"application/vnd.nii-scan+zip;version=1"
 SCAN_JSON: Final = "scan.json"
-_JPEG_MAGIC = b"\xff\xd8\xff"
 _FIRST_DAY = (1980, 1, 1, 0, 0, 0)  # the earliest a ZIP can say: real times would make equal scans differ
 _MAX_ENTRIES = 1024  # exports hold the facts of the journal too
 _MAX_JSON_BYTES = 4 << 20
@@ -45,29 +45,37 @@ _DAMAGE = (OSError, zipfile.BadZipFile, ValidationError, ValueError, KeyError, R
 
 @dataclass(frozen=True, slots=True)
 class PackageRef:
-    """A written package: its path, SHA-256 (hex) and size, and the SHA-256 of its ``scan.json``, under which facts refer to it."""
+    """A written package: path, size, and the SHA-256 (hex) of its ``scan.json``, which names the digest of every other entry."""
 
     path: Path
-    sha256: str
     bytes: int
     scan_json_sha256: str
 
 
-def write_package(scan: Scan, originals: Sequence[tuple[MemberDigest, Path]], out: Path, codec: PackageCodec = "zstd") -> PackageRef:
+def write_package(
+    scan: Scan,
+    originals: Sequence[tuple[MemberDigest, Path]],
+    out: Path,
+    codec: PackageCodec = "zstd",
+    *,
+    keeps_originals: bool = False,
+) -> PackageRef:
     """Write the package of ``scan`` to ``out`` (its folder is made), whole or not at all.
 
-    ``originals``: accepted pixel files. A display plane whose only possible original is one JPEG is kept as that file, verbatim;
-    every other plane is written without loss, and its original only named by its digest. ``codec``: ``zstd`` is fast, ``deflate``
-    is read by every TIFF viewer, ``jxl`` is the smallest. About 0.4 s for 2 x 32 MB.
+    ``originals``: accepted files. A display plane that came as a JPEG is kept as that file, verbatim; every other plane is written
+    without loss. Which other files lie in the package says :func:`edge_agent.formats.package_sources.kept_files`; the rest is named
+    by its digest. ``codec``: ``zstd`` is fast, ``deflate`` is read by every TIFF viewer, ``jxl`` is the smallest. About 0.4 s for
+    2 x 32 MB.
 
     Raises:
         OSError: the disk refuses; nothing lies at ``out`` then.
     """
-    entries, images = _encoded(scan, originals, codec)
+    kept = kept_files(scan, originals, keeps_all=keeps_originals)
+    entries, images = _encoded(scan, kept, codec)
     preview = preview_bytes(scan)
     if preview is not None:
         entries["preview.jpg"] = preview
-    return write_entries(describe(scan, images, {}), entries, out)
+    return write_entries(describe(scan, images, kept), entries, out)
 
 
 def write_entries(content: ScanJson, entries: Mapping[str, bytes], out: Path) -> PackageRef:
@@ -82,14 +90,12 @@ def write_entries(content: ScanJson, entries: Mapping[str, bytes], out: Path) ->
     unfinished = out.with_name(f".{out.name}.part")
     try:
         _write_zip(unfinished, [("mimetype", MIMETYPE), (SCAN_JSON, document), *sorted(entries.items())])
-        with unfinished.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
         size = unfinished.stat().st_size
         unfinished.rename(out)
     finally:
         unfinished.unlink(missing_ok=True)
     _sync_folder(out.parent)
-    return PackageRef(out, digest, size, _sha256(document))
+    return PackageRef(out, size, _sha256(document))
 
 
 def read_package(source: Path | BinaryIO, limits: Limits | None = None) -> Scan:
@@ -107,7 +113,7 @@ def open_package(source: Path | BinaryIO, limits: Limits) -> tuple[ScanJson, Sca
     try:
         with zipfile.ZipFile(source) as archive:
             document, data = _verified(archive)
-            return document, restore(document, tuple(_view(part, data, limits) for part in document.views))
+            return document, restore(document, tuple(_view(part, document, data, limits) for part in document.views))
     except _DAMAGE as error:
         raise UnreadableScan("not a readable scan package", {"error": type(error).__name__}) from error
 
@@ -126,38 +132,17 @@ def read_entries(source: Path | BinaryIO) -> tuple[ScanJson, dict[str, bytes]]:
         raise UnreadableScan("not a readable scan package", {"error": type(error).__name__}) from error
 
 
-def _encoded(
-    scan: Scan, originals: Sequence[tuple[MemberDigest, Path]], codec: PackageCodec
-) -> tuple[dict[str, bytes], dict[tuple[str, Quantity, Energy], ImagePart]]:
-    """Encode each plane; give the entries' bytes by name, and the planes' descriptions."""
-    verbatim = _verbatim_jpeg(scan, originals)
-    entries: dict[str, bytes] = {}
+def _encoded(scan: Scan, kept: KeptFiles, codec: PackageCodec) -> tuple[dict[str, bytes], dict[tuple[str, Quantity, Energy], ImagePart]]:
+    """Encode each plane; give the entries' bytes by name, kept files among them, and the planes' descriptions."""
+    entries = dict(kept.entries)
     images: dict[tuple[str, Quantity, Energy], ImagePart] = {}
     for view in scan.views:
         for plane in view.planes:
-            is_verbatim = verbatim is not None and plane.quantity is Quantity.DISPLAY
-            stored = verbatim if is_verbatim and verbatim is not None else _lossless(view, plane, codec)
+            jpeg = kept.jpeg_of(plane)
+            stored = _lossless(view, plane, codec) if jpeg is None else _Stored(jpeg, kept.entries[jpeg], levels=0, is_lossy=True)
             entries[stored.entry] = stored.data
             images[key_of(view, plane)] = _image_part(plane, stored)
     return entries, images
-
-
-def _verbatim_jpeg(scan: Scan, originals: Sequence[tuple[MemberDigest, Path]]) -> "_Stored | None":
-    """Give the JPEG that the scan's one display plane came from; None if there is not exactly one of each."""
-    displays = [plane for view in scan.views for plane in view.planes if plane.quantity is Quantity.DISPLAY]
-    jpegs = []
-    for member, path in originals:
-        if member.is_pixels and _starts_as_jpeg(path):
-            jpegs.append((f"source/{member.role}.jpg", path))
-    if len(displays) != 1 or len(jpegs) != 1:
-        return None
-    name, path = jpegs[0]
-    return _Stored(name, path.read_bytes(), levels=0, is_lossy=True)
-
-
-def _starts_as_jpeg(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(len(_JPEG_MAGIC)) == _JPEG_MAGIC
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +173,8 @@ def _image_part(plane: Plane, stored: _Stored) -> ImagePart:
         channels=1 if plane.pixels.ndim == 2 else 3,
         bits=16 if plane.pixels.dtype == np.uint16 else 8,
         lossy=stored.is_lossy,
+        source=plane.origin.role if plane.origin is not None else None,
+        source_plane=plane.origin.index if plane.origin is not None else 0,
         levels=stored.levels,
         operations=operation_parts(plane),
         pixel_sha256=_pixel_sha256(plane.pixels),
@@ -231,6 +218,8 @@ def _verified(archive: zipfile.ZipFile) -> tuple[ScanJson, Mapping[str, bytes]]:
     document = ScanJson.model_validate_json(archive.read(SCAN_JSON))
     if set(infos) - {"mimetype", SCAN_JSON} != set(document.entries):
         raise ValueError("entries differ from the document")
+    if not document.verbatim <= set(document.entries):
+        raise ValueError("an original or attachment is missing")
     return document, dict(_checked(archive, document.entries))
 
 
@@ -242,12 +231,13 @@ def _checked(archive: zipfile.ZipFile, entries: Mapping[str, EntryPart]) -> Iter
         yield name, data
 
 
-def _view(part: ViewPart, data: Mapping[str, bytes], limits: Limits) -> View:
-    return view_of(part, tuple(_plane(image, part, data[image.entry], limits) for image in part.images))
+def _view(part: ViewPart, document: ScanJson, data: Mapping[str, bytes], limits: Limits) -> View:
+    planes = (_plane(image, part, origin_of(image, document.sources), data[image.entry], limits) for image in part.images)
+    return view_of(part, tuple(planes))
 
 
-def _plane(image: ImagePart, view: ViewPart, data: bytes, limits: Limits) -> Plane:
-    return Plane(image.quantity, image.energy, decode_image(image, view, data, limits), operations_of(image))
+def _plane(image: ImagePart, view: ViewPart, origin: Origin | None, data: bytes, limits: Limits) -> Plane:
+    return Plane(image.quantity, image.energy, decode_image(image, view, data, limits), operations_of(image), origin)
 
 
 def decode_image(image: ImagePart, view: ViewPart, data: bytes, limits: Limits | None = None) -> Pixels:

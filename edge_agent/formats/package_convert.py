@@ -1,5 +1,9 @@
 """A scan to the document of its package and back. What the document does not hold: pixels, and the names of files."""
 
+from collections.abc import Sequence
+
+from pydantic import TypeAdapter
+
 from edge_agent.domain.attachment import Attachment
 from edge_agent.domain.capture import Capture, Reading, Subject
 from edge_agent.domain.clock import Stamp
@@ -7,15 +11,15 @@ from edge_agent.domain.consignment import Consignment, RiskFlag, Route
 from edge_agent.domain.declaration import Declaration, DeclaredItem, Link
 from edge_agent.domain.geometry import Box, Orientation
 from edge_agent.domain.ids import ScanId, ScannerId, Token
+from edge_agent.domain.layout import RawLayout
 from edge_agent.domain.member import MemberDigest
-from edge_agent.domain.scan import Energy, Operation, Plane, Quantity, Scan, ScannerRef, View
+from edge_agent.domain.scan import Energy, Operation, Origin, Plane, Quantity, Scan, ScannerRef, View
 from edge_agent.domain.third_party import ThirdPartyAssessment, ThirdPartyFinding
 from edge_agent.formats.package_model import (
     AttachmentPart,
     CapturePart,
     ConsignmentPart,
     DeclarationPart,
-    EntryPart,
     FormatPart,
     GoodsPart,
     ImagePart,
@@ -32,10 +36,13 @@ from edge_agent.formats.package_model import (
     ThirdPartyPart,
     ViewPart,
 )
+from edge_agent.formats.package_sources import KeptFiles
+
+_LAYOUT = TypeAdapter(RawLayout)
 
 
-def describe(scan: Scan, images: dict[tuple[str, Quantity, Energy], ImagePart], entries: dict[str, EntryPart]) -> ScanJson:
-    """Give the document of ``scan``; ``images`` by view, quantity and energy."""
+def describe(scan: Scan, images: dict[tuple[str, Quantity, Energy], ImagePart], kept: KeptFiles) -> ScanJson:
+    """Give the document of ``scan``, its entries' digests still missing; ``images`` by view, quantity and energy."""
     return ScanJson(
         format=FormatPart(),
         system=SystemPart(scanner_id=scan.scanner.scanner_id, profile=scan.scanner.profile),
@@ -46,12 +53,9 @@ def describe(scan: Scan, images: dict[tuple[str, Quantity, Energy], ImagePart], 
         consignment=_consignment_part(scan.consignment),
         third_party=tuple(_third_party_part(one) for one in scan.third_party),
         views=tuple(_view_part(view, images) for view in scan.views),
-        attachments=tuple(
-            AttachmentPart(kind=one.kind, role=one.role, sha256=one.sha256, size=one.size, media_type=one.media_type)
-            for one in scan.attachments
-        ),
-        sources=tuple(SourcePart(role=m.role, size=m.size, sha256=m.sha256, is_pixels=m.is_pixels) for m in scan.members),
-        entries=entries,
+        attachments=tuple(_attachment_part(one, kept) for one in scan.attachments),
+        sources=tuple(_source_part(member, scan, kept) for member in scan.members),
+        entries={},
     )
 
 
@@ -101,6 +105,18 @@ def operations_of(part: ImagePart) -> tuple[Operation, ...]:
     return tuple(Operation(step.name, tuple(step.params.items())) for step in part.operations)
 
 
+def origin_of(part: ImagePart, sources: Sequence[SourcePart]) -> Origin | None:
+    """Give which file a plane was decoded from; None when the document does not say.
+
+    Raises:
+        ValueError: the layout of the file is none.
+    """
+    if part.source is None:
+        return None
+    layout = next((source.layout for source in sources if source.role == part.source), None)
+    return Origin(part.source, part.source_plane, None if layout is None else _LAYOUT.validate_python(layout))
+
+
 def operation_parts(plane: Plane) -> tuple[OperationPart, ...]:
     """Give the parts of what was done to the decoded pixels of a plane."""
     return tuple(OperationPart(name=step.name, params=dict(step.params)) for step in plane.operations)
@@ -109,6 +125,30 @@ def operation_parts(plane: Plane) -> tuple[OperationPart, ...]:
 def key_of(view: View, plane: Plane) -> tuple[str, Quantity, Energy]:
     """Give what tells a plane from the others of its scan."""
     return view.name, plane.quantity, plane.energy
+
+
+def _source_part(member: MemberDigest, scan: Scan, kept: KeptFiles) -> SourcePart:
+    origins = (plane.origin for view in scan.views for plane in view.planes)
+    layout = next((origin.layout for origin in origins if origin is not None and origin.role == member.role), None)
+    return SourcePart(
+        role=member.role,
+        size=member.size,
+        sha256=member.sha256,
+        is_pixels=member.is_pixels,
+        entry=kept.sources.get(member.role) if member.is_pixels else None,
+        layout=None if layout is None else _LAYOUT.dump_python(layout, mode="json"),
+    )
+
+
+def _attachment_part(one: Attachment, kept: KeptFiles) -> AttachmentPart:
+    return AttachmentPart(
+        kind=one.kind,
+        role=one.role,
+        sha256=one.sha256,
+        size=one.size,
+        media_type=one.media_type,
+        entry=kept.attachments.get((one.role, one.sha256)),
+    )
 
 
 def _capture_part(capture: Capture) -> CapturePart:

@@ -40,6 +40,8 @@ def _about(meaning: str, unit: str = "", privacy: Privacy = Privacy.NONE) -> Fie
 
 _SHA256 = r"^[0-9a-f]{64}$"
 _ENTRY = r"^(images|source)/[a-z0-9_-]+\.(tif|png|jpg)$"
+_SOURCE = r"^source/[a-z0-9_-]+\.[a-z]+$"
+_ATTACHED = r"^attachments/[a-z0-9_-]+\.[a-z]+$"
 
 
 class _Part(BaseModel):
@@ -187,8 +189,10 @@ class ImagePart(_Part):
     channels: Annotated[Literal[1, 3], _about("1 = grey, 3 = RGB")]
     bits: Annotated[Literal[8, 16], _about("depth of a channel", "bit")]
     lossy: Annotated[bool, _about("the entry is the scanner's own JPEG, in the scanner's frame")]
+    source: Annotated[str | None, _about("role of the accepted file that it was decoded from; null = not known")] = None
+    source_plane: Annotated[int, Field(ge=0), _about("which of the planes in that file, from 0")] = 0
     levels: Annotated[int, Field(ge=0, le=24), _about("coarser copies in the entry, each half as wide and high as the one before")] = 0
-    operations: Annotated[tuple[OperationPart, ...], _about("what was done to the decoded pixels, in this order")] = ()
+    operations: Annotated[tuple[OperationPart, ...], _about("what was done to the pixels decoded from the source, in this order")] = ()
     pixel_sha256: Annotated[str, Field(pattern=_SHA256), _about("SHA-256 over the canonical pixels, row by row, little-endian")]
 
 
@@ -204,13 +208,14 @@ class ViewPart(_Part):
 
 
 class AttachmentPart(_Part):
-    """One file that came with the scan and is no plane. It is kept at the site by its digest, not in the package."""
+    """One file that came with the scan and is no plane. One that may show people or numbers is kept at the site, not in the package."""
 
     kind: Annotated[AttachmentKind, _about("what it shows or holds")]
     role: Annotated[str, _about("the profile's word for it")]
     sha256: Annotated[str, Field(pattern=_SHA256), _about("SHA-256 of the file", privacy=Privacy.LINKABLE)]
     size: Annotated[int, Field(ge=0), _about("size of the file", "byte")]
     media_type: Annotated[str, _about("what its first bytes say it is")]
+    entry: Annotated[str | None, Field(pattern=_ATTACHED), _about("entry that holds it verbatim; null = it is kept at the site")] = None
 
 
 class SourcePart(_Part):
@@ -220,6 +225,10 @@ class SourcePart(_Part):
     size: Annotated[int, Field(ge=0), _about("size of the file", "byte")]
     sha256: Annotated[str, Field(pattern=_SHA256), _about("SHA-256 of the file as the scanner wrote it", privacy=Privacy.LINKABLE)]
     is_pixels: Annotated[bool, _about("whether the file carries pixels")]
+    entry: Annotated[str | None, Field(pattern=_SOURCE), _about("entry that holds it verbatim; null = only its digest is kept")] = None
+    layout: Annotated[
+        dict[str, JsonValue] | None, _about("how a file without a format of its own was read, as in a scanner profile; null = it has one")
+    ] = None
 
 
 class EntryPart(_Part):
@@ -244,3 +253,9 @@ class ScanJson(_Part):
     attachments: Annotated[tuple[AttachmentPart, ...], _about("files that came with it and are no planes")] = ()
     sources: Annotated[tuple[SourcePart, ...], _about("accepted files by their digests")]
     entries: Annotated[dict[str, EntryPart], _about("digest of every other entry of the package, by name")]
+
+    @property
+    def verbatim(self) -> frozenset[str]:
+        """Give the names of the entries that are accepted files, as they came."""
+        of_sources, of_attachments = (source.entry for source in self.sources), (one.entry for one in self.attachments)
+        return frozenset(name for name in (*of_sources, *of_attachments) if name is not None)

@@ -24,9 +24,12 @@ def rewrite_package(source: Path, out: Path, change: Change, more: Mapping[str, 
 
 def anonymise_package(source: Path, out: Path, more: Mapping[str, bytes] | None = None, *, keeps_tokens: bool = False) -> PackageRef:
     """Write the anonymised form of a package; see :func:`edge_agent.formats.anonymise.anonymised`."""
-    return rewrite_package(
-        source, out, lambda document, entries: (anonymised(document, keeps_tokens=keeps_tokens), clean_entries(entries)), more
-    )
+
+    def without_personal_data(document: ScanJson, entries: dict[str, bytes]) -> tuple[ScanJson, dict[str, bytes]]:
+        clean = anonymised(document, keeps_tokens=keeps_tokens)
+        return clean, clean_entries(entries, clean)
+
+    return rewrite_package(source, out, without_personal_data, more)
 
 
 def copy_package(source: Path, out: Path, more: Mapping[str, bytes] | None = None) -> PackageRef:

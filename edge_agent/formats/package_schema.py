@@ -71,6 +71,8 @@ def _target(field: Mapping[str, Any], definitions: Mapping[str, Any]) -> tuple[M
 def _kind(field: Mapping[str, Any], target: Mapping[str, Any], suffix: str) -> str:
     values = target.get("enum") or ([target["const"]] if "const" in target else None)
     kind = " or ".join(f"`{value}`" for value in values) if values else str(target.get("type", ""))
+    if suffix == "{}" and not target.get("properties"):
+        return "map" + (" or null" if "anyOf" in field else "")
     if "prefixItems" in target:
         kind = f"{len(target['prefixItems'])} {target['prefixItems'][0]['type']}s"
     optional = " or null" if any(one.get("type") == "null" for one in field.get("anyOf", ())) else ""

@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_agent.errors import UnreadableScan, UnsupportedFormat
-from edge_agent.formats.codec import Header, Pixels
+from edge_agent.formats.codec import LARGEST_SIDE, Header, Pixels
 from edge_agent.formats.raster import decoded_by_opencv
 
-_LARGEST_SIDE = 1 << 20
 _BMP_HEAD_BYTES = 54
 _BMP_HEADERS = (40, 108, 124)
 _BMP_CHANNELS = {8: 1, 24: 3}
@@ -45,7 +44,7 @@ class BmpCodec:
         channels = _BMP_CHANNELS.get(bits)
         if kind not in _BMP_HEADERS or channels is None or compression != 0:
             raise UnsupportedFormat("a BMP of this kind is not read", {"bits": bits, "compression": compression})
-        if not (0 < width <= _LARGEST_SIDE and 0 < abs(height) <= _LARGEST_SIDE) or start < 14 + kind + _palette_bytes(bits, colours):
+        if not (0 < width <= LARGEST_SIDE and 0 < abs(height) <= LARGEST_SIDE) or start < 14 + kind + _palette_bytes(bits, colours):
             raise UnreadableScan("the BMP header is damaged")
         stride = -(-width * channels // 4) * 4
         return Header(width, abs(height), channels, 8, start + stride * abs(height))
@@ -144,7 +143,7 @@ def _pnm(file: BinaryIO, size: int) -> tuple[Header, int] | None:
         raise UnreadableScan("the PNM header is damaged")
     kind, width, height, highest = (int(group) for group in found.groups())
     channels, bits = (3 if kind == 6 else 1), (8 if highest < 256 else 16)
-    if not (0 < width <= _LARGEST_SIDE and 0 < height <= _LARGEST_SIDE and 0 < highest < 65536):
+    if not (0 < width <= LARGEST_SIDE and 0 < height <= LARGEST_SIDE and 0 < highest < 65536):
         raise UnreadableScan("the PNM header announces impossible pixels")
     if channels == 3 and bits == 16:
         raise UnsupportedFormat("a PPM of 16 bits is not read", {"bits": bits})
@@ -165,7 +164,7 @@ def _npy_header(file: BinaryIO) -> tuple[tuple[int, ...], np.dtype[np.generic], 
     if found is None or len(found["shape"]) > _NPY_MAX_SHAPE:
         raise UnreadableScan("the NPY header is damaged")
     shape = tuple(int(side) for side in found["shape"].split(b",") if side.strip())
-    if any(not 0 < side <= _LARGEST_SIDE for side in shape):
+    if any(not 0 < side <= LARGEST_SIDE for side in shape):
         raise UnreadableScan("the NPY header announces impossible pixels")
     return shape, _npy_dtype(found["descr"].decode("ascii")), found["order"] == b"True"
 

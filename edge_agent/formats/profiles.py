@@ -9,12 +9,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from edge_agent.domain.attachment import AttachmentKind
-from edge_agent.domain.geometry import Orientation
 from edge_agent.domain.profile import Limits, MemberRule, Need, PlaneRule, Profile
 from edge_agent.domain.scan import Energy, Quantity
 from edge_agent.errors import ConfigInvalid, ConfigUnreadable
 from edge_agent.formats.inspection import SIDECAR_ROLE
-from edge_agent.formats.layout_section import LayoutSection, NormaliseSection
+from edge_agent.formats.layout_section import LayoutOrientationSection, LayoutSection, NormaliseSection
 from edge_agent.formats.map_section import MapSection
 from edge_agent.formats.sidecar import READERS
 
@@ -84,12 +83,8 @@ class MemberSection(_Section):
         return pattern
 
 
-class OrientationSection(_Section):
+class OrientationSection(LayoutOrientationSection):
     """How the file's picture is turned: row 0 must be the top of the load, column 0 its front. Transposing comes before the flips."""
-
-    transposed: bool = Field(default=False, description="swap rows and columns")
-    flipped_x: bool = Field(default=False, description="mirror left and right")
-    flipped_y: bool = Field(default=False, description="mirror top and bottom")
 
 
 class LimitsSection(_Section):
@@ -187,7 +182,7 @@ def _profile(section: ProfileSection) -> Profile:
         unknown_after_s=section.unknown_after_s,
         required_views=section.required_views,
         ignore=section.ignore,
-        orientation=Orientation(**section.orientation.model_dump()),
+        orientation=section.orientation.value(),
         limits=Limits(**section.limits.model_dump()),
         normalise=section.normalise.value(),
         verified=section.verified,

@@ -8,16 +8,15 @@ import numpy as np
 
 from edge_agent.domain.layout import HeaderField, Interleave, RawLayout
 from edge_agent.errors import UnreadableScan, UnsupportedFormat
-from edge_agent.formats.codec import Header, Pixels
+from edge_agent.formats.codec import LARGEST_SIDE, Header, Pixels
 
-_LARGEST_SIDE = 1 << 20
 _CHUNK_HEAD = 8
 _MOST_CHUNKS = 256
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What a file's header says. ``start``: offset of the samples; ``line``: pixels of all planes in one line, for one plane each."""
+    """What a file's header says. ``start``: offset of the samples."""
 
     header: Header
     start: int
@@ -114,7 +113,7 @@ class RawCodec:
         if bits not in (8, 16):
             raise UnsupportedFormat("raw samples of this depth are not read", {"bits": bits})
         across = self._count if self._layout.width_spans_planes else 1
-        if width % across or not (0 < width <= _LARGEST_SIDE and 0 < height <= _LARGEST_SIDE):
+        if width % across or not (0 < width <= LARGEST_SIDE and 0 < height <= LARGEST_SIDE):
             raise UnreadableScan("the header announces impossible pixels", {"width": width, "height": height})
         width //= across
         needed = width * height * self._count * bits // 8

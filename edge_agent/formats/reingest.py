@@ -1,11 +1,13 @@
 """Our own packages as input: views as they were written, bit for bit, and what the document says in place of a side-car."""
 
+import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 
 from edge_agent.domain.assessment import Reason
 from edge_agent.domain.drop import Completeness, ProbeResult, SideCar
 from edge_agent.domain.profile import Profile
-from edge_agent.domain.scan import Scan
+from edge_agent.domain.scan import Origin, Scan, View
 from edge_agent.errors import LimitExceeded, UnreadableScan
 from edge_agent.formats.limits import admit_planes, admit_size
 from edge_agent.formats.members import Decoded, OpenMember
@@ -50,7 +52,13 @@ def decode_package(member: OpenMember, profile: Profile) -> Decoded:
     member.file.seek(0)
     _, scan = open_package(member.file, profile.limits)
     origin = Reason("from-package", {"scan_id": scan.scan_id, "revision": scan.revision})
-    return Decoded(scan.views, _sidecar(scan), (origin, *(Reason("partial", {"role": role}) for role in scan.partial)))
+    return Decoded(_from(member.role, scan.views), _sidecar(scan), (origin, *(Reason("partial", {"role": role}) for role in scan.partial)))
+
+
+def _from(role: str, views: Sequence[View]) -> tuple[View, ...]:
+    """Give the views with the package as the file that their planes came from; the planes count through all views."""
+    count = itertools.count()
+    return tuple(replace(view, planes=tuple(replace(plane, origin=Origin(role, next(count))) for plane in view.planes)) for view in views)
 
 
 def _sidecar(scan: Scan) -> SideCar:

@@ -11,12 +11,11 @@ import numpy as np
 import tifffile
 
 from edge_agent.errors import UnreadableScan, UnsupportedFormat
-from edge_agent.formats.codec import Header, Pixels
+from edge_agent.formats.codec import LARGEST_SIDE, Header, Pixels
 
 _MAGICS = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 _COMPRESSIONS = {1: "none", 5: "lzw", 8: "deflate", 32946: "deflate", 50000: "zstd", 50002: "jxl"}
 _WHITE_IS_ZERO, _BLACK_IS_ZERO = 0, 1
-_LARGEST_SIDE = 1 << 20
 _LARGEST_TILE = 2048
 _DEMANDED_TAGS = (258, 259, 262)  # BitsPerSample, Compression, PhotometricInterpretation: a guess could turn the picture's polarity
 _MOST_PAGES = 64
@@ -155,7 +154,7 @@ def _require_supported(page: Any) -> None:  # noqa: ANN401 - tifffile has no typ
         raise UnsupportedFormat("only grey TIFF of 8 or 16 unsigned bits is read", fields)
     if page.compression not in _COMPRESSIONS or page.photometric not in (_WHITE_IS_ZERO, _BLACK_IS_ZERO):
         raise UnsupportedFormat("a TIFF of this compression or colour model is not read", fields)
-    if not (0 < page.imagewidth <= _LARGEST_SIDE and 0 < page.imagelength <= _LARGEST_SIDE):
+    if not (0 < page.imagewidth <= LARGEST_SIDE and 0 < page.imagelength <= LARGEST_SIDE):
         raise UnreadableScan("a TIFF with impossible sides", {"width": int(page.imagewidth), "height": int(page.imagelength)})
     _require_sane_tiles(page)
     _require_segments(page)

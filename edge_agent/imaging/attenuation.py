@@ -45,6 +45,11 @@ def air_level(grey: NDArray[np.uint8]) -> float:
     return max(float(level), _MIN_AIR_LEVEL)
 
 
+def grey_of(pixels: NDArray[np.uint16] | NDArray[np.uint8]) -> NDArray[np.uint16] | NDArray[np.uint8]:
+    """Give (h, w) of a plane's pixels: grey as it is, colour as its luminance."""
+    return luminance(pixels.astype(np.uint8, copy=False)) if pixels.ndim == 3 else pixels
+
+
 def luminance(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Give (h, w) uint8 grey of a grey or RGB picture (ITU-R BT.601 weights)."""
     if pixels.ndim == 2:

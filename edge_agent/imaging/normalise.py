@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_agent.domain.geometry import Box, Orientation, Size
+from edge_agent.domain.geometry import Orientation
 from edge_agent.domain.profile import Normalise
 from edge_agent.domain.scan import Operation
-from edge_agent.imaging.attenuation import luminance
+from edge_agent.imaging.attenuation import grey_of
 from edge_agent.imaging.lines import faulty_lines
 from edge_agent.imaging.polarity import polarity
 
@@ -70,7 +70,7 @@ def crop(pixels: Pixels, rule: Normalise) -> tuple[Operation, ...]:
     height, width = pixels.shape[:2]
     step = max(1, int(np.ceil(np.sqrt(height * width / _CELLS))))
     sample = pixels[::step, ::step]
-    grey = luminance(sample.astype(np.uint8, copy=False)) if sample.ndim == 3 else sample
+    grey = grey_of(sample)
     solid = grey < (1.0 - _LOAD_BELOW_AIR) * float(np.percentile(grey, 99.5))
     columns, rows = (np.flatnonzero(solid.mean(axis=axis) > _LOAD_SHARE) for axis in (0, 1))
     if not len(columns) or not len(rows):
@@ -98,24 +98,16 @@ def replay(pixels: Pixels, operations: Sequence[Operation]) -> Pixels:
     return pixels
 
 
+def is_reversible(operations: Sequence[Operation]) -> bool:
+    """Say whether the decoded pixels can be told from what :func:`replay` made of them."""
+    return all(operation.name in _REVERSIBLE for operation in operations)
+
+
 def canonical(pixels: Pixels, orientation: Orientation) -> Pixels:
     """Turn (h, w) or (h, w, 3) from the scanner's frame into the canonical one; transposing comes before the flips."""
     rows, columns = slice(None, None, -1 if orientation.flipped_y else 1), slice(None, None, -1 if orientation.flipped_x else 1)
     turned = pixels.swapaxes(0, 1) if orientation.transposed else pixels
     return _as_contiguous(turned[rows, columns])
-
-
-def to_file(box: Box, size: Size, operations: Sequence[Operation]) -> Box:
-    """Give the region of ``box`` (px of a plane of ``size``) in the frame of the decoded file: every turn and crop undone."""
-    for operation in reversed(operations):
-        if operation.name == "crop":
-            box = box.moved(operation.whole("x0"), operation.whole("y0"))
-            size = Size(operation.whole("width"), operation.whole("height"))
-        elif operation.name == "orient":
-            orientation = _orientation(operation)
-            box = orientation.to_native(box, size)
-            size = Size(size.height, size.width) if orientation.transposed else size
-    return box
 
 
 def _stretch(pixels: Pixels, rule: Normalise, *, inverted: bool) -> list[Operation]:
@@ -231,6 +223,7 @@ def _as_contiguous(pixels: Pixels) -> Pixels:
     return np.ascontiguousarray(pixels, dtype=np.uint8)
 
 
+_REVERSIBLE = frozenset({"orient", "fold-grey", "polarity"})
 _STEPS: dict[str, Callable[[Pixels, Operation], Pixels]] = {
     "orient": _orient,
     "fold-grey": _fold_grey,

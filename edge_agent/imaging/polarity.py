@@ -5,7 +5,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_agent.imaging.attenuation import luminance
+from edge_agent.imaging.attenuation import grey_of
 
 Polarity: TypeAlias = Literal["bright-air", "dark-air", "unknown"]
 
@@ -23,7 +23,7 @@ def polarity(pixels: NDArray[np.uint16] | NDArray[np.uint8]) -> Polarity:
     bright share of the border must be nearly nil for that. Costs about 1 ms for 16 megapixels: it looks at every k-th pixel.
     """
     step = max(1, int(np.ceil(np.sqrt(pixels.shape[0] * pixels.shape[1] / _CELLS))))
-    sample = _grey(pixels[::step, ::step]).astype(np.float32)
+    sample = grey_of(pixels[::step, ::step]).astype(np.float32)
     low, high = (float(level) for level in np.percentile(sample, (0.5, 99.5)))
     if high - low < _MIN_RANGE * np.iinfo(pixels.dtype).max:
         return "unknown"
@@ -34,7 +34,3 @@ def polarity(pixels: NDArray[np.uint16] | NDArray[np.uint8]) -> Polarity:
     if balance >= _SURE_BRIGHT:
         return "bright-air"
     return "dark-air" if balance <= _SURE_DARK else "unknown"
-
-
-def _grey(pixels: NDArray[np.uint16] | NDArray[np.uint8]) -> NDArray[np.uint16] | NDArray[np.uint8]:
-    return luminance(pixels.astype(np.uint8, copy=False)) if pixels.ndim == 3 else pixels

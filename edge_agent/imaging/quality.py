@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from edge_agent.domain.scan import Plane
 from edge_agent.errors import Scalar
-from edge_agent.imaging.attenuation import luminance
+from edge_agent.imaging.attenuation import grey_of
 from edge_agent.imaging.lines import faulty_lines
 from edge_agent.imaging.polarity import polarity
 
@@ -25,7 +25,6 @@ _AIR_FROM = 0.94  # of the picture's own air level
 _AIR_LEVEL = 0.5  # of full scale: what is darker all over is no air
 _LOAD_SHARE = 0.0005  # of the picture, less than which is dust
 _SATURATED_SHARE = 0.97
-_FAULTY_SHARE = 0.02
 _PATCH_PX = 192
 _PATCHES = 5
 _ROW_STEP = 3  # of the rows of a patch, which say much the same
@@ -54,7 +53,7 @@ def faults(plane: Plane) -> tuple[Fault, ...]:
         return (Fault("too-small", {"width": plane.size.width, "height": plane.size.height}),)
     full = float(np.iinfo(plane.pixels.dtype).max)
     step = max(1, int(np.ceil(np.sqrt(plane.size.width * plane.size.height / _CELLS))))
-    sample = _grey(plane.pixels[::step, ::step]).astype(np.float32) / full
+    sample = grey_of(plane.pixels[::step, ::step]).astype(np.float32) / full
     low, high = float(sample.min()), float(sample.max())
     if high - low < _CONSTANT_RANGE:
         return (Fault("constant", {"level": round((low + high) / 2, 4)}),)
@@ -118,9 +117,5 @@ def _patches(plane: Plane, sample: NDArray[np.float32], step: int) -> Iterator[N
         y, x = max(0, int(row) * step - _PATCH_PX // 2), max(0, int(column) * step - _PATCH_PX // 2)
         patch = plane.pixels[y : y + _PATCH_PX, x : x + _PATCH_PX]
         if patch.shape[1] > 2 * _EDGE_SPREAD_PX:
-            yield _grey(patch[::_ROW_STEP]).astype(np.float32) / full
+            yield grey_of(patch[::_ROW_STEP]).astype(np.float32) / full
         coarse[max(0, row - side) : row + side + 1, max(0, column - side) : column + side + 1] = 0.0
-
-
-def _grey(pixels: NDArray[np.uint16] | NDArray[np.uint8]) -> NDArray[np.uint16] | NDArray[np.uint8]:
-    return luminance(pixels.astype(np.uint8, copy=False)) if pixels.ndim == 3 else pixels

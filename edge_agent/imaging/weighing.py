@@ -7,6 +7,7 @@ the features. They are counted on every k-th pixel: about 3 ms whatever the size
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,5 +68,5 @@ def _ratios(above: NDArray[np.float32], below: NDArray[np.float32] | None) -> li
     """Give sum(low) / sum(high) over all and in each band of the high plane's density."""
     if below is None:
         return [0.0] * len(_BANDS)
-    masks = [above > _BANDS[0], *((above > start) & (above <= end) for start, end in zip(_BANDS[:-1], _BANDS[1:], strict=True))]
+    masks = [above > _BANDS[0], *((above > start) & (above <= end) for start, end in pairwise(_BANDS))]
     return [float(below[mask].sum() / above[mask].sum()) if mask.sum() > 16 else 0.0 for mask in masks]

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import re
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,9 +20,9 @@ from edge_agent.inference.load import open_models
 from edge_agent.inference.selftest import Expected, GoldenCase, golden_cases, observe, run_selftest
 from edge_agent.inference.session import DevicePolicy
 from edge_agent.signing.detached import WORKSHOP
+from edge_agent.wire.frames import is_name
 
 _FILES = "\n[files]\n"
-_PLAIN = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,8 +78,8 @@ def destination(card: str, out: Path) -> Path:
         raise BundleIncompatible("the card has a [files] table already; leave it out, it is written here")
     parsed = parse_card(f"{card}{_FILES}".encode(), "the new bundle")
     for part in (parsed.name, parsed.version):
-        if _PLAIN.fullmatch(part) is None:
-            raise BundleIncompatible(f"{part!r} cannot be a folder: letters, digits, dot, dash, underscore, and no dot in front")
+        if not is_name(part):
+            raise BundleIncompatible(f"{part!r} cannot be a folder: lower-case letters, digits, dot, dash and underscore only, at most 63")
     final = out / parsed.name / parsed.version
     if final.exists():
         raise BundleRejected(f"{final} is there already; give the card another version")

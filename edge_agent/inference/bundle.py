@@ -82,7 +82,7 @@ class Bundle:
     @property
     def ref(self) -> str:
         """Give ``name/version``, as findings carry it."""
-        return f"{self.use.name}/{self.use.version}"
+        return self.use.ref
 
 
 def load_bundle(folder: Path, trust: Trust, *, allow_research: bool = False) -> Bundle:

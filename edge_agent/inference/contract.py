@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from edge_agent.errors import BundleIncompatible, InferenceFailed
 from edge_agent.inference.bundle import Bundle
-from edge_agent.inference.detection_heads import Reading, Shape, expected_shapes, read, tensors
+from edge_agent.inference.detection_heads import Readout, Shape, expected_shapes, read, tensors
 from edge_agent.inference.feeds import Feeder
 from edge_agent.inference.outputs import AnomalyMapOutput, DetrOutput, LocatedOutput
 from edge_agent.inference.session import Session, expect
@@ -36,7 +36,7 @@ def check_detection(bundle: Bundle, session: Session, feeder: Feeder, output: Lo
         _check_outputs(bundle, feeder, output, arrays)
         if not isinstance(output, AnomalyMapOutput):
             floors = np.ones(len(bundle.card.labels.names), dtype=np.float32)
-            read(output, arrays, 0, Reading(feeder.grid, floors))
+            read(output, arrays, 0, Readout(feeder.grid, floors))
     except InferenceFailed as problem:
         raise BundleIncompatible(f"{bundle.ref}: the graph failed in its dry run: {problem.detail}") from problem
 

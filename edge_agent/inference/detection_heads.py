@@ -38,7 +38,7 @@ _MOST_EXPONENT = 20.0  # exp of it is larger than any picture; keeps a wild valu
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Reading:
+class Readout:
     """How outputs are read. ``grid``: px of the input; ``floors``: (C,) least score a class."""
 
     grid: Size
@@ -87,7 +87,7 @@ def _yolo_shape(output: YoloxOutput | YoloRowsOutput | YoloColumnsOutput, classe
             return (batch, None, 6) if output.nms == "inside" else (batch, 4 + output.objectness + classes, None)
 
 
-def read(output: LocatedOutput, arrays: Sequence[NDArray[Any]], at: int, how: Reading) -> Candidates:
+def read(output: LocatedOutput, arrays: Sequence[NDArray[Any]], at: int, how: Readout) -> Candidates:
     """Give the candidates of picture ``at`` of a call: boxes xyxy in px of the input, scores from their class's floor up.
 
     ``arrays``: the tensors of :func:`tensors`, of the shapes of :func:`expected_shapes`.
@@ -167,33 +167,33 @@ def activated(values: Values, activation: Activation) -> Values:
     return values
 
 
-def _yolox(output: YoloxOutput, rows: Values, how: Reading) -> Candidates:
+def _yolox(output: YoloxOutput, rows: Values, how: Readout) -> Candidates:
     rows = rows if output.decoded else on_grids(rows, output.strides, how.grid)
     return _dense(rows[:, :4], rows[:, 4:5] * rows[:, 5:], "cxcywh", "px", how)
 
 
-def _yolo_rows(output: YoloRowsOutput, array: NDArray[Any], at: int, how: Reading) -> Candidates:
+def _yolo_rows(output: YoloRowsOutput, array: NDArray[Any], at: int, how: Readout) -> Candidates:
     if output.nms == "inside":
         rows = _floats(array[array[:, 0].astype(np.int64) == at])
         return _listed(corners(rows[:, 1:5], "xyxy", output.unit, how.grid), rows[:, 6], rows[:, 5], how)
     return _scored(_floats(array[at]), output, how)
 
 
-def _yolo_columns(output: YoloColumnsOutput, array: NDArray[Any], how: Reading) -> Candidates:
+def _yolo_columns(output: YoloColumnsOutput, array: NDArray[Any], how: Readout) -> Candidates:
     if output.nms == "inside":
         rows = _floats(array)
         return _listed(corners(rows[:, :4], "xyxy", output.unit, how.grid), rows[:, 4], rows[:, 5], how)
     return _scored(np.ascontiguousarray(_floats(array).T), output, how)
 
 
-def _scored(rows: Values, output: YoloRowsOutput | YoloColumnsOutput, how: Reading) -> Candidates:
+def _scored(rows: Values, output: YoloRowsOutput | YoloColumnsOutput, how: Readout) -> Candidates:
     """Read (A, 4 + objectness + C) rows."""
     marks = activated(rows[:, 4:], output.activation)
     scores = marks[:, :1] * marks[:, 1:] if output.objectness else marks
     return _dense(rows[:, :4], scores, output.box, output.unit, how)
 
 
-def _detr(output: DetrOutput, arrays: Sequence[NDArray[Any]], how: Reading) -> Candidates:
+def _detr(output: DetrOutput, arrays: Sequence[NDArray[Any]], how: Readout) -> Candidates:
     if output.logits is not None:
         logits, boxes = (_floats(array) for array in arrays)
         scores = activated(logits, output.activation)[:, : len(how.floors)]
@@ -202,19 +202,19 @@ def _detr(output: DetrOutput, arrays: Sequence[NDArray[Any]], how: Reading) -> C
     return _listed(corners(_floats(boxes), output.box, output.unit, how.grid), _floats(scores), labels - output.first_class, how)
 
 
-def _ssd(output: SsdOutput, arrays: Sequence[NDArray[Any]], how: Reading) -> Candidates:
+def _ssd(output: SsdOutput, arrays: Sequence[NDArray[Any]], how: Readout) -> Candidates:
     boxes, scores, classes = arrays
     return _listed(corners(_floats(boxes), output.box, output.unit, how.grid), _floats(scores), classes - output.first_class, how)
 
 
-def _dense(boxes: Values, scores: Values, form: BoxForm, unit: BoxUnit, how: Reading) -> Candidates:
+def _dense(boxes: Values, scores: Values, form: BoxForm, unit: BoxUnit, how: Readout) -> Candidates:
     """Read boxes (A, 4) with a score for each class (A, C); only boxes that reach a floor are converted."""
     _probable(scores)
     kept = boxes_scores(boxes, np.ascontiguousarray(scores), how.floors)
     return Candidates(corners(kept.boxes, form, unit, how.grid), np.minimum(kept.scores, np.float32(1.0)), kept.labels)
 
 
-def _listed(boxes: Boxes, scores: Values, classes: NDArray[Any], how: Reading) -> Candidates:
+def _listed(boxes: Boxes, scores: Values, classes: NDArray[Any], how: Readout) -> Candidates:
     """Read boxes (A, 4) with one score and class each (A,). Rows of score 0 fill up a list of fixed length."""
     _probable(scores)
     labels = np.rint(classes.astype(np.float64)).astype(np.intp)

@@ -21,7 +21,7 @@ from edge_agent.imaging.tiles import Window
 from edge_agent.inference.bundle import Bundle
 from edge_agent.inference.card import MassInput
 from edge_agent.inference.contract import check_detection, sizes_feed
-from edge_agent.inference.detection_heads import Reading, anomaly_levels, read, tensors
+from edge_agent.inference.detection_heads import Readout, anomaly_levels, read, tensors
 from edge_agent.inference.feeds import Feed, Feeder, feeder_of
 from edge_agent.inference.outputs import (
     AnomalyMapOutput,
@@ -99,7 +99,7 @@ class BoxDetector(_Detecting):
         names = self._card.labels.names
         feed = self._feeder.feed(view, subject)
         floors = np.array([show_at.get(name, _NEVER) for name in names], dtype=np.float32)
-        calls = fan(lambda windows: self._look(feed, windows, Reading(self._feeder.grid, floors)), self._calls(feed))
+        calls = fan(lambda windows: self._look(feed, windows, Readout(self._feeder.grid, floors)), self._calls(feed))
         found = [candidates for call in calls for candidates in call]
         merged = merge_across_tiles(feed.windows, found, feed.size, _same_object(self._output))
         corners = _in_view(merged.boxes, feed, view)
@@ -112,7 +112,7 @@ class BoxDetector(_Detecting):
             )
         )
 
-    def _look(self, feed: Feed, windows: Sequence[Window], how: Reading) -> list[Candidates]:
+    def _look(self, feed: Feed, windows: Sequence[Window], how: Readout) -> list[Candidates]:
         arrays = self._run(feed, windows, self._output)
         return [self._placed(read(self._output, arrays, at, how), feed, window) for at, window in enumerate(windows)]
 

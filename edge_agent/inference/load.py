@@ -1,11 +1,12 @@
 """From a folder of bundles to models ready to run, each proven by its own golden cases."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 
 from edge_agent.analysis.ports import Models
+from edge_agent.domain.ids import ScannerId
 from edge_agent.errors import BundleCorrupt, BundleRejected
 from edge_agent.inference.bundle import Bundle, find_bundles, load_bundle
 from edge_agent.inference.contents import ContentsAnalyser
@@ -22,6 +23,16 @@ class LoadedModels:
     models: Models
     bundles: tuple[Bundle, ...]
     placement: Placement
+
+    @property
+    def scale(self) -> ContainerScale | None:
+        """Give the weight model as it stands on its session; None where none is in force."""
+        weight = self.models.weight
+        return weight if isinstance(weight, ContainerScale) else None
+
+    def fitted(self, fits: Mapping[ScannerId, SiteFit]) -> "LoadedModels":
+        """Give the same models, the weight model with corrections by scanner."""
+        return self if self.scale is None else replace(self, models=replace(self.models, weight=self.scale.fitted(fits)))
 
 
 def load_models(root: Path, device: DevicePolicy, trust: Trust, *, allow_research: bool = False) -> LoadedModels:
@@ -47,7 +58,7 @@ def open_models(bundles: Sequence[Bundle], device: DevicePolicy) -> LoadedModels
     sessions = {bundle.ref: Session(bundle.model, device) for bundle in bundles}
     detectors = tuple(detector_of(bundle, sessions[bundle.ref]) for bundle in detection)
     contents = ContentsAnalyser(contents_bundle, sessions[contents_bundle.ref]) if contents_bundle else None
-    weight = ContainerScale(weight_bundle, sessions[weight_bundle.ref], SiteFit()) if weight_bundle else None
+    weight = ContainerScale(weight_bundle, sessions[weight_bundle.ref], {}) if weight_bundle else None
     placement = next(iter(sessions.values())).placement
     return LoadedModels(Models(detectors, contents, weight), tuple(bundles), placement)
 

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from edge_agent.analysis.ports import ContentsModel, Fan, ObjectDetector, WeightModel
 from edge_agent.domain.capture import SubjectKind
+from edge_agent.domain.ids import ScannerId
 from edge_agent.domain.scan import Energy, Plane, Quantity, View
 from edge_agent.errors import BundleCorrupt, SelfTestFailed
 from edge_agent.inference.bundle import Bundle
@@ -24,6 +25,7 @@ from edge_agent.inference.load import LoadedModels
 _SCORE_TOLERANCE = 0.02
 _BOX_TOLERANCE_PX = 3.0
 _SHOWN_AT = 0.3
+_NOBODY = ScannerId("")
 _MASS_TOLERANCE, _MASS_TOLERANCE_KG = 0.01, 10.0
 
 
@@ -118,7 +120,7 @@ def _observe_contents(contents: ContentsModel | None, case: GoldenCase, view: Vi
 def _observe_weight(scale: WeightModel | None, view: View) -> Expected:
     if scale is None:
         raise SelfTestFailed("no weight model is loaded")
-    return Expected(mass_kg=scale.weigh(view).mass_kg)
+    return Expected(mass_kg=scale.weigh(view, _NOBODY).mass_kg)
 
 
 def _compare(where: str, expected: Expected, seen: Expected) -> None:

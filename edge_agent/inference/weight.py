@@ -11,6 +11,7 @@ from edge_agent.domain.assessment import BundleUse
 from edge_agent.domain.capture import SubjectKind
 from edge_agent.domain.finding import WeightEstimate
 from edge_agent.domain.geometry import Box
+from edge_agent.domain.ids import ScannerId
 from edge_agent.domain.scan import Energy, Plane, Quantity, View
 from edge_agent.errors import BundleIncompatible, EnergyMissing, NotWeighable
 from edge_agent.imaging.attenuation import density
@@ -86,11 +87,19 @@ def _widening(plain: SiteFit, seen_kg: NDArray[np.float64], dark_share: NDArray[
     return float(np.sort(ratios)[rank])
 
 
+@dataclass(frozen=True, slots=True)
+class ScaleReading:
+    """What a graph says of a view: ``mass_kg`` (5 %, 50 %, 95 % quantile), and the share of the region that nothing comes through."""
+
+    mass_kg: tuple[float, float, float]
+    dark_share: float
+
+
 class ContainerScale:
     """Satisfies ``analysis.ports.WeightModel`` with one bundle on one session."""
 
-    def __init__(self, bundle: Bundle, session: Session, site: SiteFit) -> None:
-        """Bind a weight bundle to its session and a site's correction.
+    def __init__(self, bundle: Bundle, session: Session, fits: Mapping[ScannerId, SiteFit]) -> None:
+        """Bind a weight bundle to its session. ``fits``: corrections by scanner; any other scanner gets the graph's own estimate.
 
         Raises:
             BundleIncompatible: the graph's inputs or outputs are not what the card says.
@@ -101,7 +110,7 @@ class ContainerScale:
         self._input = bundle.card.input
         self._output = bundle.card.output.mass_kg
         self._session = session
-        self._site = site
+        self._fits = fits
         expect(bundle, session, inputs=(self._input.tensor, self._input.coarse), outputs=(self._output,))
         wanted = session.inputs[self._input.tensor][-1]
         if wanted != FEATURES:
@@ -118,13 +127,27 @@ class ContainerScale:
     def applies_to(self, subject: SubjectKind) -> bool:
         return subject in self._bundle.card.subjects
 
-    def weigh(self, view: View) -> WeightEstimate:
+    def fitted(self, fits: Mapping[ScannerId, SiteFit]) -> "ContainerScale":
+        """Give a scale on the same session with these corrections, by scanner."""
+        return ContainerScale(self._bundle, self._session, fits)
+
+    def weigh(self, view: View, scanner: ScannerId) -> WeightEstimate:
         """See ``analysis.ports.WeightModel``."""
+        reading = self.read(view)
+        low, middle, high = self._fits.get(scanner, SiteFit()).interval(reading.mass_kg, reading.dark_share)
+        return WeightEstimate(middle, low, high, self._bundle.ref)
+
+    def read(self, view: View) -> ScaleReading:
+        """Give what the graph says of a view, before any correction.
+
+        Raises:
+            NotWeighable, EnergyMissing, InferenceFailed, DeviceFailed.
+        """
         features = features_of(view)
         feeds = {self._input.tensor: features.values[None], self._input.coarse: np.array([[features.coarse_kg]], dtype=np.float32)}
         (mass_kg,) = self._session.run((self._output,), feeds)
-        low, middle, high = self._site.interval(mass_kg[0], features.dark_share)
-        return WeightEstimate(middle, low, high, self._bundle.ref)
+        low, middle, high = (float(value) for value in mass_kg[0])
+        return ScaleReading((low, middle, high), features.dark_share)
 
 
 def features_of(view: View) -> MassFeatures:

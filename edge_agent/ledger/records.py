@@ -117,7 +117,7 @@ class Quarantined:
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """Where the package of a revision lies, relative to the state directory, and its SHA-256."""
+    """Where the package of a revision lies, relative to the state directory, and the SHA-256 of its ``scan.json``."""
 
     scan_id: ScanId
     revision: int

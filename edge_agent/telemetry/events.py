@@ -75,8 +75,13 @@ def package_postponed(scanner: str, scan_id: str, code: str) -> None:
 
 
 def shadow_passed_over(scanner: str, scan_id: str) -> None:
-    """The bundle in shadow was busy with another scan; this one is missing in the comparison, and nowhere else."""
+    """The bundle in shadow was busy with another scan, or the disk was full; this one is missing in the comparison, and nowhere else."""
     structlog.get_logger().info("shadow_passed_over", scanner=scanner, scan_id=scan_id)
+
+
+def declarations_postponed(code: str) -> None:
+    """Changed declarations cannot be taken in now; the next look tries again."""
+    structlog.get_logger().warning("declarations_postponed", code=code)
 
 
 def results_postponed(code: str) -> None:

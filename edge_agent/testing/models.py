@@ -11,6 +11,7 @@ from edge_agent.domain.assessment import BundleState, BundleUse
 from edge_agent.domain.capture import SubjectKind
 from edge_agent.domain.finding import Detection, Heterogeneity, ProductGuess, WeightEstimate
 from edge_agent.domain.geometry import Box, Size
+from edge_agent.domain.ids import ScannerId
 from edge_agent.domain.scan import View
 from edge_agent.errors import NotWeighable
 
@@ -66,7 +67,7 @@ class ToldScale:
     def applies_to(self, subject: SubjectKind) -> bool:
         return subject is SubjectKind.CARGO
 
-    def weigh(self, view: View) -> WeightEstimate:
+    def weigh(self, view: View, scanner: ScannerId) -> WeightEstimate:  # noqa: ARG002
         self.asked.append(view.name)
         if self.views is not None and view.name not in self.views:
             raise NotWeighable("told so", {"view": view.name, "why": "display"})

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
 from edge_agent.domain.arrival import Particulars
 from edge_agent.domain.assessment import BlobRef, MachineAssessment, Obstacle, Provenance, Reason
@@ -32,6 +33,8 @@ from edge_agent.wire.messages import (
     WeightPart,
     encode,
 )
+
+_Judging = TypeVar("_Judging", AssessmentBody, ShadowBody)
 
 MOST_FINDINGS = 300
 MOST_REASONS = 40
@@ -98,7 +101,7 @@ def assessment_body(context: ScanContext, assessment: MachineAssessment) -> Asse
     return _fitting(body)
 
 
-def _fitting(body: AssessmentBody) -> AssessmentBody:
+def _fitting(body: _Judging) -> _Judging:
     """Leave out the weakest findings until the body is as small as the journal takes; everything else in it is bounded."""
     while len(body.findings) > 1 and len(encode(body)) > MAX_BODY_BYTES:
         kept = len(body.findings) // 2
@@ -129,7 +132,7 @@ def shadow_body(active: AssessmentBody, assessment: MachineAssessment) -> Shadow
     """Give the body of what the bundle in shadow makes of the scan of ``active``."""
     fact, provenance = assessment.fact, assessment.provenance
     kept = _strongest(assessment.findings)
-    return ShadowBody(
+    body = ShadowBody(
         schema="shadow/1.0",
         fact_id=fact.fact_id,
         site=active.site,
@@ -152,6 +155,7 @@ def shadow_body(active: AssessmentBody, assessment: MachineAssessment) -> Shadow
         timings_ms=_timings(assessment),
         findings_left_out=len(assessment.findings) - len(kept),
     )
+    return _fitting(body)
 
 
 def findings_of(body: AssessmentBody) -> tuple[Finding, ...]:
@@ -218,10 +222,6 @@ def _timings(assessment: MachineAssessment) -> dict[str, float]:
     return {stage: round(value, 3) for stage, value in assessment.timings_ms.items()}
 
 
-def _corners(box: Box) -> tuple[float, float, float, float]:
-    return (round(box.x0, 1), round(box.y0, 1), round(box.x1, 1), round(box.y1, 1))
-
-
 def _finding(number: int, finding: Finding) -> FindingPart:
     match finding:
         case Detection():
@@ -229,7 +229,7 @@ def _finding(number: int, finding: Finding) -> FindingPart:
                 id=number,
                 label=finding.label,
                 score=round(finding.score, 4),
-                box=_corners(finding.box),
+                box=finding.box.rounded(),
                 view=finding.view,
                 bundle=finding.bundle,
             )
@@ -237,7 +237,7 @@ def _finding(number: int, finding: Finding) -> FindingPart:
             return HeterogeneityPart(
                 id=number,
                 score=round(finding.score, 4),
-                regions=[_corners(box) for box in finding.regions],
+                regions=[box.rounded() for box in finding.regions],
                 against=list(finding.against),
                 declared=finding.declared,
                 view=finding.view,

@@ -18,7 +18,7 @@ from edge_agent.domain.assessment import (
     Referral,
     Verdict,
 )
-from edge_agent.domain.declaration import STRONG_LINK, Declaration, DeclaredItem
+from edge_agent.domain.declaration import Declaration, DeclaredItem, Link, LinkBasis, comparable
 from edge_agent.domain.ids import FactId, ScanId, Token
 from edge_agent.domain.standing import Standing, standing
 from edge_agent.wire.convert import blobs_of, findings_of, obstacles_of
@@ -56,9 +56,11 @@ def fact_of(body: AnyBody) -> Assessment | Referral | None:
 def declaration_of(body: AssessmentBody) -> Declaration | None:
     """Give the declaration that the load was compared with; None without one, or where it may have been another scan's."""
     declared = body.declared
-    if declared is None or (declared.link is not None and declared.link < STRONG_LINK):
+    if declared is None:
         return None
-    return Declaration(tuple(DeclaredItem(part.hs, part.description, part.gross_kg) for part in declared.goods), declared.source)
+    items = tuple(DeclaredItem(**part.model_dump()) for part in declared.goods)
+    link = Link() if declared.link is None or declared.link_basis is None else Link(declared.link, LinkBasis(declared.link_basis))
+    return comparable(Declaration(items, declared.source, link=link))
 
 
 def _machine(body: AssessmentBody) -> MachineAssessment:

@@ -87,6 +87,5 @@ def third_party_parts(assessments: Sequence[ThirdPartyAssessment]) -> list[Third
 
 
 def _finding(finding: ThirdPartyFinding) -> ThirdPartyFindingPart:
-    box = finding.box
-    corners = None if box is None else (round(box.x0, 1), round(box.y0, 1), round(box.x1, 1), round(box.y1, 1))
+    corners = None if finding.box is None else finding.box.rounded()
     return ThirdPartyFindingPart(label=finding.label[:_LABEL], score=finding.score, box=corners, view=finding.view)

@@ -1,16 +1,14 @@
 """Where an exported row comes from: scan, fact, bundles and, in every row, what the scan was for. Pure.
 
-``tip``, ``synthetic`` and ``staged`` scans are never real traffic: nothing here can take their kind away.
+Only ``live`` scans are real traffic: nothing here can take the kind of the others away.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from edge_agent.domain.capture import CaptureKind
-from edge_agent.wire.messages import AnyBody, AssessmentBody, ControlBody, DetectionPart, HeterogeneityPart, VerdictBody
-
-NOT_REAL = frozenset({CaptureKind.TIP, CaptureKind.SYNTHETIC, CaptureKind.STAGED, CaptureKind.TEST, CaptureKind.CALIBRATION})
-"""Kinds that must never be taken for traffic."""
+from edge_agent.wire.facts import standing_of
+from edge_agent.wire.messages import AnyBody, AssessmentBody, ControlBody, DetectionPart, HeterogeneityPart, ReferralBody, VerdictBody
 
 SCAN_COLUMNS = (
     *("scan_id", "revision", "kind", "is_real", "selection", "subject", "taken_at", "scanner", "site", "profile"),
@@ -39,7 +37,7 @@ class About:
     @property
     def is_real(self) -> bool:
         """Whether the scan is live traffic."""
-        return self.kind not in NOT_REAL
+        return self.kind is CaptureKind.LIVE
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +50,9 @@ class Word:
 
 
 def standing_word(facts: Sequence[AnyBody]) -> Word:
-    """Give what holds: the last examination that took place, else a supervisor's last verdict, else an analyst's, else the machine's."""
-    ranked = (
-        ("examination", [f for f in facts if isinstance(f, ControlBody) and f.conclusion != "not-examined"]),
-        ("supervisor", [f for f in facts if isinstance(f, VerdictBody) and f.is_supervisor]),
-        ("analyst", [f for f in facts if isinstance(f, VerdictBody)]),
-        ("machine", sorted((f for f in facts if isinstance(f, AssessmentBody)), key=lambda fact: fact.revision)),
-    )
-    for by, found in ranked:
-        if found:
-            return Word(found[-1].conclusion, by, found[-1].fact_id)
-    return Word()
+    """Give the standing as it is written into a row."""
+    now = standing_of(facts)
+    return Word() if now is None else Word(now.conclusion.value, now.voice.value, now.fact_id)
 
 
 def machine_word(facts: Sequence[AnyBody], revision: int) -> AssessmentBody | None:
@@ -86,7 +76,7 @@ def finding_rows(about: About, facts: Sequence[AnyBody]) -> Iterator[tuple[objec
     body = machine_word(facts, about.revision)
     if body is None:
         return
-    bundles = {f"{bundle.name}/{bundle.version}": bundle for bundle in body.provenance.bundles}
+    bundles = {bundle.ref: bundle for bundle in body.provenance.bundles}
     for part in body.findings:
         if not isinstance(part, DetectionPart | HeterogeneityPart):
             continue
@@ -115,7 +105,7 @@ def label_rows(about: About, facts: Sequence[AnyBody]) -> Iterator[tuple[object,
 def bundle_digests(facts: Sequence[AnyBody]) -> Mapping[str, str]:
     """Give the digest of every bundle behind the facts, by ``name/version``."""
     bodies = [fact for fact in facts if isinstance(fact, AssessmentBody)]
-    return {f"{bundle.name}/{bundle.version}": bundle.sha256 for body in bodies for bundle in body.provenance.bundles}
+    return {bundle.ref: bundle.sha256 for body in bodies for bundle in body.provenance.bundles}
 
 
 def anonymised_fact(fact: AnyBody) -> AnyBody:
@@ -135,6 +125,8 @@ def anonymised_fact(fact: AnyBody) -> AnyBody:
             )
         case VerdictBody():
             return fact.model_copy(update={"officer": "", "workstation": ""})
+        case ReferralBody():
+            return fact.model_copy(update={"officer": None, "workstation": None})
         case ControlBody():
             found = [item.model_copy(update={"where": "", "concealment": ""}) for item in fact.found]
             return fact.model_copy(update={"office": "", "found": found})

@@ -181,6 +181,11 @@ class BundlePart(Part):
     sha256: str
     state: str
 
+    @property
+    def ref(self) -> str:
+        """Give ``name/version``, as findings carry it."""
+        return f"{self.name}/{self.version}"
+
 
 class MemberPart(Part):
     """One accepted file. File names are left out: they often carry container numbers."""

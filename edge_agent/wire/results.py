@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from edge_agent.domain.assessment import BundleState
 from edge_agent.domain.geometry import Box
 from edge_agent.wire.convert import frames_of
 from edge_agent.wire.messages import AssessmentBody, BundlePart, CodeParams, DetectionPart, HeterogeneityPart, MemberPart, ObstaclePart
@@ -82,7 +83,7 @@ def result_of(body: AssessmentBody) -> Result:
         subject=body.subject,
         produced_at=body.produced_at,
         conclusion=body.conclusion,
-        advisory=ADVISORY if any(bundle.state != "commissioned" for bundle in provenance.bundles) else "",
+        advisory=ADVISORY if is_advisory(body) else "",
         reasons=body.reasons,
         obstacles=body.obstacles,
         findings=_findings(body),
@@ -110,6 +111,11 @@ def xml_bytes(result: Result) -> bytes:
     return text + b"\n"
 
 
+def is_advisory(body: AssessmentBody) -> bool:
+    """Say whether a bundle behind a body is not commissioned at its site."""
+    return any(bundle.state != BundleState.COMMISSIONED for bundle in body.provenance.bundles)
+
+
 def has_alerted(part: DetectionPart | HeterogeneityPart, body: AssessmentBody) -> bool:
     """Say whether a finding is among those that put its scan on alert."""
     if isinstance(part, HeterogeneityPart):
@@ -129,7 +135,7 @@ def _findings(body: AssessmentBody) -> list[ResultFinding]:
         view: str | None = getattr(part, "view", None)
         frame = frames.get(view or "")
         corners = _corners(part)
-        boxes = corners if frame is None else [_as_tuple(frame.to_native(Box(*one))) for one in corners]
+        boxes = corners if frame is None else [frame.to_native(Box(*one)).rounded() for one in corners]
         found.append(
             ResultFinding(
                 type=part.type,
@@ -153,10 +159,6 @@ def _corners(part: object) -> list[tuple[float, float, float, float]]:
             return part.regions
         case _:
             return []
-
-
-def _as_tuple(box: Box) -> tuple[float, float, float, float]:
-    return round(box.x0, 1), round(box.y0, 1), round(box.x1, 1), round(box.y1, 1)
 
 
 def _renamed(text: str) -> str:

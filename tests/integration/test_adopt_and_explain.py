@@ -78,8 +78,8 @@ def test_a_card_that_does_not_fit_leaves_nothing_behind(place: Path, capsys: pyt
     assert [] == list((place / "bundles").rglob("*.onnx"))
 
 
-@pytest.mark.parametrize("name", ["../up", "a/b", "", ".hidden"])
-def test_a_name_that_is_a_path_is_refused(place: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("name", ["../up", "a/b", "", ".hidden", "Upper"])
+def test_a_name_that_no_store_could_take_is_refused(place: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
     card = place / "card.toml"
     card.write_text(card.read_text().replace('name = "fixture"', f'name = "{name}"'))
     assert 78 == adopt(place)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from edge_agent.agent import conformance
-from edge_agent.agent.conformance import PARTICULARS, Examiner, Presence, Report, Verdict, masked, particulars_of, read_sample
+from edge_agent.agent.conformance import PARTICULARS, Examiner, Presence, Report, ScanState, masked, particulars_of, read_sample
 from edge_agent.cli.main import main
 from edge_agent.domain.clock import Stamp
 from edge_agent.domain.consignment import Consignment, RiskFlag, Route
@@ -51,28 +51,28 @@ def test_a_whole_folder_is_understood_and_comes_back_exactly(child, tmp_path):
     (tmp_path / "k3_high.tif.part").write_bytes(b"")
     report = examined(tmp_path, child)
     assert report.is_understood
-    assert [(Verdict.UNDERSTOOD, True, 2)] * 2 == [(scan.verdict, scan.is_exact, len(scan.planes)) for scan in report.scans]
+    assert [(ScanState.UNDERSTOOD, True, 2)] * 2 == [(scan.state, scan.is_exact, len(scan.planes)) for scan in report.scans]
     assert 1 == sum(file.state == "ignored" for file in report.files)
     assert {"understood"} == {file.state for file in report.files if file.scan is not None}
     assert 2 == report.presence("container")[Presence.PRESENT]
 
 
 @pytest.mark.parametrize(
-    ("changes", "verdict", "code"),
+    ("changes", "state", "code"),
     [
-        ({"_low.tif": None}, Verdict.PARTIAL, "partial"),
-        ({".json": b"{broken}"}, Verdict.PARTIAL, "sidecar-unreadable"),
-        ({"_high.tif": tiff_bytes(load_picture())[:500]}, Verdict.REFUSED, "unreadable-scan"),
-        ({"_high.tif": jpeg_bytes(load_picture(400, 600, bits=8))[:-200]}, Verdict.REFUSED, "unreadable-scan"),
-        ({"_high.tif": b"text, renamed"}, Verdict.REFUSED, "unsupported-format"),
-        ({"_low.tif": tiff_bytes(load_picture(20, 20))}, Verdict.REFUSED, "inconsistent-scan"),
+        ({"_low.tif": None}, ScanState.PARTIAL, "partial"),
+        ({".json": b"{broken}"}, ScanState.PARTIAL, "sidecar-unreadable"),
+        ({"_high.tif": tiff_bytes(load_picture())[:500]}, ScanState.REFUSED, "unreadable-scan"),
+        ({"_high.tif": jpeg_bytes(load_picture(400, 600, bits=8))[:-200]}, ScanState.REFUSED, "unreadable-scan"),
+        ({"_high.tif": b"text, renamed"}, ScanState.REFUSED, "unsupported-format"),
+        ({"_low.tif": tiff_bytes(load_picture(20, 20))}, ScanState.REFUSED, "inconsistent-scan"),
     ],
 )
-def test_each_trouble_has_its_verdict_and_its_code(child, tmp_path, changes, verdict, code):
+def test_each_trouble_has_its_state_and_its_code(child, tmp_path, changes, state, code):
     lay_scan(tmp_path, **changes)
     report = examined(tmp_path, child)
     assert not report.is_understood
-    assert (verdict, True) == (report.scans[0].verdict, code in [remark.code for remark in report.scans[0].remarks])
+    assert (state, True) == (report.scans[0].state, code in [remark.code for remark in report.scans[0].remarks])
 
 
 def test_a_file_that_no_pattern_fits_is_named_and_spoils_the_result(child, tmp_path):

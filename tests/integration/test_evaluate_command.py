@@ -56,7 +56,9 @@ def figures(capsys: pytest.CaptureFixture[str]) -> tuple[dict[str, Any], dict[st
 def test_figures_curves_and_json_come_from_the_whole_path(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert 0 == evaluate(place, "--json", "--out", str(place / "out"))
     content, found = figures(capsys)
-    assert ({"judged": 8, "rejected": {}}, ["saw"]) == (content["pictures"], content["categories_left_out"])
+    # Four marks alert; without a contents bundle, which the policy requires, the others are unassessable.
+    assert {"judged": 8, "rejected": {}, "concluded": {"alert": 4, "unassessable": 4}} == content["pictures"]
+    assert ["saw"] == content["categories_left_out"]
     assert [("bright", "1.0.0")] == [(bundle["name"], bundle["version"]) for bundle in content["bundles"]]
     # Four detections of one score, three of them right: which one comes first is not told, so precision lies between these.
     assert 0.5 < found["detection/map50"]["value"] < 0.77
@@ -82,7 +84,7 @@ def test_a_picture_that_cannot_be_read_is_counted_and_in_no_figure(place: Path, 
     (place / "set/images/picture-8.png").write_bytes(b"no picture")
     assert 0 == evaluate(place, "--json")
     content, found = figures(capsys)
-    assert {"judged": 7, "rejected": {"unsupported-format": 1}} == content["pictures"]
+    assert (7, {"unsupported-format": 1}) == (content["pictures"]["judged"], content["pictures"]["rejected"])
     assert {"with objects": 4, "without": 3} == found["alarms/auc"]["n"]
 
 
@@ -131,8 +133,37 @@ def test_a_folder_without_labels_or_a_picture_that_is_gone_is_refused(place: Pat
     assert DatasetUnusable.code in capsys.readouterr().err
 
 
+def test_a_link_in_the_place_of_a_picture_is_refused_by_name(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    picture = place / "set/images/picture-3.png"
+    picture.rename(place / "elsewhere.png")
+    picture.symlink_to(place / "elsewhere.png")
+    assert 1 == evaluate(place)
+    assert "1 of 8 pictures are links" in capsys.readouterr().err
+
+
 def test_headings_and_states_are_read_from_the_images(place: Path) -> None:
     about = {"declared_ncm4": "0202", "customs_model_agrees": False, "visual_state_derived": "ambiguous", "mass_kg": 12000}
     changed(place, images=[{"id": 1, "file_name": "images/picture-1.png", **about}], annotations=[])
     (truth,) = read_set(place / "set").truths
     assert (("0202",), False, None, 12000.0) == (truth.declared, truth.conforms, truth.state, truth.mass_kg)
+
+
+def test_simulated_scans_bring_their_own_labels_and_are_read_with_side_car_and_both_energies(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = place / "simulated"
+    order = ["--profile", "sim-parcel", "--scans", "3", "--interval", "0", "--threat-share", "1", "--seed", "7"]
+    assert 0 == main(["sim", "--out", str(folder / "images"), "--labels", str(folder / "annotations.json"), *order])
+    labelled = read_set(folder)
+    assert all(truth.boxes and truth.declared == ("9999",) and truth.conforms is False for truth in labelled.truths)
+    capsys.readouterr()
+    common = ["--bundle", str(place / "bundles"), "--trust", TEST_KEY.public.text, "--device", "cpu"]
+    assert 0 == main(["evaluate", "--data", str(folder), "--profile", "sim-parcel", "--subject", "parcel", "--json", *common])
+    content, found = figures(capsys)
+    assert (3, {}) == (content["pictures"]["judged"], found), "the fixture knows none of these threats"
+    assert set(labelled.categories) == set(content["categories_left_out"])
+
+
+def test_labels_of_the_simulator_lie_beside_its_folder_or_nowhere(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert 78 == main(["sim", "--out", str(place / "a/images"), "--labels", str(place / "b.json"), "--scans", "1"])
+    assert "--labels must lie in the folder above" in capsys.readouterr().err

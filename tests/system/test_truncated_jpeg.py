@@ -15,7 +15,7 @@ from benchmarks.small_site import SmallSite
 from edge_agent.cli.main import main
 from edge_agent.domain.drop import Completeness
 from edge_agent.domain.member import MemberDigest
-from edge_agent.domain.scan import Energy, Plane, Quantity, View
+from edge_agent.domain.scan import Energy, Origin, Plane, Quantity, View
 from edge_agent.errors import UnreadableScan
 from edge_agent.formats.child import DecodeChild, MemberFile
 from edge_agent.formats.encode import jpeg_bytes
@@ -80,7 +80,7 @@ def test_a_package_whose_original_is_cut_off_is_refused_even_with_right_hashes(t
     original = tmp_path / "k.jpg"
     original.write_bytes(WHOLE)
     pixels = cv2.imdecode(np.frombuffer(WHOLE, np.uint8), cv2.IMREAD_UNCHANGED)
-    view = View("side", (Plane(Quantity.DISPLAY, Energy.SINGLE, pixels),), None)
+    view = View("side", (Plane(Quantity.DISPLAY, Energy.SINGLE, pixels, origin=Origin("picture")),), None)
     digest = MemberDigest("k.jpg", "picture", len(WHOLE), hashlib.sha256(WHOLE).hexdigest(), is_pixels=True)
     package = tmp_path / "k.scan.zip"
     write_package(corpus.scan_of(view), [(digest, original)], package)

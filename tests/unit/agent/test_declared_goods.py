@@ -40,10 +40,15 @@ def test_a_description_with_commas_and_quotes_stays_verbatim() -> None:
     assert items["MSKU1"][0].description == 'beef, "frozen", 20 t'
 
 
-@pytest.mark.parametrize("hs", ["", "20", "02 02", "abcd", "0202x", "12345678901", "\u0660\u0662\u0660\u0662"])
+@pytest.mark.parametrize("hs", ["", "20", "02 0", "abcd", "0202x", "12345678901", "\u0660\u0662\u0660\u0662"])
 def test_a_heading_that_is_not_four_to_ten_digits_is_refused_with_its_line(hs: str) -> None:
     with pytest.raises(ConfigInvalid, match=r"goods\.csv: line 3"):
         parse_declarations(HEADING + f"A,0202,beef\nB,{hs},something\n", "goods.csv")
+
+
+@pytest.mark.parametrize("hs", ["8703.23", "8703 23", " 8703.23 "])
+def test_dots_and_blanks_in_a_heading_do_not_count(hs: str) -> None:
+    assert ["870323"] == [item.hs for item in by_number(HEADING + f"MSKU1,{hs},cars\n", "goods.csv")["MSKU1"]]
 
 
 @pytest.mark.parametrize("text", ["", "container,hs\nA,0202\n", "hs;container;description\n"])

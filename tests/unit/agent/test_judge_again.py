@@ -5,17 +5,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from edge_agent.agent.engine import Earlier, Engine, StoredGoods
 from edge_agent.agent.lanes import Lane
-from edge_agent.analysis.policy import parse_policy
+from edge_agent.analysis.policy import OBSTACLES, parse_policy
 from edge_agent.analysis.ports import Models
 from edge_agent.domain.arrival import Particulars
 from edge_agent.domain.assessment import Obstacle, Reason
 from edge_agent.domain.capture import Capture, CaptureKind, Selection, Subject, SubjectKind
 from edge_agent.domain.clock import Stamp
 from edge_agent.domain.declaration import Declaration, DeclaredItem
-from edge_agent.domain.finding import Detection, Heterogeneity, ProductGuess
+from edge_agent.domain.finding import Detection, Heterogeneity, ProductGuess, WeightEstimate
 from edge_agent.domain.geometry import Box, Size
 from edge_agent.inference.load import LoadedModels
 from edge_agent.inference.session import Placement
@@ -72,3 +73,36 @@ def test_a_check_that_was_not_done_is_still_missing() -> None:
     judgement = engine().judge_again(declared("0202"), (), Earlier((DIFFERS, LOOKS), before, (GOODS,)))
     assert judgement.conclusion.word == "unassessable"
     assert sorted(o.code for o in judgement.conclusion.obstacles) == ["check-missing", "inference-failed"]
+
+
+JUDGED_ANEW = {"undeclared", "goods-unknown", "link-weak", "sidecar-unreadable", "resource-missing", "partial", "check-missing"}
+
+
+@pytest.mark.parametrize("code", sorted(OBSTACLES - JUDGED_ANEW))
+def test_no_declaration_takes_an_obstacle_of_the_pixels_away(code: str) -> None:
+    judgement = engine().judge_again(
+        declared("0202"), (), Earlier((DIFFERS, LOOKS), (Obstacle(code, {}, "side", blocking=True),), (GOODS,))
+    )
+    assert [code] == [obstacle.code for obstacle in judgement.conclusion.obstacles]
+
+
+def test_an_obstacle_that_is_noted_again_stands_once() -> None:
+    before = (Obstacle("member-undecodable", {"role": "low"}),)
+    judgement = engine().judge_again(declared("0202"), (Reason("member-undecodable", {"role": "low"}),), Earlier((LOOKS,), before, ()))
+    assert ["member-undecodable"] == [obstacle.code for obstacle in judgement.conclusion.obstacles]
+
+
+def test_findings_of_bundles_that_are_gone_are_judged_by_cautious_levels() -> None:
+    bare = replace(engine(), loaded=LoadedModels(Models((), None), (), Placement("r", "p", "cpu")))
+    empty, light = replace(LOOKS, ranked=(("empty", 0.9),)), WeightEstimate(1000.0, 900.0, 1100.0, "scale/1")
+    about = replace(PARTICULARS, declaration=Declaration((DeclaredItem("0202", gross_kg=20_000.0),), "sidecar"))
+    judgement = bare.judge_again(about, (), Earlier((empty, light, GUN), (), ()))
+    assert ["declared-goods-but-empty", "detection-alert", "weight-mismatch"] == sorted(one.code for one in judgement.conclusion.reasons)
+
+
+@pytest.mark.parametrize("contents", [None, ToldContents()])
+def test_shares_that_another_contents_bundle_left_are_never_read_by_this_one(contents: ToldContents | None) -> None:
+    other = replace(engine(), loaded=LoadedModels(Models((ToldDetector(),), contents), (), Placement("r", "p", "cpu")))
+    judgement = other.judge_again(declared("0202"), (), Earlier((replace(DIFFERS, bundle="older/1"), LOOKS), (), (GOODS,)))
+    assert ("unassessable", ()) == (judgement.conclusion.word, judgement.maps)
+    assert ["check-missing"] == [obstacle.code for obstacle in judgement.conclusion.obstacles]

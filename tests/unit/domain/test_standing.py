@@ -129,3 +129,21 @@ def test_a_referral_changes_no_conclusion_and_holds_until_a_person_speaks_again(
     assert answered is not None
     assert ignored is not None
     assert [referred.is_referred, answered.is_referred, ignored.is_referred] == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("facts", "guilty"),
+    [
+        ([machine("m")], None),
+        ([machine("m"), verdict("v", SUSPICIOUS)], True),
+        ([machine("m"), verdict("v", NOT_SUSPICIOUS)], False),
+        ([machine("m"), verdict("v", OfficerConclusion.RESCAN)], None),
+        ([machine("m"), verdict("v", SUSPICIOUS), control("c", NOTHING)], False),
+        ([machine("m"), control("c", FOUND), control("d", NOTHING)], None),
+        ([machine("m"), verdict("v", NOT_SUSPICIOUS), machine("n", revision=2)], None),
+    ],
+)
+def test_guilt_is_what_people_say_and_agree_on_of_the_pixels_they_saw(facts: list[Assessment | Referral], guilty: bool | None) -> None:
+    now = standing(facts)
+    assert now is not None
+    assert guilty is now.is_guilty

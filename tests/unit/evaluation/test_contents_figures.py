@@ -62,8 +62,10 @@ def test_a_question_that_the_set_cannot_answer_is_not_answered() -> None:
 
 def test_right_at_the_level_counts_both_sides() -> None:
     records = [Record(EMPTY, seen({"empty": 0.95})), Record(EMPTY, seen({"empty": 0.85})), Record(LOADED, seen({"empty": 0.0}))]
-    figure = measured(records)["empty against loaded/right at the level in force"]
+    found = measured(records)
+    figure = found["empty against loaded/right at the level in force"]
     assert (pytest.approx(2 / 3), {"scans": 3}) == (figure.value, figure.n)
+    assert [0.5, 0.0] == [found[f"empty against loaded/{state} seen as empty"].value for state in ("empty", "loaded")]
 
 
 def test_what_is_declared_empty_is_not_called_divergent_for_being_empty() -> None:

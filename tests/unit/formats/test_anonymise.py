@@ -147,5 +147,17 @@ def test_what_cannot_be_followed_is_refused(data):
         without_metadata(data)
 
 
-def test_other_entries_stay_as_they_are():
-    assert {"images/a.tif": b"II*\0"} == clean_entries({"images/a.tif": b"II*\0"})
+def test_other_entries_stay_and_files_that_the_document_does_not_name_go():
+    stay = {"images/a.tif": b"II*\0", "assessments/0001-assessment.json": b"{}", "preview.bin": b"x"}
+    go = {"source/high.tif": b"II*\0 by jane", "attachments/optical.png": b"jane"}
+    assert stay == clean_entries({**stay, **go}, DOCUMENT)
+
+
+def test_originals_lose_their_place_unless_they_are_a_plane():
+    image = {"quantity": "display", "energy": "single", "rows": 1, "cols": 1, "channels": 1, "bits": 8, "lossy": True, "source": "picture"}
+    image |= {"entry": "source/picture.jpg", "pixel_sha256": DIGEST}
+    file = {"size": 1, "sha256": DIGEST, "is_pixels": True}
+    sources = [{"role": role, "entry": f"source/{role}.{end}", **file} for role, end in (("picture", "jpg"), ("high", "tif"))]
+    view = {"name": "side", "pitch_mm": None, "pitch_assumed": False, "native": {}, "images": [image]}
+    told = anonymised(ScanJson.model_validate({**FULL, "views": [view], "sources": sources}), keeps_tokens=True)
+    assert (["source/picture.jpg", None], {"source/picture.jpg"}) == ([one.entry for one in told.sources], told.verbatim)

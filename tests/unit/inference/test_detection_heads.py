@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from edge_agent.domain.geometry import Size
 from edge_agent.errors import InferenceFailed
 from edge_agent.imaging.boxes import Candidates
-from edge_agent.inference.detection_heads import Reading, activated, anomaly_levels, corners, expected_shapes, on_grids, read, tensors
+from edge_agent.inference.detection_heads import Readout, activated, anomaly_levels, corners, expected_shapes, on_grids, read, tensors
 from edge_agent.inference.heads import MOST_CANDIDATES
 from edge_agent.inference.outputs import (
     AnomalyMapOutput,
@@ -23,8 +23,8 @@ from edge_agent.inference.outputs import (
 GRID = Size(100, 50)
 
 
-def how(*floors: float) -> Reading:
-    return Reading(GRID, np.array(floors, dtype=np.float32))
+def how(*floors: float) -> Readout:
+    return Readout(GRID, np.array(floors, dtype=np.float32))
 
 
 def array(*values: object) -> np.ndarray:
@@ -71,7 +71,7 @@ def test_a_wild_extent_stays_a_number() -> None:
 def test_yolox_multiplies_objectness_and_class() -> None:
     rows = np.zeros((1, 2, 7), dtype=np.float32)
     rows[0, 1] = [0.5, 0.5, 0.0, 0.0, 0.5, 0.2, 0.9]
-    found = read(YoloxOutput(head="yolox", tensor="o", decoded=False, strides=(8,)), [rows], 0, Reading(Size(16, 8), array(0.3, 0.3)))
+    found = read(YoloxOutput(head="yolox", tensor="o", decoded=False, strides=(8,)), [rows], 0, Readout(Size(16, 8), array(0.3, 0.3)))
     assert [(1, 0.45, [8, 0, 16, 8])] == said(found)
 
 

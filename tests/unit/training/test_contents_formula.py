@@ -114,3 +114,11 @@ def test_scans_of_a_batch_are_judged_each_on_its_own():
     logits = torch.cat([a_load(0.3), a_load(0.0)])
     score = judged(logits, [hot("coffee"), hot("coffee")])[0]
     assert score[0] > 0.9 > 0.2 > score[1]
+
+
+def test_a_temperature_takes_confidence_away_and_changes_no_order():
+    logits = a_load(0.3)
+    sharp, soft = (judged(logits, [hot("coffee")], formulas.Formula(temperature=value))[3] for value in (1.0, 4.0))
+    assert soft.max() < sharp.max()
+    assert np.array_equal(soft.argmax(axis=1), sharp.argmax(axis=1))
+    np.testing.assert_allclose(soft.sum(axis=1), 1.0, atol=1e-4)

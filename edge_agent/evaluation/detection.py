@@ -1,0 +1,99 @@
+"""Figures of detection: average precision over pictures, and whole pictures as alarms."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from edge_agent.evaluation.coco import Picture, Precisions, average_precisions
+from edge_agent.evaluation.curves import Separation, auc, auc_interval, found_at, separation
+from edge_agent.evaluation.figure import Figure, bounded, plain, share, shares
+from edge_agent.evaluation.record import Record
+
+FALSE_ALARMS = (0.01, 0.05)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DetectionReport:
+    """Figures, with what the curves are drawn from; ``precisions`` and ``alarms`` are None where the set does not tell."""
+
+    figures: tuple[Figure, ...]
+    precisions: Precisions | None
+    alarms: Separation | None
+
+
+def evaluate_detection(records: Sequence[Record], levels: Mapping[str, float], resamples: int) -> DetectionReport:
+    """Measure detection. ``levels``: alert level of every label that the bundle knows; boxes of other labels are left out."""
+    labels = tuple(levels)
+    pictures = [Picture(record.truth.boxes, record.seen.detections) for record in records]
+    precisions = average_precisions(pictures, labels, resamples)
+    figures = [*_of_precisions("detection", precisions), *_by_label(precisions), *_by_occlusion(records, labels, resamples)]
+    alarms = _alarms(records, labels)
+    if alarms is not None:
+        figures += _of_alarms(alarms, records, levels)
+    return DetectionReport(tuple(figures), precisions, alarms)
+
+
+def _of_precisions(group: str, seen: Precisions | None) -> list[Figure]:
+    if seen is None:
+        return []
+    n = {"pictures": seen.pictures, "objects": seen.objects}
+    return [
+        bounded(f"{group}/map50", seen.map50, seen.map50_interval, n),
+        bounded(f"{group}/map50_95", seen.map50_95, seen.map50_95_interval, n),
+    ]
+
+
+def _by_label(seen: Precisions | None) -> list[Figure]:
+    if seen is None:
+        return []
+    rows = [(f"detection/ap50 {label}", value) for label, value in seen.ap50.items()]
+    rows += [(f"detection/ap50_95 {label}", value) for label, value in seen.ap.items()]
+    return [plain(name, value, {"pictures": seen.pictures}) for name, value in rows]
+
+
+def _by_occlusion(records: Sequence[Record], labels: Sequence[str], resamples: int) -> list[Figure]:
+    """Measure each level on the pictures that have an object of it; objects of other levels there are ignored, as COCO ignores crowds."""
+    levels = sorted({box.occlusion for record in records for box in record.truth.boxes if box.occlusion is not None})
+    figures: list[Figure] = []
+    for level in levels:
+        mine = [record for record in records if any(box.occlusion == level for box in record.truth.boxes)]
+        pictures = [
+            Picture(
+                [replace(box, is_ignored=box.is_ignored or box.occlusion != level) for box in record.truth.boxes], record.seen.detections
+            )
+            for record in mine
+        ]
+        figures += _of_precisions(f"detection occlusion {level}", average_precisions(pictures, labels, resamples))
+    return figures
+
+
+def _best(record: Record, labels: Sequence[str]) -> float:
+    return max((one.score for one in record.seen.detections if one.label in labels), default=0.0)
+
+
+def _is_guilty(record: Record, labels: Sequence[str]) -> bool:
+    return any(box.label in labels and not box.is_ignored for box in record.truth.boxes)
+
+
+def _alarms(records: Sequence[Record], labels: Sequence[str]) -> Separation | None:
+    """Give the best scores of pictures with an object and of pictures with none at all, of any category."""
+    guilty = [_best(record, labels) for record in records if _is_guilty(record, labels)]
+    clean = [_best(record, labels) for record in records if not record.truth.boxes]
+    groups = separation("a picture with objects", guilty, clean)
+    return groups if groups.is_defined else None
+
+
+def _of_alarms(groups: Separation, records: Sequence[Record], levels: Mapping[str, float]) -> list[Figure]:
+    n = {"with objects": groups.guilty.size, "without": groups.clean.size}
+    area = auc(groups)
+    figures = [bounded("alarms/auc", area, auc_interval(area, groups.guilty.size, groups.clean.size), n)]
+    for allowed in FALSE_ALARMS:
+        # Fewer clean pictures than this cannot show the rate at all: not one of them may alarm.
+        if groups.clean.size * allowed >= 1.0:
+            figures += share(f"alarms/found at {allowed:.0%} false", found_at(groups, allowed), "with objects")
+    alarmed = {True: list[bool](), False: list[bool]()}
+    for record in records:
+        is_guilty = _is_guilty(record, tuple(levels))
+        if is_guilty or not record.truth.boxes:
+            alarmed[is_guilty].append(any(one.score >= levels.get(one.label, 2.0) for one in record.seen.detections))
+    figures += shares("alarms/found at the level in force", alarmed[True], "with objects")
+    return figures + shares("alarms/false at the level in force", alarmed[False], "without")
