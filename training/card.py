@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from edge_agent.inference.bundle import SIGNATURE
+
 _FILES = "\n[files]\n"
 
 
@@ -17,17 +19,18 @@ def toml_text(content: Mapping[str, Any], prefix: str = "") -> str:
 
 
 def files_table(folder: Path) -> str:
-    """Give the [files] table: SHA-256 of every file of the bundle but the card itself."""
-    paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != "card.toml")
+    """Give the [files] table: SHA-256 of every file of the bundle but the card itself and its signature."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.name not in ("card.toml", SIGNATURE))
     rows = (f'"{path.relative_to(folder).as_posix()}" = "{hashlib.sha256(path.read_bytes()).hexdigest()}"\n' for path in paths)
     return _FILES + "".join(rows)
 
 
 def renew_hashes(folder: Path) -> None:
-    """Write the [files] table of a card anew, after files were added."""
+    """Write the [files] table of a card anew, after files were added; a signature of the card of before goes."""
     card = folder / "card.toml"
     head = card.read_text().partition(_FILES)[0]
     card.write_text(head + files_table(folder))
+    (folder / SIGNATURE).unlink(missing_ok=True)
 
 
 def _key(key: str) -> str:

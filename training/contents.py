@@ -1,8 +1,8 @@
-"""Train the contents network: ``python -m training.contents --minutes 16 --pool DIR --check DIR --out DIR --seed 1``.
+"""Train the contents network: ``python -m training.contents --images 60000 --pool DIR --check DIR --out DIR --seed 1``.
 
 The pools come from ``python -m training.data views``. Loss: cross entropy a cell; rare classes weigh more (inverse square root of how
 often they occur), cells without a clear class do not count. Images are mirrored left and right only: gravity is part of what goods
-look like.
+look like. Display pictures get another grey curve every time, because stations differ more than scanners do.
 """
 
 import argparse
@@ -14,25 +14,34 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from edge_agent.sim.goods import CLASSES
+from edge_agent.imaging.attenuation import DISPLAY_FULL_SCALE
+from edge_agent.sim.goods import AIR, CLASSES, EMPTY
 from training.contents_network import GoodsNetwork
-from training.data import IGNORED, open_pool
-from training.loop import Recipe, train, write_json
+from training.data import open_pool
+from training.loop import Recipe, batch_here, device_here, train, write_json
+from training.views import IGNORED
 
-_LOW_DROPOUT = 0.15
+BATCH, RATE = 8, 2e-3
+_LOW_DROPOUT, _GAIN_SPREAD = 0.15, 0.06
+_CURVE_SPREAD = 0.2
 
 
-def varied(images: np.ndarray, cells: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Give a batch as another scanner might have shown it: mirrored, with another gain, without the low plane."""
-    out, labels = images.astype(np.float32), cells.copy()
-    for place in range(len(out)):
-        if rng.random() < 0.5:
-            out[place] = out[place, :, :, ::-1]
-            labels[place] = labels[place, :, ::-1]
-        if rng.random() < _LOW_DROPOUT:
-            out[place, 1] = 0.0
-    gain = np.exp(rng.normal(0.0, 0.06, (len(out), 1, 1, 1))).astype(np.float32)
-    return out * gain, labels
+def varied(images: Tensor, cells: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """Give a batch as another scanner might have shown it, in place: mirrored, another gain or curve, without the low plane.
+
+    ``images``: (n, 2, h, w) float32; ``cells``: (n, h / 4, w / 4).
+    """
+    count = len(images)
+    rows = torch.from_numpy(np.flatnonzero(rng.random(count) < 0.5))
+    images[rows], cells[rows] = images[rows].flip(3), cells[rows].flip(2)
+    images[torch.from_numpy(np.flatnonzero(rng.random(count) < _LOW_DROPOUT)), 1] = 0.0
+    images *= torch.from_numpy(np.exp(rng.normal(0.0, _GAIN_SPREAD, (count, 1, 1, 1))).astype(np.float32))
+    for place in np.flatnonzero(rng.random(count) < 0.3):
+        if not images[place, 1].any():  # one energy or a display picture: bend the curve between air and black
+            power = float(np.exp(rng.normal(0.0, _CURVE_SPREAD)))
+            bent = DISPLAY_FULL_SCALE * (images[place, 0] / DISPLAY_FULL_SCALE).clamp(min=0.0) ** power
+            images[place, 0] = bent
+    return images, cells
 
 
 def class_weights(cells: np.ndarray) -> Tensor:
@@ -43,7 +52,7 @@ def class_weights(cells: np.ndarray) -> Tensor:
 
 
 def evaluate(network: GoodsNetwork, pool: Path) -> dict[str, float]:
-    """Give the share of cells whose class is right, over all cells and over cells with load."""
+    """Give the share of cells whose class is right, by class, over all cells and over cells with load."""
     images, cells = open_pool(pool)
     hits, total = np.zeros(len(CLASSES)), np.zeros(len(CLASSES))
     with torch.inference_mode():
@@ -53,44 +62,63 @@ def evaluate(network: GoodsNetwork, pool: Path) -> dict[str, float]:
             is_clear = wanted != IGNORED
             total += np.bincount(wanted[is_clear], minlength=len(CLASSES))
             hits += np.bincount(wanted[is_clear & (seen == wanted)], minlength=len(CLASSES))
+    loads = np.arange(EMPTY + 1, AIR)
     result = {f"cells_{name}": hits[i] / total[i] for i, name in enumerate(CLASSES) if total[i]}
     result["cells_right"] = hits.sum() / total.sum()
-    result["load_cells_right"] = hits[1:-2].sum() / total[1:-2].sum()
+    result["load_cells_right"] = hits[loads].sum() / total[loads].sum()
     return {name: round(float(value), 3) for name, value in result.items()}
+
+
+def temperature(network: GoodsNetwork, pool: Path) -> float:
+    """Give the number that the logits are divided by for the best likelihood on a pool (Guo et al., ICML 2017), between 0.5 and 4."""
+    images, cells = open_pool(pool)
+    choices = np.exp(np.linspace(np.log(0.5), np.log(4.0), 16))
+    costs = torch.zeros(len(choices), dtype=torch.float64)
+    with torch.inference_mode():
+        for start in range(0, len(images), 16):
+            logits = network.eval()(torch.from_numpy(images[start : start + 16].astype(np.float32)))
+            wanted = torch.from_numpy(cells[start : start + 16]).long()
+            for place, choice in enumerate(choices):
+                costs[place] += F.cross_entropy(logits / float(choice), wanted, ignore_index=IGNORED, reduction="sum").double()
+    return round(float(choices[int(costs.argmin())]), 3)
 
 
 def load(path: Path) -> GoodsNetwork:
     """Give the network with the averaged weights of a checkpoint."""
     network = GoodsNetwork(len(CLASSES))
-    network.load_state_dict(torch.load(path, weights_only=True)["averaged"])
+    network.load_state_dict(torch.load(path, weights_only=True, map_location="cpu")["averaged"])
     return network.eval()
+
+
+def fit(pool: Path, out: Path, images: int, seed: int) -> None:
+    """Train on a pool, going on from the checkpoint in ``out`` if there is one."""
+    device = device_here()
+    torch.manual_seed(seed)
+    network = GoodsNetwork(len(CLASSES)).to(device, memory_format=torch.channels_last).train()
+    pixels, cells = open_pool(pool)
+    weights = class_weights(np.asarray(cells)).to(device)
+
+    def loss(rows: np.ndarray, rng: np.random.Generator) -> Tensor:
+        batch, labels = varied(torch.from_numpy(pixels[rows]).float(), torch.from_numpy(cells[rows]).long(), rng)
+        logits = network(batch.to(device).contiguous(memory_format=torch.channels_last)).float()
+        return F.cross_entropy(logits, labels.to(device), weight=weights, ignore_index=IGNORED, label_smoothing=0.02)
+
+    train(network, loss, len(pixels), Recipe(images, batch_here(BATCH), RATE, seed), out)
 
 
 def main() -> None:
     """Train, then evaluate."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--minutes", type=float, default=16.0, help="CPU-minutes to spend")
+    parser.add_argument("--images", type=int, default=60_000, help="presentations in all")
     parser.add_argument("--pool", type=Path, required=True)
     parser.add_argument("--check", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint; without it a present one is deleted")
     args = parser.parse_args()
-    torch.set_num_threads(1)
     if not args.resume:
         shutil.rmtree(args.out, ignore_errors=True)
-    torch.manual_seed(args.seed)
-    network = GoodsNetwork(len(CLASSES)).to(memory_format=torch.channels_last).train()
-    print(f"{sum(value.numel() for value in network.parameters())} parameters")
-    images, cells = open_pool(args.pool)
-    weights = class_weights(np.asarray(cells))
-
-    def loss(rows: np.ndarray, rng: np.random.Generator) -> Tensor:
-        batch, labels = varied(images[rows], cells[rows], rng)
-        logits = network(torch.from_numpy(batch).contiguous(memory_format=torch.channels_last)).float()
-        return F.cross_entropy(logits, torch.from_numpy(labels).long(), weight=weights, ignore_index=IGNORED, label_smoothing=0.02)
-
-    train(network, loss, len(images), Recipe(args.minutes, 8, 2e-3, args.seed), args.out)
+    fit(args.pool, args.out, args.images, args.seed)
     metrics = evaluate(load(args.out / "checkpoint.pt"), args.check)
     write_json(args.out / "metrics.json", metrics)
     print(metrics)

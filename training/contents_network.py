@@ -1,7 +1,7 @@
 """The contents network, and the formula that turns its goods map into a judgement. Both are in the exported graph.
 
 The trunk sees an image at 20 mm a pixel and gives a softmax P over K goods families and B background classes for every cell of
-4 x 4 px. With ``empty`` = free space inside the container:
+4 x 4 px; its logits are divided by ``temperature`` first, so that P means what it says. With ``empty`` = free space inside the container:
 
     free(x)     = P[empty] + P[every background class]
     load(x)     = 1 - free(x) > load_threshold
@@ -17,31 +17,14 @@ The trunk sees an image at 20 mm a pixel and gives a softmax P over K goods fami
 The goods map itself (P) leaves the graph too, so that another declaration can be judged later without the network.
 """
 
-from dataclasses import asdict, dataclass
-
 import torch
 from torch import Tensor, nn
 
 from edge_agent.inference.heads import INSIDE_AT
+from training.formula import Formula
 from training.network import Conv
 
 _TINY = 1e-6
-
-
-@dataclass(frozen=True, slots=True)
-class Formula:
-    """Constants of the judgement; they are written to the card's [contents] table."""
-
-    top_share: float = 0.02
-    a: float = 1.0
-    b: float = 0.0
-    load_threshold: float = 0.5
-    empty_fill: float = 0.03
-    empty_slope: float = 150.0
-
-    def table(self) -> dict[str, float]:
-        """Give the constants by name."""
-        return asdict(self)
 
 
 class Dilated(nn.Module):
@@ -52,20 +35,28 @@ class Dilated(nn.Module):
         self.body = nn.Sequential(Conv(width, width, 3, dilation=dilation), nn.Conv2d(width, width, 1, bias=False), nn.BatchNorm2d(width))
 
     def forward(self, x: Tensor) -> Tensor:
-        return nn.functional.silu(x + self.body(x))
+        return nn.functional.relu(x + self.body(x))
 
 
 class GoodsNetwork(nn.Module):
-    """Input (N, 2, H, W) density at 20 mm, H and W multiples of 8; output (N, classes, H / 4, W / 4) logits."""
+    """Input (N, 2, H, W) density at 20 mm, H and W multiples of 8; output (N, classes, H / 4, W / 4) logits.
 
-    def __init__(self, classes: int, width: int = 64) -> None:
+    Texture is read at stride 4, the neighbourhood (up to 5 m) at stride 8, where it costs a quarter; both meet again at stride 4.
+    """
+
+    def __init__(self, classes: int, width: int = 64, context: int = 96) -> None:
         super().__init__()
-        self.stem = nn.Sequential(Conv(2, 24, 3), Conv(24, 40, 3, 2), Conv(40, width, 3, 2))
-        self.trunk = nn.Sequential(*(Dilated(width, dilation) for dilation in (1, 2, 4, 8, 16, 2, 1)))
+        self.stem = nn.Sequential(nn.PixelUnshuffle(2), Conv(8, 32, 3), Conv(32, width, 3, 2), Dilated(width, 1))
+        self.down = Conv(width, context, 3, 2)
+        self.trunk = nn.Sequential(*(Dilated(context, dilation) for dilation in (1, 2, 4, 8, 4, 1)))
+        self.up = Conv(context, width, 1)
+        self.join = nn.Sequential(Conv(2 * width, width, 1), Dilated(width, 1))
         self.logits = nn.Conv2d(width, classes, 1)
 
     def forward(self, image: Tensor) -> Tensor:
-        return self.logits(self.trunk(self.stem(image)))
+        fine = self.stem(image)
+        coarse = nn.functional.interpolate(self.up(self.trunk(self.down(fine))), scale_factor=2.0)
+        return self.logits(self.join(torch.cat([fine, coarse], dim=1)))
 
 
 class ExportedContents(nn.Module):
@@ -77,7 +68,7 @@ class ExportedContents(nn.Module):
         self.register_buffer("is_empty", torch.nn.functional.one_hot(torch.tensor(empty), families).float())
 
     def forward(self, image: Tensor, declared: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        goods = torch.softmax(self.network(image), dim=1)
+        goods = torch.softmax(self.network(image) / self.formula.temperature, dim=1)
         loads = goods[:, : self.families] * (1.0 - self.is_empty)[None, :, None, None]
         totals = loads.sum(dim=(2, 3))
         free = 1.0 - loads.sum(dim=1)

@@ -1,7 +1,7 @@
 """From a checkpoint to a bundle: graph, card, labels, goods and golden inputs.
 
 ``python -m training.export detector --checkpoint FILE --root exported_models --settings FILE`` writes ``ROOT/detector/VERSION``.
-``--settings``: JSON that ``training.calibrate`` wrote (thresholds, formula, metrics); without it the bundle has provisional ones.
+``--settings``: JSON that ``training.make_models`` wrote (thresholds, formula, metrics); without it the bundle has provisional ones.
 Golden expectations are written afterwards by ``training.golden``, through the runtime's own path.
 """
 
@@ -22,17 +22,19 @@ from edge_agent.sim.goods import BACKGROUND, EMPTY, FAMILIES
 from edge_agent.sim.threat import LABELS
 from training import contents, detector
 from training.card import files_table, toml_text
-from training.contents_network import ExportedContents, Formula
-from training.data import CARGO_MM, PARCEL_MM, STRIDE, TILE_PX, VIEW_MM
+from training.contents_network import ExportedContents
+from training.formula import Formula
 from training.golden import write_inputs
 from training.network import ExportedDetector
+from training.tiles import CARGO_MM, PARCEL_MM, TILE_PX
+from training.views import STRIDE, VIEW_MM
 
-VERSION = "0.1.0"
+VERSION = "0.2.0"
 LIMITS = "trained on simulated images only; do not use operationally without site fine-tuning and a period in shadow"
 _PARITY = 1e-3
 _GOODS_VERSION = "1"
 
-_COMMON: Mapping[str, Any] = {
+COMMON: Mapping[str, Any] = {
     "format": "bundle/1",
     "version": VERSION,
     "state": "simulated",
@@ -90,17 +92,20 @@ def _without_traces(model: onnx.ModelProto) -> onnx.ModelProto:
     return model
 
 
-def export_detector(checkpoint: Path, root: Path, settings: Mapping[str, Any]) -> Path:
-    """Write the detection bundle and give its folder."""
-    folder = _fresh(root / "detector" / VERSION)
-    image = torch.rand(2, 2, TILE_PX, TILE_PX, generator=torch.Generator().manual_seed(1))
-    network = ExportedDetector(detector.load(checkpoint), TILE_PX)
-    batch = torch.export.Dim("batch", min=1, max=1024)
-    export_graph(network, {"image": image}, ["boxes", "scores"], {"image": {0: batch}}, folder / "model.onnx")
+def export_detector(checkpoint: Path, root: Path, settings: Mapping[str, Any], graph: Path | None = None) -> Path:
+    """Write the detection bundle and give its folder. ``graph``: one that was exported before from the same checkpoint."""
+    folder = fresh(root / "detector" / VERSION)
+    if graph is None:
+        image = torch.rand(2, 2, TILE_PX, TILE_PX, generator=torch.Generator().manual_seed(1))
+        network = ExportedDetector(detector.load(checkpoint), TILE_PX)
+        batch = torch.export.Dim("batch", min=1, max=1024)
+        export_graph(network, {"image": image}, ["boxes", "scores"], {"image": {0: batch}}, folder / "model.onnx")
+    else:
+        shutil.copyfile(graph, folder / "model.onnx")
     (folder / "labels.txt").write_text("".join(f"{name}\n" for name in LABELS))
     write_inputs(folder / "golden", "detection")
     card = {
-        **_COMMON,
+        **COMMON,
         "name": "detector",
         "purpose": "detection",
         "head": "boxes-scores",
@@ -125,8 +130,9 @@ def export_detector(checkpoint: Path, root: Path, settings: Mapping[str, Any]) -
 
 def export_contents(checkpoint: Path, root: Path, settings: Mapping[str, Any]) -> Path:
     """Write the contents bundle and give its folder."""
-    folder = _fresh(root / "contents" / VERSION)
+    folder = fresh(root / "contents" / VERSION)
     formula = Formula(**settings.get("formula", {}))
+    thresholds = {"heterogeneity": 0.8, "empty": 0.9, "product": 0.5} | settings.get("thresholds", {})
     network = ExportedContents(contents.load(checkpoint), len(FAMILIES), EMPTY, formula)
     image = torch.rand(2, 2, 136, 216, generator=torch.Generator().manual_seed(1))
     declared = torch.zeros(2, len(FAMILIES))
@@ -140,7 +146,7 @@ def export_contents(checkpoint: Path, root: Path, settings: Mapping[str, Any]) -
     (folder / "goods.toml").write_text(toml_text({"version": _GOODS_VERSION, "families": listed}))
     write_inputs(folder / "golden", "contents")
     card = {
-        **_COMMON,
+        **COMMON,
         "name": "contents",
         "purpose": "contents",
         "head": "goods-map",
@@ -155,13 +161,13 @@ def export_contents(checkpoint: Path, root: Path, settings: Mapping[str, Any]) -
             "pitch_mm": {"cargo": VIEW_MM, "vehicle": VIEW_MM},
         },
         "output": {"score": "score", "heatmap": "heatmap", "product": "product_probs", "goods_map": "goods_map", "stride": STRIDE},
-        "contents": formula.table(),
+        "contents": {**formula.table(), "name_product_at": thresholds.pop("product")},
         "labels": {
             "names": [family.name for family in FAMILIES],
             "ids": [f"goods.{family.name}" for family in FAMILIES],
             "background": list(BACKGROUND),
         },
-        "thresholds": settings.get("thresholds", {"heterogeneity": 0.8, "empty": 0.9}),
+        "thresholds": thresholds,
         "training": _training(checkpoint, settings, "python -m training.make_models"),
         "metrics": settings.get("metrics", {}),
     }
@@ -178,17 +184,20 @@ def read_settings(path: Path | None) -> dict[str, Any]:
 
 def _training(checkpoint: Path, settings: Mapping[str, Any], command: str) -> dict[str, Any]:
     state = torch.load(checkpoint, weights_only=True)
+    faults = {"known_faults": settings["known_faults"]} if "known_faults" in settings else {}
     return {
+        **faults,
         "data": "simulated scenes only (edge_agent.sim); no real image was used",
         "images": settings.get("images", 0),
-        "seeds": "pools 1 to 4, weights 1",
+        "seeds": "pools 1 to 4, weights 1, calibration 77, test sets 9001 to 9004 and 78",
         "steps": state["steps"],
         "cpu_minutes": round(state["spent_s"] / 60.0, 1),
         "command": command,
     }
 
 
-def _fresh(folder: Path) -> Path:
+def fresh(folder: Path) -> Path:
+    """Give the folder of a bundle to be written, with nothing in it but an empty golden folder."""
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "golden").mkdir(parents=True)
     return folder

@@ -17,6 +17,7 @@ from edge_agent.analysis.ports import one_by_one
 from edge_agent.inference.load import load_models
 from edge_agent.inference.selftest import golden_cases, observe, run_selftest
 from edge_agent.inference.session import DevicePolicy
+from edge_agent.signing.detached import WORKSHOP
 from edge_agent.sim.machine import draw_machine, expose
 from edge_agent.sim.scene import CargoPlan, Scene, cargo_scene, parcel_scene, with_threats
 from training.card import renew_hashes
@@ -46,14 +47,14 @@ def write_inputs(folder: Path, purpose: str) -> None:
 
 def write_expectations(root: Path) -> None:
     """Write what every golden input gives through the runtime, renew the hashes, and run the self-test."""
-    loaded = load_models(root, DevicePolicy.CPU)
+    loaded = load_models(root, DevicePolicy.CPU, WORKSHOP)
     for bundle in loaded.bundles:
         for name, (case, view) in golden_cases(bundle).items():
             seen = observe(loaded, bundle, case, view, one_by_one)
             (bundle.folder / "golden" / f"{name}.expected.json").write_text(seen.model_dump_json(indent=1) + "\n")
             print(f"{bundle.ref} {name}: {seen}")
         renew_hashes(bundle.folder)
-    count = run_selftest(load_models(root, DevicePolicy.CPU), one_by_one)
+    count = run_selftest(load_models(root, DevicePolicy.CPU, WORKSHOP), one_by_one)
     print(f"self-test: {count} golden cases passed")
 
 

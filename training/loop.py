@@ -1,9 +1,12 @@
-"""What both trainings share: schedule, checkpoints that survive a kill, progress, and the CPU-seconds spent."""
+"""What both trainings share: schedule, checkpoints that survive a kill, progress, and the CPU-seconds spent.
+
+On a CPU: one thread, bfloat16, channels last. Where there is a CUDA device it is used by itself, with larger batches.
+"""
 
 import json
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,17 +15,23 @@ import torch
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
+from training.data import shuffled
 from training.network import Averaged
 
 WARM_UP_STEPS = 150
 CHECKPOINT_EVERY_S = 60.0
+_LAST_RATE = 0.02
+_CUDA_BATCHES = 8
+
+Loss = Callable[[np.ndarray, np.random.Generator], Tensor]
+"""Rows of the pool and a source of chance in; the mean loss of these images out."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How to train. ``minutes``: CPU-minutes of this process, the schedule's length; ``batch``: images a step; ``rate``: peak step size."""
+    """How to train. ``images``: presentations, the schedule's length; ``batch``: images a step; ``rate``: peak step size."""
 
-    minutes: float
+    images: int
     batch: int
     rate: float
     seed: int
@@ -39,34 +48,40 @@ class Progressed:
     history: list[tuple[int, float]] = field(default_factory=list)
 
 
-def train(
-    network: nn.Module, loss: Callable[[np.ndarray, np.random.Generator], Tensor], count: int, recipe: Recipe, folder: Path
-) -> Averaged:
-    """Train until ``recipe.minutes`` CPU-minutes are spent, going on from ``folder/checkpoint.pt`` if it is there.
+def device_here() -> torch.device:
+    """Give the CUDA device if there is one, else the CPU, held to one thread: two contending threads are slower than one."""
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    torch.set_num_threads(1)
+    return torch.device("cpu")
 
-    ``loss(rows, rng)`` gives the loss of the images in those rows of the pool (``count`` in all). Gives the averaged weights.
+
+def batch_here(batch: int) -> int:
+    """Give the images a step: more where a CUDA device computes them."""
+    return batch * _CUDA_BATCHES if torch.cuda.is_available() else batch
+
+
+def train(network: nn.Module, loss: Loss, count: int, recipe: Recipe, folder: Path) -> Averaged:
+    """Train until ``recipe.images`` were shown, going on from ``folder/checkpoint.pt`` if it is there; gives the averaged weights.
+
+    ``count``: images in the pool. The rate rises over the first steps and falls along half a cosine to 2 % at the end. A file
+    ``folder/stop`` ends the training early, at the weights reached by then.
     """
     torch.manual_seed(recipe.seed)
     optimiser = torch.optim.AdamW(_groups(network, recipe.weight_decay), lr=recipe.rate, betas=(0.9, 0.99))
     averaged = Averaged(network, recipe.decay)
     done = _resume(folder, network, optimiser, averaged)
     rng = np.random.default_rng((recipe.seed, done.steps))
-    rows = _batches(count, recipe.batch, rng)
+    rows = shuffled(count, recipe.batch, rng)
+    last = math.ceil(recipe.images / recipe.batch)
     base_s, saved_s = time.process_time() - done.spent_s, done.spent_s
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f} %"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, refresh_per_second=0.5) as progress:
-        bar = progress.add_task("training", total=recipe.minutes * 60)
-        while done.spent_s < recipe.minutes * 60:
-            share = done.spent_s / (recipe.minutes * 60)
+    device = next(network.parameters()).device
+    with _bar() as progress:
+        bar = progress.add_task("training", total=last, completed=done.steps)
+        while done.steps < last and not (folder / "stop").exists():
             for group in optimiser.param_groups:
-                group["lr"] = recipe.rate * min(1.0, (done.steps + 1) / WARM_UP_STEPS) * (0.02 + 0.98 * (1 + math.cos(math.pi * share)) / 2)
-            with torch.autocast("cpu", dtype=torch.bfloat16):
+                group["lr"] = recipe.rate * _pace(done.steps, last)
+            with torch.autocast(device.type, dtype=torch.bfloat16):
                 value = loss(next(rows), rng)
             optimiser.zero_grad(set_to_none=True)
             value.backward()
@@ -77,8 +92,8 @@ def train(
             done.spent_s = time.process_time() - base_s
             if done.steps % 50 == 0:
                 done.history.append((done.steps, round(float(value.detach()), 4)))
-                progress.update(bar, completed=done.spent_s, description=f"step {done.steps} loss {float(value.detach()):.3f}")
-                print(f"step {done.steps} loss {float(value.detach()):.3f} {done.spent_s:.0f} s", flush=True)
+                progress.update(bar, completed=done.steps, description=f"step {done.steps} loss {float(value.detach()):.3f}")
+                _log(progress, done)
             if done.spent_s - saved_s > CHECKPOINT_EVERY_S:
                 saved_s = done.spent_s
                 _save(folder, network, optimiser, averaged, done)
@@ -88,7 +103,26 @@ def train(
 
 def write_json(path: Path, content: object) -> None:
     """Write a report."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
+
+
+def _pace(step: int, last: int) -> float:
+    """Give the share of the peak rate at a step."""
+    fall = _LAST_RATE + (1.0 - _LAST_RATE) * (1.0 + math.cos(math.pi * step / last)) / 2.0
+    return min(1.0, (step + 1) / WARM_UP_STEPS) * fall
+
+
+def _bar() -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
+    return Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), refresh_per_second=0.2)
+
+
+def _log(progress: Progress, done: Progressed) -> None:
+    """Print a line now and then where no bar can be drawn."""
+    if not progress.console.is_terminal and done.steps % 500 == 0:
+        mean = float(np.mean([loss for _, loss in done.history[-10:]]))
+        print(f"step {done.steps} mean loss {mean:.3f} {done.spent_s:.0f} CPU-s", flush=True)
 
 
 def _groups(network: nn.Module, weight_decay: float) -> list[dict[str, object]]:
@@ -96,14 +130,6 @@ def _groups(network: nn.Module, weight_decay: float) -> list[dict[str, object]]:
     decayed = [value for value in network.parameters() if value.ndim > 1]
     plain = [value for value in network.parameters() if value.ndim <= 1]
     return [{"params": decayed, "weight_decay": weight_decay}, {"params": plain, "weight_decay": 0.0}]
-
-
-def _batches(count: int, batch: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """Give rows in random order, for ever, each image once in a round."""
-    while True:
-        order = rng.permutation(count)
-        for start in range(0, count - batch + 1, batch):
-            yield np.sort(order[start : start + batch])
 
 
 def _save(folder: Path, network: nn.Module, optimiser: torch.optim.Optimizer, averaged: Averaged, done: Progressed) -> None:
@@ -123,7 +149,7 @@ def _resume(folder: Path, network: nn.Module, optimiser: torch.optim.Optimizer, 
     path = folder / "checkpoint.pt"
     if not path.exists():
         return Progressed()
-    state = torch.load(path, weights_only=True)
+    state = torch.load(path, weights_only=True, map_location=next(network.parameters()).device)
     network.load_state_dict(state["network"])
     optimiser.load_state_dict(state["optimiser"])
     averaged.state, averaged.steps = state["averaged"], state["averaged_steps"]

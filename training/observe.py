@@ -1,0 +1,180 @@
+"""What the bundles make of whole scans, through the runtime's own path: the raw material of calibration and of the scan-level figures."""
+
+import functools
+import multiprocessing
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.progress import track
+
+from edge_agent.analysis.ports import ContentsModel, ObjectDetector, one_by_one
+from edge_agent.domain.capture import SubjectKind
+from edge_agent.domain.finding import Detection
+from edge_agent.domain.scan import Energy, Plane, Quantity, View
+from edge_agent.inference.card import ContentsCard
+from edge_agent.inference.heads import INSIDE_AT, GoodsClasses, judge_goods
+from edge_agent.inference.load import load_models
+from edge_agent.inference.session import DevicePolicy
+from edge_agent.signing.detached import WORKSHOP
+from edge_agent.sim.goods import BACKGROUND, EMPTY, FAMILIES, FOREIGN
+from edge_agent.sim.scene import Scene
+from edge_agent.sim.threat import LABELS
+from training.data import open_pool
+from training.formula import Formula
+from training.scans import CONTAINER_MM, contents_scan, detection_scan
+
+SHARES = (0.0025, 0.005, 0.01, 0.02, 0.05)
+"""Shares of the inside of a container that the strongest evidence may be averaged over; calibration chooses one."""
+
+_SHOW_AT = dict.fromkeys(LABELS, 0.02)
+_WORKERS = 2
+_NAMES = GoodsClasses(tuple(family.name for family in FAMILIES), BACKGROUND)
+
+Order = TypeVar("Order")
+Seen = TypeVar("Seen")
+
+
+@dataclass(frozen=True, slots=True)
+class Detected:
+    """What the detector saw in one scan. ``best``: highest score a label; ``hits``: label and score of detections on a hidden thing."""
+
+    role: str
+    best: dict[str, float]
+    hits: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What the contents network saw in one scan.
+
+    ``evidence``: mean of the strongest evidence for each of ``SHARES``; ``fill``: share of the inside that is load; ``product``: the
+    family with most of the load, and its share; ``points``: the strongest evidence lies in what was hidden.
+    """
+
+    role: str
+    families: tuple[str, ...]
+    evidence: tuple[float, ...]
+    fill: float
+    product: tuple[str, float]
+    points: bool
+
+
+def detected(root: Path, seed: int, count: int) -> list[Detected]:
+    """Run the detection bundle under ``root`` over scans of its own."""
+    return _map(_detect, [(root, seed, number) for number in range(count)], "detector: scans")
+
+
+def examined(root: Path, seed: int, count: int) -> list[Examined]:
+    """Run the contents bundle under ``root`` over scans of its own."""
+    return _map(_examine, [(root, seed, number) for number in range(count)], "contents: scans")
+
+
+def containers(root: Path, pool: Path) -> list[Detected]:
+    """Run the detection bundle over the container-level test; roles are ``clean`` and ``guilty``."""
+    return _map(_contain, [(root, pool, number) for number in range(len(open_pool(pool)[1]))], "detector: containers")
+
+
+def _map(work: Callable[[Order], Seen], orders: Sequence[Order], what: str) -> list[Seen]:
+    with multiprocessing.get_context("spawn").Pool(_WORKERS) as pool:
+        return list(track(pool.imap(work, orders, chunksize=4), description=what, total=len(orders)))
+
+
+def _detect(order: tuple[Path, int, int]) -> Detected:
+    root, seed, number = order
+    role, scene, camera = detection_scan(seed, number)
+    found = _detector(root).detect(camera.view(scene), _subject(scene), _SHOW_AT, one_by_one).detections
+    boxes = [(hidden.label, hidden.box) for hidden in scene.hidden]
+    hits = tuple((one.label, one.score) for one in found if any(one.label == label and _inside(one, box) for label, box in boxes))
+    return Detected(role, _best(found), hits)
+
+
+def _contain(order: tuple[Path, Path, int]) -> Detected:
+    root, folder, number = order
+    images, boxes = open_pool(folder)
+    energies = (Energy.HIGH, Energy.LOW)
+    planes = tuple(Plane(Quantity.TRANSMISSION, e, np.array(plane)) for e, plane in zip(energies, images[number], strict=True))
+    view = View("side", planes, (CONTAINER_MM, CONTAINER_MM))
+    found = _detector(root).detect(view, SubjectKind.CARGO, _SHOW_AT, one_by_one).detections
+    metal = [tuple(row[1:]) for row in boxes[number] if row[0] >= 0]
+    hits = tuple((one.label, one.score) for one in found if any(_inside(one, box) for box in metal))
+    return Detected("guilty" if metal else "clean", _best(found), hits)
+
+
+def _examine(order: tuple[Path, int, int]) -> Examined:
+    root, seed, number = order
+    role, scene, camera = contents_scan(seed, number)
+    model = _contents(root)
+    declared = model.families([item.hs[:4] for item in scene.declared]).families
+    evidence = model.examine(camera.view(scene), SubjectKind.CARGO, declared)
+    against = declared or _NAMES.majority(evidence.goods)
+    return Examined(
+        role,
+        scene.families,
+        _evidences(evidence.goods, against),
+        _fill(evidence.goods),
+        _product(evidence.goods),
+        _points(evidence.heat, scene),
+    )
+
+
+def _subject(scene: Scene) -> SubjectKind:
+    if scene.vehicle is not None:
+        return SubjectKind.VEHICLE
+    return SubjectKind.CARGO if scene.is_cargo else SubjectKind.PARCEL
+
+
+def _best(found: Sequence[Detection]) -> dict[str, float]:
+    return {label: max((one.score for one in found if one.label == label), default=0.0) for label in LABELS}
+
+
+def _inside(one: Detection, box: Sequence[float]) -> bool:
+    """Tell whether the middle of a detection lies in a box."""
+    x, y = (one.box.x0 + one.box.x1) / 2, (one.box.y0 + one.box.y1) / 2
+    return bool(box[0] <= x <= box[2] and box[1] <= y <= box[3])
+
+
+def _evidences(goods: NDArray[np.uint8], declared: Sequence[str]) -> tuple[float, ...]:
+    """Give the mean of the strongest evidence for each of ``SHARES``, with the runtime's own formula."""
+    scores = [judge_goods(goods, _NAMES, declared, ContentsCard(**Formula(top_share=share).table()))[0] for share in SHARES]
+    return tuple(float(np.log(score / (1.0 - score))) if score > 0.0 else 0.0 for score in scores)
+
+
+def _fill(goods: NDArray[np.uint8]) -> float:
+    """Give the share of load cells among cells inside the container: ``fill`` of the formula."""
+    shares = goods.astype(np.float32) / 255.0
+    load = shares[: len(FAMILIES)].sum(axis=0) - shares[EMPTY] > Formula().load_threshold
+    inside = load | (shares[EMPTY] > INSIDE_AT)
+    return float(load.sum() / max(1, inside.sum()))
+
+
+def _product(goods: NDArray[np.uint8]) -> tuple[str, float]:
+    sums = goods.sum(axis=(1, 2), dtype=np.int64)[: len(FAMILIES)].astype(np.float64)
+    sums[EMPTY] = sums[FOREIGN] = 0.0
+    best = int(sums.argmax())
+    return FAMILIES[best].name, float(sums[best] / max(1.0, sums.sum()))
+
+
+def _points(heat: NDArray[np.float32], scene: Scene) -> bool:
+    if not scene.hidden or not heat.any():
+        return False
+    row, column = np.unravel_index(int(heat.argmax()), heat.shape)
+    y, x = ((place + 0.5) * scene.mask.shape[axis] / heat.shape[axis] for place, axis in ((row, 0), (column, 1)))
+    return any(box[0] <= x <= box[2] and box[1] <= y <= box[3] for box in (hidden.box for hidden in scene.hidden))
+
+
+@functools.cache
+def _detector(root: Path) -> ObjectDetector:
+    """Load the bundle once in each worker process."""
+    return load_models(root, DevicePolicy.CPU, WORKSHOP).models.detectors[0]
+
+
+@functools.cache
+def _contents(root: Path) -> ContentsModel:
+    model = load_models(root, DevicePolicy.CPU, WORKSHOP).models.contents
+    if model is None:
+        raise SystemExit(f"no contents bundle in {root}")
+    return model

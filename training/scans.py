@@ -1,0 +1,97 @@
+"""Whole scans: what calibration and the container-level test look at, through the runtime's own path.
+
+Roles say what a scan is. Every scan is made from (seed, number), so that a scan can be made again alone.
+"""
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+from numpy.random import Generator, default_rng
+from numpy.typing import NDArray
+
+from edge_agent.sim.goods import LOADS
+from edge_agent.sim.machine import draw_machine, expose
+from edge_agent.sim.scene import CargoPlan, Scene, cargo_scene, draw_plan, draw_threats, parcel_scene, vehicle_scene
+from edge_agent.sim.small_metal import SmallMetal, with_small_metal
+from edge_agent.sim.threat import LABELS
+from training.camera import Camera, draw_camera
+from training.tiles import MOST_BOXES, no_boxes
+
+CONTAINER_MM = 5.0
+CONTAINER = (2, 554, 1272)
+"""Planes, rows and columns of every scan of the container-level test: 20-foot containers in one frame, 5 mm a pixel."""
+GUILTY_OF_13 = 3
+_FRAME_MM = (150.0, 120.0, 60.0)
+
+CALIBRATION_SEED, TEST_SEED = 77, 78
+DETECTION_ROLES = ("cargo-clean", "parcel-clean", "cargo-clean", "parcel-clean", "vehicle-clean", "cargo-threat", "parcel-threat")
+CONTENTS_ROLES = ("clean", "clean", "foreign", "clean", "overlay", "empty", "clean", "unknown")
+"""What the scans are, in turn. ``overlay``: one small hidden thing of a shape held out of training; ``unknown``: goods held out."""
+
+_DETECTION_MM, _CONTENTS_MM = 6.0, 8.0
+_DISPLAY_SHARE = 0.35
+
+
+def detection_scan(seed: int, number: int) -> tuple[str, Scene, Camera]:
+    """Give role, scene and scanner of one scan for the detector."""
+    rng = default_rng((seed, number, 0))
+    role = DETECTION_ROLES[number % len(DETECTION_ROLES)]
+    subject, _, state = role.partition("-")
+    if subject == "parcel":
+        scene = parcel_scene(float(rng.uniform(1.0, 1.8)), rng)
+    else:
+        scene = vehicle_scene(_DETECTION_MM, rng) if subject == "vehicle" else cargo_scene(draw_plan(rng), _DETECTION_MM, rng)
+    if state == "threat":
+        scene = draw_threats(scene, rng)
+    return role, scene, draw_camera(rng, 0.0 if subject == "parcel" else _DISPLAY_SHARE)
+
+
+def contents_scan(seed: int, number: int) -> tuple[str, Scene, Camera]:
+    """Give role, scene and scanner of one scan for the contents network."""
+    rng = default_rng((seed, number, 1))
+    role = CONTENTS_ROLES[number % len(CONTENTS_ROLES)]
+    scene = cargo_scene(_plan(role, rng), _CONTENTS_MM, rng)
+    if role == "overlay":
+        scene = draw_threats(scene, rng, held_out=True)
+    return role, scene, draw_camera(rng, _DISPLAY_SHARE)
+
+
+def _plan(role: str, rng: Generator) -> CargoPlan:
+    plan = draw_plan(rng, held_out=role == "unknown")
+    if role == "empty":
+        return replace(plan, loads=())
+    if not plan.loads:
+        plan = replace(plan, loads=(int(rng.choice(LOADS)),))
+    if role == "foreign":
+        return replace(plan, foreign=int(rng.choice([place for place in LOADS if place not in plan.loads])))
+    return plan
+
+
+def container(number: int, rng: Generator) -> tuple[NDArray[np.uint16], NDArray[np.float32]]:
+    """Give one scan of the container-level test: (2, h, w) uint16 high and low plane, and boxes of the small metal in it.
+
+    Of 13 scans 3 are guilty: metal of 15 to 40 cm behind at most 15 cm of steel.
+    """
+    boxes = no_boxes()
+    if number % 13 < GUILTY_OF_13:
+        scene = _with_metal(rng)
+        for place, found in enumerate(scene.hidden[:MOST_BOXES]):
+            boxes[place] = (float(LABELS.index(found.label)), *found.box)
+    else:
+        scene = _small_container(rng)
+    planes = expose(scene, draw_machine(rng), rng)
+    return np.stack([cv2.resize(plane, CONTAINER[:0:-1], interpolation=cv2.INTER_NEAREST) for plane in planes]), boxes
+
+
+def _small_container(rng: Generator) -> Scene:
+    plan = replace(draw_plan(rng), feet=20, is_high=False, is_reefer=False, chassis=False, cab=False, margins_mm=_FRAME_MM)
+    return cargo_scene(plan, CONTAINER_MM, rng)
+
+
+def _with_metal(rng: Generator) -> Scene:
+    """Give a container with small metal in it; a load too thick for that is left out, as the definition says."""
+    found: SmallMetal | None = None
+    while found is None:
+        found = with_small_metal(_small_container(rng), rng)
+    return found.scene
