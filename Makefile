@@ -46,7 +46,7 @@ bench: $(VENV)/ready  ## benchmarks with ratios; writes benchmarks/results/
 
 locks:  ## rewrite the locked requirements
 	$(PYTHON) -m piptools compile -q --generate-hashes --no-emit-options --no-header --strip-extras --allow-unsafe -o requirements/base.txt pyproject.toml
-	$(PYTHON) -m piptools compile -q --generate-hashes --no-emit-options --no-header --strip-extras --allow-unsafe --extra agent -o requirements/agent.txt pyproject.toml
+	$(PYTHON) -m piptools compile -q --generate-hashes --no-emit-options --no-header --strip-extras --allow-unsafe --extra agent --extra dicos -o requirements/agent.txt pyproject.toml
 	$(PYTHON) -m piptools compile -q --generate-hashes --no-emit-options --no-header --strip-extras --allow-unsafe --extra agent --extra dev --extra train -o requirements/dev.txt pyproject.toml
 
 wheel: $(VENV)/ready  ## the package to install
