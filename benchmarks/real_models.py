@@ -24,7 +24,8 @@ from edge_agent.agent.config import read_file
 from edge_agent.agent.engine import Earlier, StoredGoods
 from edge_agent.analysis.policy import parse_policy
 from edge_agent.analysis.scores import check_scores
-from edge_agent.cli.evaluate import Examined, examine_set, levels_in_force, profile_of
+from edge_agent.cli.evaluate import Examined, examine_set, levels_in_force
+from edge_agent.cli.profiles import named_profile
 from edge_agent.domain.capture import SubjectKind
 from edge_agent.domain.declaration import EMPTY_HEADING, Declaration, DeclaredItem, comparable
 from edge_agent.errors import CommissionRefused
@@ -136,7 +137,7 @@ def before(bench: Workbench, examined: Sequence[Examined]) -> list[Figure]:
 
 def measure(bench: Workbench, data: Path, limit: int | None) -> dict[str, Any]:
     """Give all figures as JSON values."""
-    subject, profile = SubjectKind.CARGO, profile_of("plain-image")
+    subject, profile = SubjectKind.CARGO, named_profile("plain-image")
     listen(bench, subject)
     examined = [one for name in SETS for one in examine_set(bench, read_set(data / name).limited(limit), profile, quiet=False)]
     loaded = bench.engine.loaded

@@ -113,7 +113,7 @@ class Site:
         )
         return (
             f'state_dir = "state"\npolicy = "{settings.policy}"\nprofiles = "{settings.profiles}"\n'
-            f'keep_packages = {str(settings.keep_packages).lower()}\n{settings.extra}\n'
+            f"keep_packages = {str(settings.keep_packages).lower()}\n{settings.extra}\n"
             f'[bundles]\ndir = "{settings.bundles}"\ntrusted = {json.dumps(settings.trusted)}\n'
             f'[site]\nid = "demo"\ntimezone = "Asia/Kolkata"\n{scanners}\n[device]\npolicy = "{settings.device}"\n'
             f'[wire]\nlive_port = {live_port}\nsync_port = {self.sync_port}\nkey = "keys/site.key_secret"\n{consumers}\n{declarations}'

@@ -369,7 +369,9 @@ class PackageMissing(EdgeAgentError):
     """The scan has no package here: it was never kept, is not written yet, or went with retention."""
 
     code = "package-missing"
-    hint = "Check the scan id with `edge-agent scan show --state-dir DIR`; packages are written after the assessment, if keep_packages is on."
+    hint = (
+        "Check the scan id with `edge-agent scan show --state-dir DIR`; packages are written after the assessment, if keep_packages is on."
+    )
 
 
 class ExportRefused(EdgeAgentError):

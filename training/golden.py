@@ -72,10 +72,12 @@ def _detection_cases() -> list[Case]:
 
 
 def _contents_cases() -> list[Case]:
-    stowed = CargoPlan((4,), feet=20, is_high=False)
+    stowed = CargoPlan((10,), feet=20, is_high=False)
     return [
-        _case("as-declared", cargo_scene(stowed, 5.0, default_rng(31)), 3, ("0901",), "coffee, declared as coffee"),
-        _case("foreign", cargo_scene(replace(stowed, foreign=14), 5.0, default_rng(32)), 3, ("0901",), "coffee with machines among it"),
+        _case("as-declared", cargo_scene(stowed, 5.0, default_rng(31)), 3, ("2203",), "bottled beverages, declared as beverages"),
+        _case(
+            "foreign", cargo_scene(replace(stowed, foreign=21), 5.0, default_rng(32)), 3, ("2203",), "beverages with metal scrap among them"
+        ),
         _case("empty", cargo_scene(replace(stowed, loads=()), 5.0, default_rng(33)), 3, ("0000",), "an empty container"),
     ]
 

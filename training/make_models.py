@@ -1,6 +1,6 @@
 """Every default bundle from nothing: pools, test sets, trainings, calibration, export, figures, golden expectations.
 
-``python -m training.make_models`` (about 2 hours on two cores; a CUDA device is used where there is one). ``--scale 0.004`` is a trial
+``python -m training.make_models`` (about 70 minutes on two cores; a CUDA device is used where there is one). ``--scale 0.001`` is a trial
 run. What is already in the work folder is kept: an interrupted run goes on where it was. Bundles are unsigned: sign them with
 ``edge-agent bundle sign``.
 """

@@ -49,7 +49,7 @@ def export_weight(work: Path, root: Path, workers: int, count: int = CALIBRATION
     folder = fresh(root / "weight" / str(COMMON["version"]))
     inputs = {"features": torch.rand(3, FEATURES), "coarse_kg": torch.full((3, 1), 2e4)}
     batch = torch.export.Dim("batch", min=1, max=1024)
-    export_graph(ExportedScale(bag), inputs, ["mass_kg"], dict.fromkeys(inputs, {0: batch}), folder / "model.onnx")
+    export_graph(ExportedScale(bag), inputs, ["mass_kg"], {name: {0: batch} for name in inputs}, folder / "model.onnx")
     write_inputs(folder / "golden", "weight")
     rows = make_rows(count, CALIBRATION_SEED, [None], workers)
     card: dict[str, Any] = {
@@ -63,7 +63,11 @@ def export_weight(work: Path, root: Path, workers: int, count: int = CALIBRATION
         "output": {"mass_kg": "mass_kg"},
         "labels": {"names": [], "ids": []},
         "thresholds": {"weight": round(threshold(bag, rows), 4)},
-        "training": {"data": "simulated containers", "containers": len(np.load(work / "rows.npy")), "command": "python -m training.make_models"},
+        "training": {
+            "data": "simulated containers",
+            "containers": len(np.load(work / "rows.npy")),
+            "command": "python -m training.make_models",
+        },
         "metrics": {"note": "simulated scans only", **metrics},
     }
     (folder / "card.toml").write_text(toml_text(card) + files_table(folder))

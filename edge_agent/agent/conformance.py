@@ -1,18 +1,19 @@
 """A vendor's sample folder, read as the daemon would read it: what was understood, what was ignored, what is missing.
 
 Pixels and side-cars are decoded in the confined child. No value of a side-car leaves this module, only whether it was there; names of
-files are shown without the parts that may be a number of a container, a parcel or a plate.
+files are shown without the parts that may be a number of a container, a parcel or a plate. What is shown of a side-car that cannot be read
+is the profile's own field and path, and a word for what is wrong.
 """
 
 import re
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
-from typing import Final, Literal
+from typing import Final, Literal, TypeAlias
 
 from edge_agent.agent.assemble import distinct
 from edge_agent.domain.assessment import Reason
@@ -23,17 +24,20 @@ from edge_agent.domain.drop import Completeness, Drop, SideCar
 from edge_agent.domain.identity import IdentityClass
 from edge_agent.domain.ids import ScannerId, SiteId, scan_id
 from edge_agent.domain.profile import Profile
-from edge_agent.domain.scan import Scan, ScannerRef, View
+from edge_agent.domain.scan import Quantity, Scan, ScannerRef, View
 from edge_agent.errors import Scalar, ScanRejected
 from edge_agent.formats.child import DecodeChild
+from edge_agent.formats.inspection import SIDECAR_ROLE
 from edge_agent.formats.members import MemberFile
 from edge_agent.formats.package import read_package, write_package
+from edge_agent.imaging.quality import polarity_faults
 from edge_agent.intake.grouping import FileEntry, group, is_unknown
 from edge_agent.intake.reconcile import read_folder
 
 _SITE, _SCANNER = SiteId("conformance"), ScannerId("conformance")
-_OWN_WORDS = ("role", "roles", "view", "cause")
+_OWN_WORDS = ("role", "roles", "view", "cause", "field", "problem", "found")
 _WORD_WITH_DIGIT = re.compile(r"[^\W_]*\d[^\W_]*")
+_ESCAPE = re.compile(r"\\[A-Za-z]")
 
 PARTICULARS: Final = (
     "scan id",
@@ -41,6 +45,9 @@ PARTICULARS: Final = (
     "scanner",
     "resolution",
     "container",
+    "plate",
+    "seal",
+    "declaration number",
     "declared contents",
     "weight",
     "volume",
@@ -59,9 +66,11 @@ class Presence(StrEnum):
     """Whether a particular came with the scan."""
 
     PRESENT = "present"
-    DERIVED = "derived"
-    """Not given as such: from file names or times, with an assumed zone, or a trader of whom it is not said that he carries the
-    goods."""
+    ZONE_ASSUMED = "derived (zone assumed)"
+    """A time that the side-car gives without its zone: the profile's clock says which."""
+    FILE_TIME = "derived (file time)"
+    """No time was found in a side-car: that of the files stands in."""
+    FILE_NAME = "derived (file name)"
     MISSING = "missing"
 
 
@@ -70,16 +79,22 @@ class ScanState(StrEnum):
 
     UNDERSTOOD = "understood"
     PARTIAL = "partial"
-    """Decoded, but a member is missing or could not be read."""
+    """Decoded, but a member is missing or could not be read, or a picture may be inverted."""
     REFUSED = "refused"
+
+
+FileState: TypeAlias = Literal["understood", "unreadable", "refused", "ignored", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
 class FileReport:
-    """One file. ``name``: without identifying parts. ``scan``: number of its scan in the report, None when it belongs to none."""
+    """One file. ``name``: without identifying parts. ``scan``: number of its scan in the report, None when it belongs to none.
+
+    ``state``: ``unreadable`` is a file that a remark names, ``refused`` any other of a scan that was refused.
+    """
 
     name: str
-    state: Literal["understood", "ignored", "unknown"]
+    state: FileState
     role: str | None = None
     scan: int | None = None
 
@@ -101,7 +116,8 @@ class PlaneReport:
 class ScanReport:
     """One scan. ``remarks``: reasons and refusals, without words of the files.
 
-    ``is_exact``: the planes came back from a package bit by bit; None: not tried.
+    ``is_exact``: the planes came back from a package bit by bit; None: not tried. ``matched``: fields and paths of the profile's ``[map]``
+    that found a value; None: no side-car was read.
     """
 
     number: int
@@ -110,16 +126,21 @@ class ScanReport:
     planes: tuple[PlaneReport, ...]
     is_exact: bool | None
     particulars: Mapping[str, Presence]
+    matched: frozenset[tuple[str, str]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The whole folder. ``sandbox``: the fences under which it was decoded."""
+    """The whole folder. ``sandbox``: the fences under which it was decoded.
+
+    ``unmatched``: fields and paths of the profile's ``[map]`` that found a value in none of the side-cars.
+    """
 
     profile: str
     sandbox: str
     files: tuple[FileReport, ...]
     scans: tuple[ScanReport, ...]
+    unmatched: tuple[tuple[str, str], ...] = ()
 
     @property
     def is_understood(self) -> bool:
@@ -152,18 +173,49 @@ def read_sample(folder: Path, profile: Profile, *, shows_names: bool = False) ->
 
     def report(file: FileEntry) -> FileReport:
         place = places.get(file.name)
-        name = file.name if shows_names else masked(file.name, place[1].key if place is not None else "")
         if place is None:
+            name = file.name if shows_names else masked(file.name, "")
             return FileReport(name, "ignored" if profile.ignores(file.name) else "unknown")
-        return FileReport(name, "understood", place[2], place[0])
+        number, drop, role = place
+        rule = profile.rule(role)
+        name = file.name if shows_names else masked(file.name, drop.key, "" if rule is None else rule.pattern)
+        return FileReport(name, "understood", role, number)
 
     return Sample(tuple(drops), tuple(report(file) for file in files))
 
 
-def masked(name: str, key: str) -> str:
-    """Give a file's name with the scan's key as ``*`` and every other word that holds a digit as ``#``; its ending stays."""
+def masked(name: str, key: str, pattern: str = "") -> str:
+    """Give a file's name with the scan's key as ``*`` and every other word that holds a digit as ``#``; its ending stays.
+
+    ``pattern``: of the member's rule; a word that stands in it (``E1``) is the profile's own and stays too.
+    """
+    own = {word.lower() for word in _WORD_WITH_DIGIT.findall(_ESCAPE.sub(" ", pattern))}
     key = key.removesuffix(PurePosixPath(name).suffix)
-    return "*".join(_WORD_WITH_DIGIT.sub("#", part) for part in (name.split(key) if key else [name]))
+
+    def shown(word: re.Match[str]) -> str:
+        return word[0] if word[0].lower() in own else "#"
+
+    return "*".join(_WORD_WITH_DIGIT.sub(shown, part) for part in (name.split(key) if key else [name]))
+
+
+def report_of(profile: Profile, sandbox: str, sample: Sample, scans: tuple[ScanReport, ...]) -> Report:
+    """Put the scans of a sample together: files that could not be read are no longer called understood, idle paths are named."""
+    read = [scan.matched for scan in scans if scan.matched is not None]
+    paths = profile.map.paths if profile.map is not None and read else ()
+    unmatched = tuple(path for path in paths if not any(path in matched for matched in read))
+    states = {scan.number: scan for scan in scans}
+    files = tuple(file if file.scan is None else _after(file, states[file.scan]) for file in sample.files)
+    return Report(profile.name, sandbox, files, scans, unmatched)
+
+
+def _after(file: FileReport, scan: ScanReport) -> FileReport:
+    """Give a file of a scan with the state that the scan's remarks leave it."""
+    spoilt = {role for remark in scan.remarks if remark.code != "partial" for role in str(remark.params.get("role", "")).split(",")}
+    if any(remark.code == "sidecar-unreadable" for remark in scan.remarks):
+        spoilt.add(SIDECAR_ROLE)
+    if file.role in spoilt:
+        return replace(file, state="unreadable")
+    return replace(file, state="refused") if scan.state is ScanState.REFUSED else file
 
 
 class Examiner:
@@ -184,9 +236,11 @@ class Examiner:
             probe = self._child.probe(members, self._profile)
             decoded = self._child.decode(members, self._profile)
         except ScanRejected as refusal:
-            return ScanReport(number, ScanState.REFUSED, (Reason(refusal.code, _harmless(refusal.fields)),), (), None, particulars_of(None))
-        probed = (Reason(probe.reason, _harmless(dict(probe.params))),) if probe.reason else ()
-        remarks = distinct(probed, (Reason(note.code, _harmless(note.params)) for note in decoded.notes))
+            remark = Reason(refusal.code, self._own(refusal.fields))
+            return ScanReport(number, ScanState.REFUSED, (remark,), (), None, particulars_of(None))
+        probed = (Reason(probe.reason, dict(probe.params)),) if probe.reason else ()
+        noted = [Reason(note.code, self._own(note.params)) for note in (*probed, *decoded.notes)]
+        remarks = distinct(noted, _doubts(decoded.views))
         is_whole = probe.completeness is Completeness.COMPLETE and not remarks and bool(decoded.views)
         scan = self._scan(drop, probe.sidecar or SideCar(), decoded.views)
         return ScanReport(
@@ -196,6 +250,7 @@ class Examiner:
             tuple(_planes(decoded.views)),
             comes_back(scan) if decoded.views else None,
             particulars_of(probe.sidecar),
+            None if probe.sidecar is None else frozenset(probe.sidecar.matched),
         )
 
     def _scan(self, drop: Drop, sidecar: SideCar, views: tuple[View, ...]) -> Scan:
@@ -212,10 +267,19 @@ class Examiner:
             members=(),
         )
 
+    def _own(self, params: Mapping[str, Scalar]) -> dict[str, Scalar]:
+        """Give the parameters that hold numbers or the profile's own words, none that a file could have filled; paths join their field."""
+        shown = {name: value for name, value in params.items() if not isinstance(value, str) or name in _OWN_WORDS}
+        paths = [path for field, path in (self._profile.map.paths if self._profile.map is not None else ()) if field == params.get("field")]
+        return {**shown, "path": " or ".join(paths)} if paths else shown
 
-def _harmless(params: Mapping[str, Scalar]) -> dict[str, Scalar]:
-    """Give the parameters that hold numbers or the profile's own words, none that a file could have filled."""
-    return {name: value for name, value in params.items() if not isinstance(value, str) or name in _OWN_WORDS}
+
+def _doubts(views: Sequence[View]) -> Iterator[Reason]:
+    """Name the views that may be inverted. Raw planes are of any polarity."""
+    for view in views:
+        for plane in view.planes:
+            if plane.quantity in (Quantity.TRANSMISSION, Quantity.DISPLAY):
+                yield from (Reason(fault.code, {"view": view.name, **fault.params}) for fault in polarity_faults(plane))
 
 
 def comes_back(scan: Scan) -> bool:
@@ -252,11 +316,11 @@ def particulars_of(sidecar: SideCar | None) -> dict[str, Presence]:
     found = {**_identity(said), **_goods(said), **_circumstances(said)}
     answers = {name: Presence.PRESENT if found[name] else Presence.MISSING for name in PARTICULARS}
     if not found["scan id"]:
-        answers["scan id"] = Presence.DERIVED
-    if not found["carrier"] and any(identity.kind is IdentityClass.TRADER for identity in said.identities):
-        answers["carrier"] = Presence.DERIVED
-    if said.taken_at is None or said.taken_at.tz_assumed:
-        answers["time"] = Presence.DERIVED
+        answers["scan id"] = Presence.FILE_NAME
+    if said.taken_at is None:
+        answers["time"] = Presence.FILE_TIME
+    elif said.taken_at.tz_assumed:
+        answers["time"] = Presence.ZONE_ASSUMED
     return answers
 
 
@@ -268,6 +332,9 @@ def _identity(said: SideCar) -> dict[str, bool]:
         "scanner": bool(said.system),
         "resolution": said.pitch_mm is not None,
         "container": bool({IdentityClass.CONTAINER, IdentityClass.PARCEL} & kinds),
+        "plate": IdentityClass.PLATE in kinds,
+        "seal": IdentityClass.SEAL in kinds,
+        "declaration number": IdentityClass.DECLARATION in kinds,
     }
 
 
@@ -284,7 +351,7 @@ def _circumstances(said: SideCar) -> dict[str, bool]:
     return {
         "origin": bool(route.origin),
         "destination": bool(route.destination),
-        "carrier": bool(route.vessel or route.voyage),
+        "carrier": bool(route.vessel or route.voyage) or any(field == "carriers" for field, _ in said.matched),
         "purpose": said.kind is not None,
         "selection": said.selection is not None,
         "risk flags": bool(said.consignment.risk_flags),

@@ -14,7 +14,7 @@ class HealthFacts:
     """What health is judged from. ``disk_free``: share of the state directory's file system that is free.
 
     ``sandbox``: full, partial or none; ``sandbox_why``: codes of the fences that the kernel refused to decode children.
-    ``model_problems``: why the bundles in force are not those that were asked for, or not commissioned any more.
+    ``model_problems``: why the bundles in force are not those that were asked for, not commissioned or not corrected any more.
     ``declarations_problem``: code of what is wrong with the customs system's file, empty when nothing is.
     """
 

@@ -1,6 +1,6 @@
 """Which models judge here: the active set of bundles, proven; the last good one when it fails; the one in shadow; certificates."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 

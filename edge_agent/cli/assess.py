@@ -22,6 +22,7 @@ from edge_agent.domain.assessment import Fact, FactKind, MachineAssessment
 from edge_agent.domain.capture import SubjectKind
 from edge_agent.domain.finding import Detection, Heterogeneity, WeightEstimate
 from edge_agent.domain.ids import fact_id
+from edge_agent.domain.profile import Profile
 from edge_agent.domain.scan import View
 from edge_agent.formats.encode import png_bytes
 from edge_agent.imaging.dark import dark_area
@@ -32,7 +33,8 @@ from edge_agent.telemetry.clock import SystemClock
 from edge_agent.wire.convert import ScanContext, assessment_body
 from edge_agent.wire.messages import AssessmentBody, CodeParams
 
-PROFILES = ("sim-cargo", "sim-parcel", "smiths-dataform", "plain-image")
+PROFILES = ("scan-package", "sim-cargo", "sim-parcel", "smiths-dataform", "plain-image")
+_PROFILE_HELP = "shipped profile (smiths-dataform) or TOML file that reads the files, in place of " + ", ".join(PROFILES)
 _HEADINGS_HELP = "headings that stand in for the declaration, such as 0202,4011; 0000 = declared empty"
 
 
@@ -42,8 +44,9 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "assess",
         help="assess files at hand, without a daemon",
         description="Decode, run the models, apply the policy, and say what was found and why. Files that belong together (a TIFF pair "
-        "and its side-car) are found by the shipped scanner profiles. Nothing is changed or sent. Exit codes: 0 all assessed, "
-        "2 usage, 3 some scan rejected or unassessable, 78 models or policy cannot be used.",
+        "and its side-car) are found by the shipped scanner profiles, which know our own packages (*.scan.zip) too, or by --profile. "
+        "Nothing is changed or sent. Exit codes: 0 all assessed, 2 usage, 3 some scan rejected or unassessable, 78 models, policy or "
+        "profile cannot be used.",
     )
     parser.add_argument("path", type=Path, nargs="+", metavar="PATH", help="files or folders")
     parser.add_argument("--out", type=Path, metavar="DIR", help="write a picture and the assessment (JSON) of each scan there")
@@ -53,11 +56,21 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def add_reading_options(parser: argparse.ArgumentParser) -> None:
     """Add how files at hand are read and judged: the same for every command that does so."""
+    parser.add_argument("--profile", metavar="P", help=_PROFILE_HELP)
     parser.add_argument("--declared", type=_headings, metavar="HS4,...", help=_HEADINGS_HELP)
     add_scan_options(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object a scan, for machines")
     parser.add_argument("--bundles", type=Path, default=share_dir() / "exported_models", metavar="DIR", help="model bundles")
     add_judging_options(parser)
+
+
+def profiles_of(args: argparse.Namespace) -> list[Profile]:
+    """Give the profiles that may read the files: the one that was named, else the shipped ones for files at hand.
+
+    Raises:
+        ConfigUnreadable, ConfigInvalid: it is not there, or cannot be used.
+    """
+    return [named_profile(name) for name in (PROFILES if args.profile is None else (args.profile,))]
 
 
 def add_scan_options(parser: argparse.ArgumentParser) -> None:
@@ -75,8 +88,7 @@ def add_judging_options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Assess every drop and give 0, or 3 when some scan could not be judged."""
-    profiles = [named_profile(name) for name in PROFILES]
-    drops = find_drops(args.path, profiles)
+    drops = find_drops(args.path, profiles_of(args))
     rules = Rules(args.subject, args.pitch, args.declared)
     screen = Console(stderr=True)
     all_judged = True
@@ -146,6 +158,8 @@ def _lines(body: AssessmentBody) -> Iterator[str]:
     for part in body.findings:
         if part.type == "product":
             yield "the load looks like " + ", ".join(f"{family} {share:.0%}" for family, share in part.ranked[:3] if share >= 0.05)
+        elif part.type == "weight":
+            yield f"the load weighs about {part.mass_kg:.0f} kg ({part.low_kg:.0f} to {part.high_kg:.0f})"
     advisory = {bundle.ref for bundle in body.provenance.bundles if bundle.state != "commissioned"}
     if advisory:
         yield f"{', '.join(sorted(advisory))}: {catalogue.ADVISORY}"

@@ -20,6 +20,7 @@ from edge_agent.agent.commission import listen
 from edge_agent.agent.config import read_file
 from edge_agent.analysis.policy import parse_policy
 from edge_agent.cli.assess import add_judging_options, add_scan_options
+from edge_agent.cli.profiles import named_profile
 from edge_agent.cli.trust import admission_of
 from edge_agent.domain.capture import SubjectKind
 from edge_agent.domain.drop import Drop
@@ -28,8 +29,7 @@ from edge_agent.errors import ConfigInvalid, DatasetUnusable
 from edge_agent.evaluation.dataset import LabelledSet, Truth, read_set
 from edge_agent.evaluation.figure import Figure
 from edge_agent.evaluation.record import Judged, Record, record
-from edge_agent.formats.profiles import load_profile
-from edge_agent.inference.installed import installed_bundles, share_dir
+from edge_agent.inference.installed import installed_bundles
 from edge_agent.inference.store import Admission
 from edge_agent.telemetry.clock import SystemClock
 
@@ -93,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
     from edge_agent.evaluation.plots import draw
     from edge_agent.evaluation.report import evaluate
 
-    labelled, profile = read_set(args.data).limited(args.limit), profile_of(args.profile)
+    labelled, profile = read_set(args.data).limited(args.limit), named_profile(args.profile)
     policy, admission = parse_policy(read_file(args.policy)), Admission(admission_of(args).trust, args.allow_research)
     rules, subject = Rules(args.subject, args.pitch, None), args.subject or SubjectKind.CARGO
     with open_workbench(policy, args.bundle, args.device, rules, SystemClock(), admission) as bench:
@@ -147,12 +147,6 @@ def left_out(labelled: LabelledSet, bench: Workbench, subject: SubjectKind) -> l
     models = bench.engine.loaded.models
     known = set(detection_labels(models, subject)) | {name for bundle in bench.engine.loaded.bundles for name in bundle.card.labels.names}
     return [name for name in labelled.categories if name not in known]
-
-
-def profile_of(text: str) -> Profile:
-    """Read a profile: a file, or the name of a shipped one."""
-    path = Path(text)
-    return load_profile(path if path.suffix == ".toml" else share_dir() / f"config/scanners/{text}.toml")
 
 
 def _drops(truths: Sequence[Truth], profile: Profile) -> dict[Path, Drop]:

@@ -28,7 +28,6 @@ from edge_agent.analysis.explain import (
 )
 from edge_agent.analysis.policy import parse_policy
 from edge_agent.cli import assess
-from edge_agent.cli.profiles import named_profile
 from edge_agent.cli.trust import admission_of
 from edge_agent.console import catalogue
 from edge_agent.domain.clock import Clock
@@ -121,8 +120,7 @@ def _drop(args: argparse.Namespace) -> tuple[Drop, Profile]:
         ConfigUnreadable: it is not there, or it is more than one.
     """
     paths = [Path(name) for name in args.scan] if args.state_dir is None else [_package(name, args.state_dir) for name in args.scan]
-    names = dict.fromkeys(("scan-package", *assess.PROFILES))
-    drops = find_drops(paths, [named_profile(name) for name in names])
+    drops = find_drops(paths, assess.profiles_of(args))
     if len(drops) != 1:
         raise ConfigUnreadable(f"{' '.join(args.scan)}: one scan is explained at a time, here are {len(drops)}")
     return drops[0]

@@ -63,7 +63,7 @@ def _planes(dossier: Dossier) -> Table:
         pitch = "?" if view.pitch_mm is None else f"{view.pitch_mm[0]:.2f} x {view.pitch_mm[1]:.2f}" + ("*" if view.pitch_assumed else "")
         for image in view.images:
             size = f"{image.cols} x {image.rows}" + (" RGB" if image.channels == 3 else "")
-            steps = ", ".join(step.name for step in image.operations)
+            steps = ", ".join(step.name + (" (inverted)" if step.params.get("inverted") else "") for step in image.operations)
             bits = f"{image.bits}{' lossy' if image.lossy else ''}"
             cells = (view.name, f"{image.quantity.value} {image.energy.value}", size, bits, str(image.levels), pitch, steps)
             table.add_row(*(Text(cell) for cell in cells))

@@ -65,6 +65,37 @@ _OBSTACLES = {
     "blurred": "the picture is blurred",
 }
 
+_TOLD: Mapping[str, tuple[tuple[tuple[str, ...], str], ...]] = {
+    "sidecar-unreadable": (
+        (("field", "path", "problem"), "the scanner's side-car cannot be read: {field} = {path}: {problem}"),
+        (("field", "problem"), "the scanner's side-car cannot be read: {field}: {problem}"),
+        (("line", "problem"), "the scanner's side-car cannot be read: line {line}: {problem}"),
+        (("problem",), "the scanner's side-car cannot be read: {problem}"),
+        (("cause",), "the scanner's side-car cannot be read: {cause}"),
+    ),
+    "polarity-doubtful": (
+        (("found",), "the profile leaves it to the picture whether air is bright or dark (detect), and its borders do not tell"),
+    ),
+}
+"""Longer words for a code whose parameters say more: the first line whose parameters are all there counts."""
+
+_PROBLEMS = {
+    "not-a-time": "no date and time as the profile's time_format says",
+    "unknown-word": "a word that is neither ours nor in [map.words]",
+    "not-an-amount": "no number that can be meant",
+    "not-a-number": "no number",
+    "not-a-heading": "no heading of 4 to 10 digits",
+    "other-root": "another outermost element than the profile's root",
+    "doctype": "it has a DOCTYPE",
+    "not-well-formed": "not well-formed",
+    "encoding": "an encoding that is not read",
+    "cut-off": "its end is not written",
+    "limit-exceeded": "larger than the profile's limits allow",
+    "unreadable-scan": "damaged",
+    "unsupported-format": "another kind of document than the profile says",
+}
+"""Words for what is wrong with a side-car; others are shown as they are."""
+
 _AUDIT = {
     "duplicate-of": "the same scan was delivered again (scan {scan_id})",
     "vendor-analyst": "the analyst at the vendor's console concluded: {conclusion}",
@@ -127,7 +158,8 @@ def sentence(part: CodeParams) -> str:
         listed = ", ".join(f"{name} {_shown(name, value)}" for name, value in part.params.items())
         words = f"{part.code} ({listed})" if listed else part.code
     else:
-        words = template.format_map(_Shown(part.params))
+        told = (words for names, words in _TOLD.get(part.code, ()) if all(name in part.params for name in names))
+        words = next(told, template).format_map(_Shown(part.params))
     if isinstance(part, ObstaclePart) and part.view is not None and "view" not in part.params:
         words = f"{words} (view {part.view})"
     return clean(words)
@@ -156,6 +188,8 @@ class _Shown(dict[str, str]):
 def _shown(name: str, value: Scalar) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if name in ("problem", "cause"):
+        return _PROBLEMS.get(str(value), str(value))
     if isinstance(value, float) and name in _PERCENT:
         return f"{value * 100:.0f} %"
     if isinstance(value, float) and name in _SCORES:

@@ -1,6 +1,6 @@
 """A drop: the file or files by which a scanner delivers one scan."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from edge_agent.domain.assessment import ControlOutcome, OfficerConclusion
@@ -34,7 +34,8 @@ class SideCar:
     """What a side-car says, before identifiers become tokens. Fields the side-car does not give are None or empty.
 
     ``resources``: names of the files that the side-car says belong to the scan. ``pitch_mm``: (x, y). ``system``: the vendor's words for
-    its scanner. ``analyst``, ``examination``: what people at the vendor's console and at the opened container found.
+    its scanner. ``analyst``, ``examination``: what people at the vendor's console and at the opened container found. ``matched``: the
+    fields of the profile's ``[map]`` that found a value (``goods.hs``), each with its path; it tells side-cars not apart.
     """
 
     taken_at: Stamp | None = None
@@ -50,6 +51,7 @@ class SideCar:
     third_party: tuple[ThirdPartyAssessment, ...] = ()
     analyst: OfficerConclusion | None = None
     examination: ControlOutcome | None = None
+    matched: tuple[tuple[str, str], ...] = field(default=(), compare=False)
 
 
 class Completeness(StrEnum):

@@ -35,3 +35,13 @@ class SidecarMap:
     third_party_rows: str = ""
     third_party: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    @property
+    def paths(self) -> tuple[tuple[str, str], ...]:
+        """Give each mapped field with each of its paths; fields of rows have their table before them (``goods.hs``)."""
+        tables = (("", "", self.fields), ("goods.", self.goods_rows, self.goods), ("third_party.", self.third_party_rows, self.third_party))
+        found: list[tuple[str, str]] = []
+        for table, rows, fields in tables:
+            found += [(f"{table}rows", rows)] if rows else []
+            found += [(table + name, path) for name, paths in fields.items() for path in paths]
+        return tuple(found)

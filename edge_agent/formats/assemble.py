@@ -48,7 +48,7 @@ def decode_scan(members: Sequence[OpenMember], profile: Profile) -> Decoded:
                 raise
             notes.append(Reason("member-undecodable", {"role": rule.role, "cause": refusal.code}))
     if state.refusal is not None or state.is_pending:
-        notes.append(Reason("sidecar-unreadable"))
+        notes.append(Reason("sidecar-unreadable", dict(state.trouble)))
     missing = missing_pictures(state.sidecar, members, profile)
     if missing:
         notes.append(Reason("resource-missing", {"roles": ",".join(missing)}))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from edge_agent.domain.drop import SideCar
 from edge_agent.domain.profile import MemberRule, Profile
-from edge_agent.errors import InconsistentScan, ScanRejected, UnsupportedFormat
+from edge_agent.errors import InconsistentScan, Scalar, ScanRejected, UnsupportedFormat
 from edge_agent.formats.catalogue import codec_of
 from edge_agent.formats.codec import Codec, Header
 from edge_agent.formats.dicos import DICOS_SIDECAR, read_headers
@@ -33,6 +33,14 @@ class SideCarState:
     sidecar: SideCar | None
     is_pending: bool
     refusal: ScanRejected | None
+
+    @property
+    def trouble(self) -> tuple[tuple[str, Scalar], ...]:
+        """Give why nothing was read, as parameters of ``sidecar-unreadable``: words of ours and numbers, nothing that the file says."""
+        if self.refusal is None:
+            return (("problem", "cut-off"),) if self.is_pending else ()
+        told = self.refusal.fields
+        return (("cause", self.refusal.code), *((name, told[name]) for name in ("field", "line", "problem") if name in told))
 
 
 def inspect(member: OpenMember, profile: Profile) -> Inspected:

@@ -97,7 +97,8 @@ class NormaliseSection(_Section):
     """What to do to the pixels of a scanner that does not do it itself. Without this table nothing is done to them."""
 
     polarity: Literal["bright-air", "dark-air", "detect"] = Field(
-        _USUAL.polarity, description="how air looks in the file; `detect` inverts a picture whose borders are dark"
+        _USUAL.polarity,
+        description="how air looks in the file (dark, as on film, is inverted); `detect` asks the picture's borders, where they show air",
     )
     white: _Level | None = Field(None, description="level of full transmission in the file, becomes 65535", examples=["4095"])
     black: _Level = Field(_USUAL.black, description="level of no transmission in the file, becomes 0")

@@ -1,10 +1,11 @@
 """A side-car of any vendor to :class:`~edge_agent.domain.drop.SideCar`, by the paths of the profile's ``[map]``.
 
-What a path does not find is not given; what it finds must make sense, or the side-car is refused with the field's name.
+What a path does not find is not given; what it finds must make sense, or the side-car is refused with the field's name and what is
+wrong with its value (never the value).
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TypeVar
@@ -44,7 +45,7 @@ def read_mapped(data: bytes, rules: SidecarMap, clock: str) -> SideCar | None:
     """Read a side-car; None while its end is not written. ``clock``: IANA zone of times that are written without one.
 
     Raises:
-        UnreadableScan: malformed, or a value makes no sense; ``field`` says which.
+        UnreadableScan: malformed, or a value makes no sense; ``field`` says which, ``problem`` why.
         UnsupportedFormat: another document than the profile says, or an XML with a DOCTYPE.
     """
     document = _document(data, rules)
@@ -65,7 +66,7 @@ def stamp(text: str, clock: str, time_format: str = "") -> Stamp:
         aware = written.replace(tzinfo=ZoneInfo(clock)) if is_assumed else written
         return Stamp(aware.astimezone(UTC), text.strip(), is_assumed)
     except (ValueError, OverflowError) as error:
-        raise UnreadableScan("the side-car's time is not a date and time") from error
+        raise UnreadableScan("the side-car's time is not a date and time", {"field": "taken_at", "problem": "not-a-time"}) from error
 
 
 def _moment(text: str, time_format: str) -> datetime:
@@ -89,13 +90,24 @@ def _path(text: str) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """A node and the paths that lead from it to our fields."""
+    """A node and the paths that lead from it to our fields. ``table``: of the fields, as in ``goods.``; empty for those of the document.
+
+    ``matched``: collects the fields and paths that found a value.
+    """
 
     node: Node
     paths: Mapping[str, Sequence[str]]
+    table: str = ""
+    matched: set[tuple[str, str]] = field(default_factory=set)
 
     def all(self, name: str) -> tuple[str, ...]:
-        return tuple(text for path in self.paths.get(name, ()) for text in texts(self.node, _path(path)))
+        values: list[str] = []
+        for path in self.paths.get(name, ()):
+            found = texts(self.node, _path(path))
+            if found:
+                self.matched.add((self.table + name, path))
+            values += found
+        return tuple(values)
 
     def first(self, name: str) -> str:
         return next(iter(self.all(name)), "")
@@ -103,7 +115,7 @@ class _Place:
     def amount(self, name: str) -> float | None:
         """Give a number that is not negative."""
         text = self.first(name)
-        return _sensible(name, _amount, text) if text else None
+        return _sensible(self.table + name, _amount, text, "not-an-amount") if text else None
 
 
 class _Fields:
@@ -117,7 +129,7 @@ class _Fields:
 
     def sidecar(self) -> SideCar:
         top, taken = self._top, self._top.first("taken_at")
-        return SideCar(
+        read = SideCar(
             taken_at=stamp(taken, self._clock, self._rules.time_format) if taken else None,
             kind=self._word("kind", CaptureKind),
             selection=self._word("selection", Selection),
@@ -132,11 +144,12 @@ class _Fields:
             analyst=self._word("analyst", OfficerConclusion),
             examination=self._word("examination", ControlOutcome),
         )
+        return replace(read, matched=tuple(sorted(top.matched)))
 
     def _word(self, name: str, ours: Callable[[str], _T]) -> _T | None:
         """Give our word for the vendor's; a word that is neither ours nor in the profile's table is refused, never guessed."""
         text = self._top.first(name)
-        return _sensible(name, ours, self._ours(name, text)) if text else None
+        return _sensible(name, ours, self._ours(name, text), "unknown-word") if text else None
 
     def _ours(self, name: str, text: str) -> str:
         table = self._rules.words.get(name, {})
@@ -151,14 +164,13 @@ class _Fields:
 
     def _confidences(self) -> tuple[float | None, ...]:
         """Give how surely each container's number was read; percentages become shares, and a negative one says nothing."""
-        given = [_sensible("container_confidence", _number, text) for text in self._top.all("container_confidence")]
+        given = [_sensible("container_confidence", _number, text, "not-a-number") for text in self._top.all("container_confidence")]
         return tuple(None if value < 0 else min(value / 100 if value > 1 else value, 1.0) for value in given)
 
     def _items(self) -> tuple[DeclaredItem, ...]:
         if self._is_empty():
             return (DeclaredItem(EMPTY_HEADING),)
-        rows = list(find(self._document, _path(self._rules.goods_rows)))[:_MOST_ROWS] if self._rules.goods_rows else []
-        found = (_item(_Place(row, self._rules.goods)) for row in rows)
+        found = (_item(place) for place in self._rows("goods", self._rules.goods_rows, self._rules.goods))
         return tuple(item for item in found if item.hs or item.description)
 
     def _is_empty(self) -> bool:
@@ -171,30 +183,36 @@ class _Fields:
             return None
         pitch = (x_mm if x_mm is not None else y_mm or 0.0, y_mm if y_mm is not None else x_mm or 0.0)
         if not all(0.0 < value < 1000.0 for value in pitch):
-            raise UnreadableScan("a value of the side-car makes no sense", {"field": "pitch_x_mm"})
+            raise UnreadableScan("a value of the side-car makes no sense", {"field": "pitch_x_mm", "problem": "not-an-amount"})
         return pitch
 
     def _consignment(self) -> Consignment:
         top = self._top
         route = Route(top.first("origin"), top.first("destination"), top.first("vessel"), top.first("voyage"))
-        flags = tuple(RiskFlag(code, top.first("risk_source")) for code in dict.fromkeys(top.all("risk_flags")))
+        source = top.first("risk_source")
+        flags = tuple(RiskFlag(code, source) for code in dict.fromkeys(top.all("risk_flags")))
         return Consignment(route, flags, top.amount("gross_kg"), top.amount("volume_m3"))
 
     def _third_party(self) -> Iterator[ThirdPartyAssessment]:
         rules = self._rules
-        rows = list(find(self._document, _path(rules.third_party_rows)))[:_MOST_ROWS] if rules.third_party_rows else []
-        for row in rows:
-            place = _Place(row, rules.third_party)
+        for place in self._rows("third_party", rules.third_party_rows, rules.third_party):
             word = self._ours("third_party", place.first("conclusion"))
             known = word in tuple(ThirdPartyConclusion)
             conclusion = ThirdPartyConclusion(word) if known else ThirdPartyConclusion.UNKNOWN
             yield ThirdPartyAssessment("sidecar", place.first("algorithm"), place.first("version"), conclusion)
 
+    def _rows(self, table: str, path: str, paths: Mapping[str, Sequence[str]]) -> list[_Place]:
+        """Give the places that the path of a table of rows leads to; none where the profile gives no path."""
+        rows = list(find(self._document, _path(path)))[:_MOST_ROWS] if path else []
+        if rows:
+            self._top.matched.add((f"{table}.rows", path))
+        return [_Place(row, paths, f"{table}.", self._top.matched) for row in rows]
+
 
 def _item(place: _Place) -> DeclaredItem:
     packages = place.amount("packages")
     return DeclaredItem(
-        hs=_sensible("hs", hs_digits, place.first("hs")),
+        hs=_sensible("goods.hs", hs_digits, place.first("hs"), "not-a-heading"),
         description=place.first("description"),
         gross_kg=place.amount("gross_kg"),
         packages=None if packages is None else round(packages),
@@ -217,8 +235,9 @@ def _amount(text: str) -> float:
     return value
 
 
-def _sensible(name: str, read: Callable[[str], _T], text: str) -> _T:
+def _sensible(name: str, read: Callable[[str], _T], text: str, problem: str) -> _T:
+    """Read a value; ``name``: its field, ``problem``: the word for what is wrong when it cannot be read."""
     try:
         return read(text)
     except ValueError as error:
-        raise UnreadableScan("a value of the side-car makes no sense", {"field": name}) from error
+        raise UnreadableScan("a value of the side-car makes no sense", {"field": name, "problem": problem}) from error

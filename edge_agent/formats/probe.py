@@ -75,7 +75,7 @@ def _waits_for(members: Sequence[OpenMember], profile: Profile, inspected: dict[
     if unfinished:
         return "member-undecodable", (("role", ",".join(unfinished)),)
     if state.is_pending:
-        return "sidecar-unreadable", ()
+        return "sidecar-unreadable", state.trouble
     missing = missing_pictures(state.sidecar, members, profile)
     return ("resource-missing", (("roles", ",".join(missing)),)) if missing else None
 
@@ -84,7 +84,7 @@ def _spoilt_by(pixels: _Pixels, state: SideCarState) -> _Why | None:
     """Give the reason for which more time will not help although the required planes are good, None if there is none."""
     if pixels.refused:
         return "member-undecodable", (("role", ",".join(pixels.refused)),)
-    return ("sidecar-unreadable", (("cause", state.refusal.code),)) if state.refusal is not None else None
+    return ("sidecar-unreadable", state.trouble) if state.refusal is not None else None
 
 
 def _expected_bytes(members: Sequence[OpenMember], inspected: dict[str, Inspected]) -> int | None:

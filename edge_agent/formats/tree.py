@@ -125,9 +125,9 @@ def read_xml(data: bytes, root: str, *, is_lenient: bool = False) -> Node | None
     except expat.ExpatError as error:
         if error.code in _ENDS_EARLY:
             return None
-        raise UnreadableScan("the XML side-car is not well-formed", {"line": error.lineno, "problem": error.code}) from error
+        raise UnreadableScan("the XML side-car is not well-formed", {"line": error.lineno, "problem": "not-well-formed"}) from error
     except (LookupError, ValueError) as error:
-        raise UnreadableScan("the XML side-car announces an encoding that is not read") from error
+        raise UnreadableScan("the XML side-car announces an encoding that is not read", {"problem": "encoding"}) from error
     return growing.root
 
 
@@ -142,12 +142,12 @@ class _Growing:
         self._count = 0
 
     def doctype(self, *_: object) -> None:
-        raise UnsupportedFormat("the XML side-car has a DOCTYPE")
+        raise UnsupportedFormat("the XML side-car has a DOCTYPE", {"problem": "doctype"})
 
     def opened(self, tag: str, attributes: dict[str, str]) -> None:
         name = _local(tag)
         if len(self._open) == 1 and self._expected and name != self._expected:
-            raise UnsupportedFormat("the XML side-car is another document than the profile says")
+            raise UnsupportedFormat("the XML side-car is another document than the profile says", {"problem": "other-root"})
         if len(self._open) > _MAX_DEPTH:
             raise UnreadableScan("the XML side-car is nested too deeply")
         self._count = _counted(self._count + 1 + len(attributes))
@@ -201,9 +201,9 @@ def read_json(data: bytes) -> Node | None:
     except json.JSONDecodeError as error:
         if error.pos >= len(error.doc) or error.msg.startswith("Unterminated string"):
             return None  # cut behind an inner bracket
-        raise UnreadableScan("the JSON side-car is malformed", {"line": error.lineno}) from error
+        raise UnreadableScan("the JSON side-car is malformed", {"line": error.lineno, "problem": "not-well-formed"}) from error
     except (ValueError, RecursionError) as error:
-        raise UnreadableScan("the JSON side-car is malformed") from error
+        raise UnreadableScan("the JSON side-car is malformed", {"problem": "not-well-formed"}) from error
     root = Node("")
     _graft(root, "row" if isinstance(content, list) else "", content, 0)
     _counted(sum(1 for _ in find(root, (Step("**"),))))
@@ -239,7 +239,7 @@ def read_csv(data: bytes, delimiter: str, *, is_pairs: bool) -> Node | None:
         text = data.decode("utf-16") if data[:2] in (b"\xff\xfe", b"\xfe\xff") else data.decode("utf-8-sig")
         lines = [line for line in csv.reader(io.StringIO(text), delimiter=delimiter, strict=True) if any(cell.strip() for cell in line)]
     except (UnicodeDecodeError, csv.Error) as error:
-        raise UnreadableScan("the CSV side-car is malformed") from error
+        raise UnreadableScan("the CSV side-car is malformed", {"problem": "not-well-formed"}) from error
     _counted(sum(len(line) for line in lines))
     if len(lines) < (1 if is_pairs else 2):
         return None

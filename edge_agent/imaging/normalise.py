@@ -41,14 +41,15 @@ def fold_grey() -> Operation:
 def levels(pixels: Pixels, rule: Normalise) -> tuple[Pixels, tuple[Operation, ...]]:
     """Correct the levels of (h, w) or (h, w, 3) pixels in the canonical frame: polarity, scale or air, repair. Give what was done too.
 
-    The polarity is always looked for and recorded. Scale and air correction are for 16-bit samples, repair for grey.
+    The polarity is always looked for and recorded, beside what the rule says of it. Scale and air correction are for 16-bit samples,
+    repair for grey.
 
     Raises:
         ValueError: the picture has none of the columns that the rule names, or its white is not above its black.
     """
     found = polarity(pixels)
     inverted = rule.polarity == "dark-air" or (rule.polarity == "detect" and found == "dark-air")
-    operations = [Operation("polarity", (("found", found), ("inverted", inverted)))]
+    operations = [Operation("polarity", (("configured", rule.polarity), ("found", found), ("inverted", inverted)))]
     current = replay(pixels, operations)
     if current.dtype == np.uint16:
         stretch = _stretch(current, rule, inverted=inverted)

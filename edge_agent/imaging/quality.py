@@ -45,9 +45,9 @@ def faults(plane: Plane) -> tuple[Fault, ...]:
     """Give what is wrong with a transmission or display plane; empty for a good one.
 
     ``too-small``: a side under 16 px. ``constant``: one level all over. ``all-air``: nothing in the beam. ``saturated``: nearly every
-    pixel is fully black or fully white. ``dead-lines``: rows or columns without picture. ``polarity-doubtful``: air seems to be dark.
-    ``blurred``: the sharpest edges spread over many pixels. The first two exclude all others. Some 5 ms for 16 megapixels: areas are
-    judged on every k-th pixel, lines on segments, blur on a few patches.
+    pixel is fully black or fully white. ``dead-lines``: rows or columns without picture. ``polarity-doubtful``: air seems to be dark,
+    or cannot be told. ``blurred``: the sharpest edges spread over many pixels. The first two exclude all others. Some 5 ms for 16
+    megapixels: areas are judged on every k-th pixel, lines on segments, blur on a few patches.
     """
     if min(plane.pixels.shape[:2]) < MIN_SIDE_PX:
         return (Fault("too-small", {"width": plane.size.width, "height": plane.size.height}),)
@@ -70,16 +70,21 @@ def _of_levels(sample: NDArray[np.float32], plane: Plane) -> Iterator[Fault]:
     extreme = float(np.mean((sample <= 0.0) | (sample >= 1.0)))
     if extreme >= _SATURATED_SHARE and load >= _LOAD_SHARE:
         yield Fault("saturated", {"share": round(extreme, 4)})
-    if _is_polarity_doubtful(plane):
-        yield Fault("polarity-doubtful")
+    yield from polarity_faults(plane)
 
 
-def _is_polarity_doubtful(plane: Plane) -> bool:
-    """Say whether air seems to be dark, from what was recorded when the file was read, else from the pixels."""
-    recorded = next((operation for operation in plane.operations if operation.name == "polarity"), None)
+def polarity_faults(plane: Plane) -> tuple[Fault, ...]:
+    """Say whether air seems to be dark, from what was recorded when the file was read, else from the pixels.
+
+    ``polarity-doubtful`` with ``found`` = ``unknown``: the profile leaves it to the picture (``detect``), and the picture does not tell.
+    """
+    recorded = next((dict(operation.params) for operation in plane.operations if operation.name == "polarity"), None)
     if recorded is None:
-        return polarity(plane.pixels) == "dark-air"
-    return recorded.value("found") == ("bright-air" if recorded.value("inverted") else "dark-air")
+        return (Fault("polarity-doubtful"),) if polarity(plane.pixels) == "dark-air" else ()
+    if recorded["found"] == "unknown" and recorded.get("configured") == "detect":  # packages of earlier versions do not say
+        return (Fault("polarity-doubtful", {"found": "unknown"}),)
+    is_dark = recorded["found"] == ("bright-air" if recorded["inverted"] else "dark-air")
+    return (Fault("polarity-doubtful"),) if is_dark else ()
 
 
 def _of_lines(plane: Plane) -> Iterator[Fault]:

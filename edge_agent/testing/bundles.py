@@ -102,7 +102,13 @@ def bright_cells_graph(*, classes: int = 1, output: str = "scores") -> bytes:
 
 
 def write_detection_bundle(
-    root: Path, *, name: str = "bright", graph: bytes | None = None, research_only: bool = False, version: str = "1.0.0", alert_at: float = 0.6
+    root: Path,
+    *,
+    name: str = "bright",
+    graph: bytes | None = None,
+    research_only: bool = False,
+    version: str = "1.0.0",
+    alert_at: float = 0.6,
 ) -> Path:
     """Write ``root/<name>/<version>`` with one golden case and give its folder."""
     folder = root / name / version

@@ -8,6 +8,7 @@ import pytest
 
 from edge_agent.agent.declarations import DeclarationFile, GoodsLine, parse_declaration
 from edge_agent.domain.assessment import ControlOutcome
+from edge_agent.domain.attachment import AttachmentKind
 from edge_agent.domain.capture import CaptureKind
 from edge_agent.domain.declaration import DeclaredItem
 from edge_agent.domain.identity import IdentityClass
@@ -36,9 +37,9 @@ def profile(tmp_path: Path) -> Profile:
 
 def test_the_files_of_the_page_are_one_scan_and_none_is_unknown(profile: Profile) -> None:
     names = [line.split()[0] for line in blocks(PROFILE_PAGE, "text")[0].splitlines()]
-    assert len(names) == 5
+    assert len(names) == 6
     (drop,) = group(ScannerId("g"), [FileEntry(name, Path(name), 1, 1) for name in names], profile)
-    assert sorted(member.role for member in drop.members) == ["done", "high", "low", "sidecar"]
+    assert sorted(member.role for member in drop.members) == ["camera", "done", "high", "low", "sidecar"]
 
 
 def test_the_side_car_of_the_page_is_read_to_the_last_field(profile: Profile) -> None:
@@ -65,6 +66,39 @@ def test_the_side_car_of_the_page_is_read_to_the_last_field(profile: Profile) ->
         about.gross_kg,
         [flag.code for flag in about.risk_flags],
     )
+
+
+def test_the_page_inverts_the_picture_and_keeps_the_photo(profile: Profile) -> None:
+    assert profile.normalise.polarity == "dark-air"
+    camera = profile.rule("camera")
+    assert camera is not None
+    assert (AttachmentKind.OPTICAL, None) == (camera.attachment, camera.plane)
+
+
+def test_one_pitch_is_enough_for_square_pixels_as_the_page_says(profile: Profile) -> None:
+    (document,) = blocks(PROFILE_PAGE, "xml")
+    sidecar = read_sidecar(document.replace(' dy="4.0"', "").encode(), profile)
+    assert sidecar is not None
+    assert sidecar.pitch_mm == (5.0, 5.0)
+
+
+def test_an_unknown_word_of_kind_can_be_taken_as_a_test_as_the_page_says(tmp_path: Path) -> None:
+    (offered,) = re.findall(r"`(kind = \{[^}]*\})`", PROFILE_PAGE)
+    path = tmp_path / "harbour-gate.toml"
+    path.write_text(re.sub(r"^kind = \{.*\}$", offered, "\n".join(blocks(PROFILE_PAGE, "toml")), flags=re.MULTILINE))
+    (document,) = blocks(PROFILE_PAGE, "xml")
+    for word, kind in (("NORMAL", CaptureKind.LIVE), ("REHEARSAL", CaptureKind.TEST)):
+        sidecar = read_sidecar(document.replace("NORMAL", word).encode(), load_profile(path))
+        assert sidecar is not None
+        assert sidecar.kind is kind
+
+
+def test_no_path_of_the_page_maps_to_nothing(profile: Profile) -> None:
+    (document,) = blocks(PROFILE_PAGE, "xml")
+    sidecar = read_sidecar(document.encode(), profile)
+    assert sidecar is not None
+    assert profile.map is not None
+    assert set(profile.map.paths) == set(sidecar.matched)
 
 
 @pytest.mark.parametrize(("old", "new"), [("NORMAL", "REHEARSAL"), ("02/03/2026", "2026-03-02"), ('weight="21500"', 'weight="heavy"')])

@@ -68,6 +68,8 @@ def default_of(field: FieldInfo) -> str:
 
 def words_of(kind: Any) -> tuple[str, ...]:
     """The words that a key may have, when it is one of a few."""
+    if isinstance(kind, str):  # of a Literal
+        return (kind,)
     if inspect.isclass(kind) and not get_args(kind):
         return tuple(str(one.value) for one in kind) if issubclass(kind, Enum) else ()
     return tuple(dict.fromkeys(word for part in get_args(kind) for word in words_of(part)))
@@ -100,6 +102,12 @@ def test_the_page_is_what_the_models_say() -> None:
 def test_every_key_says_what_it_means(table: str, model: type[BaseModel]) -> None:
     assert model.__doc__
     assert [name for name, field in model.model_fields.items() if not field.description and not is_table(field)] == []
+
+
+def test_the_words_of_a_key_are_listed_whether_they_are_an_enum_or_literals() -> None:
+    page = PAGE.read_text("utf-8")
+    for words in ("`bright-air`, `dark-air`, `detect`", "`little`, `big`", "`required`, `expected`, `optional`"):
+        assert words in page
 
 
 def test_every_field_that_customs_expect_can_be_mapped() -> None:

@@ -58,8 +58,8 @@ def test_bundles_pass_the_daemons_own_verification_and_self_test(bundles: Path) 
     from edge_agent.analysis.ports import one_by_one
     from edge_agent.inference.load import load_models
     from edge_agent.inference.selftest import run_selftest
-    from edge_agent.testing.bundles import TEST_TRUST
     from edge_agent.inference.session import DevicePolicy
+    from edge_agent.testing.bundles import TEST_TRUST
 
     for name in ("bench-640", "null-640"):
         assert run_selftest(load_models(bundles / name, DevicePolicy.CPU, TEST_TRUST), one_by_one) == 1

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.site import Scanner, Settings, Site
+from benchmarks.site import ROOT, Scanner, Settings, Site
 from edge_agent.agent.at_hand import find_drops, member_digests
 from edge_agent.agent.certificate import write_document
 from edge_agent.agent.config import load_config
@@ -36,6 +36,7 @@ USE = BundleUse("scale", "1.0.0", "a" * 64, BundleState.SIMULATED)
 PORTAL, OTHER = ScannerId("portal-1"), ScannerId("portal-2")
 KEY = SigningKey.new("hq")
 NOBODY = Trust.of([])
+POLICY = ROOT / "config/policy.example.toml"
 SCANS = 12
 
 
@@ -219,10 +220,24 @@ def test_the_scan_id_of_the_journal_names_a_scan_too(site: Site, weighed: Path, 
 
 def scan_id_of(key: str, weighed: Path) -> str:
     """The id that the daemon would give the scan at this site."""
-    profile = load_profile(Path(__file__).parents[2] / "config/scanners/sim-cargo.toml")
+    profile = load_profile(ROOT / "config/scanners/sim-cargo.toml")
     drop = next(drop for drop, _ in find_drops([weighed / "scans"], [profile]) if drop.key == key)
     digest = content_digest((member.role, member.sha256) for member in member_digests(drop, profile) if member.is_pixels)
     return scan_id(SiteId("demo"), PORTAL, drop.key, digest)
+
+
+def test_alert_levels_are_commissioned_from_corrected_estimates(
+    site: Site, weighed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The hand-made bundle counts the container too, so uncorrected every clean scan contradicts its declaration for certain."""
+    policy = tmp_path / "policy.toml"
+    policy.write_text(POLICY.read_text().replace('required = ["detection", "contents"]', "required = []"))
+    site.agent_toml.write_text(site.agent_toml.read_text().replace(str(POLICY), str(policy)))
+    asked = ["commission", "--config", str(site.agent_toml), "--scanner", "portal-1", "--scans", str(weighed / "scans"), "--budget", "0.2"]
+    assert 1 == main([*asked, "--dry-run"])
+    assert "check weight gives its highest score to " in capsys.readouterr().err
+    assert 0 == commission(site, weighed, a_list(weighed, tmp_path))
+    assert 0 == main([*asked, "--dry-run"])
 
 
 def test_too_few_weighed_loads_are_refused_and_nothing_is_written(

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from edge_agent.agent import conformance
-from edge_agent.agent.conformance import PARTICULARS, Examiner, Presence, Report, ScanState, masked, particulars_of, read_sample
+from edge_agent.agent.conformance import PARTICULARS, Examiner, Presence, ScanState, masked, particulars_of, read_sample, report_of
 from edge_agent.cli.main import main
+from edge_agent.console.catalogue import sentence
 from edge_agent.domain.clock import Stamp
 from edge_agent.domain.consignment import Consignment, RiskFlag, Route
 from edge_agent.domain.declaration import DeclaredItem
@@ -19,6 +20,7 @@ from edge_agent.formats.child import DecodeChild
 from edge_agent.formats.encode import jpeg_bytes, tiff_bytes
 from edge_agent.formats.package import read_package
 from edge_agent.testing.drops import cargo_profile, dataform, load_picture, picture_profile, sim_sidecar
+from edge_agent.wire.messages import CodeParams
 
 SECRETS = ("ZZZU6304941", "ZZZU3307660", "TST0039", "TST0040", "Nobody", "operator01", "frozen beef")
 
@@ -42,7 +44,7 @@ def examined(folder, child, profile=None):
     profile = profile or cargo_profile()
     sample = read_sample(folder, profile)
     scans = tuple(Examiner(profile, child).examine(number, drop) for number, drop in enumerate(sample.drops, 1))
-    return Report(profile.name, child.sandbox().level, sample.files, scans)
+    return report_of(profile, child.sandbox().level, sample, scans)
 
 
 def test_a_whole_folder_is_understood_and_comes_back_exactly(child, tmp_path):
@@ -142,6 +144,20 @@ def test_names_lose_what_may_identify(name, key, shown):
     assert shown == masked(name, key)
 
 
+@pytest.mark.parametrize(
+    ("name", "pattern", "shown"),
+    [
+        ("k.E1.png", r"(?P<key>.+)\.E1\.png", "*.E1.png"),
+        ("k.e1.png", r"(?P<key>.+)\.E1\.png", "*.e1.png"),
+        ("k_ABC1D23_cam1.jpg", r"(?P<key>[^_]+)_\w+_cam1\.jpg", "*_#_cam1.jpg"),
+        ("k_4711.png", r"(?P<key>[^_]+)_\d{4}\.png", "*_#.png"),
+        ("k_d4.png", r"(?P<key>[^_]+)_\d4\.png", "*_#.png"),
+    ],
+)
+def test_only_words_of_the_profile_itself_keep_their_digits(name, pattern, shown):
+    assert shown == masked(name, "k", pattern)
+
+
 FULL = SideCar(
     taken_at=Stamp(datetime(2026, 3, 2, tzinfo=UTC), "2026", tz_assumed=False),
     identities=(IdentityValue(IdentityClass.VENDOR_SCAN, "1"), IdentityValue(IdentityClass.PARCEL, "2")),
@@ -154,15 +170,174 @@ FULL = SideCar(
 
 def test_every_particular_is_answered_for_every_side_car():
     assert set(PARTICULARS) == set(particulars_of(FULL)) == set(particulars_of(None))
-    assert {"purpose", "selection", "outcome"} == {name for name, state in particulars_of(FULL).items() if state is Presence.MISSING}
-    derived = {name for name, state in particulars_of(None).items() if state is Presence.DERIVED}
-    assert {"scan id", "time"} == derived
+    absent = {"plate", "seal", "declaration number", "purpose", "selection", "outcome"}
+    assert absent == {name for name, state in particulars_of(FULL).items() if state is Presence.MISSING}
+    derived = {name: state for name, state in particulars_of(None).items() if state is not Presence.MISSING}
+    assert {"scan id": Presence.FILE_NAME, "time": Presence.FILE_TIME} == derived
+
+
+def test_a_time_without_a_zone_is_told_from_none_at_all():
+    taken = Stamp(datetime(2026, 3, 2, tzinfo=UTC), "2026", tz_assumed=True)
+    assert Presence.ZONE_ASSUMED is particulars_of(replace(FULL, taken_at=taken))["time"]
+    assert Presence.FILE_TIME is particulars_of(replace(FULL, taken_at=None))["time"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [(IdentityClass.PLATE, "plate"), (IdentityClass.SEAL, "seal"), (IdentityClass.DECLARATION, "declaration number")],
+)
+def test_plate_seal_and_declaration_number_have_a_row(kind, name):
+    assert Presence.PRESENT is particulars_of(SideCar(identities=(IdentityValue(kind, "x"),)))[name]
+    assert Presence.MISSING is particulars_of(SideCar())[name]
 
 
 def test_a_trader_is_not_taken_for_the_carrier():
-    said = SideCar(identities=(IdentityValue(IdentityClass.TRADER, "x"),))
-    assert Presence.DERIVED is particulars_of(said)["carrier"]
+    said = SideCar(identities=(IdentityValue(IdentityClass.TRADER, "x"),), matched=(("traders", "cnee"),))
+    assert Presence.MISSING is particulars_of(said)["carrier"]
+    assert Presence.PRESENT is particulars_of(replace(said, matched=(("carriers", "line"),)))["carrier"]
     assert Presence.MISSING is particulars_of(SideCar())["carrier"]
+
+
+GATE = """
+name = "gate"
+sidecar = "map"
+clock = "Europe/Berlin"
+quiet_s = 0.5
+unknown_after_s = 120.0
+required_views = ["side"]
+
+[normalise]
+polarity = "detect"
+
+[[member]]
+role = "high"
+pattern = '(?P<key>.+)\\.E2\\.tif'
+need = "required"
+deadline_s = 120.0
+plane = { view = "side", quantity = "transmission", energy = "high" }
+
+[[member]]
+role = "low"
+pattern = '(?P<key>.+)\\.E1\\.tif'
+need = "optional"
+deadline_s = 120.0
+plane = { view = "side", quantity = "transmission", energy = "low" }
+
+[[member]]
+role = "sidecar"
+pattern = '(?P<key>.+)\\.xml'
+need = "required"
+deadline_s = 120.0
+
+[map]
+format = "xml"
+root = "Report"
+time_format = "%d.%m.%Y %H:%M"
+
+[map.fields]
+taken_at = "@begin"
+kind = "@purpose"
+plates = "@plate"
+traders = ["cnee", "shipper"]
+seals = "nowhere/@x"
+
+[map.goods]
+rows = "line"
+hs = "@tar"
+gross_kg = "@kg"
+
+[map.words]
+kind = { P = "live" }
+"""
+SAID = '<Report begin="21.11.2026 14:03" purpose="P" plate="TST0039"><cnee>Nobody</cnee><line tar="0202" kg="7"/></Report>'
+
+
+def gate(folder, text=SAID, picture=None):
+    """A scan as GATE describes it, and the profile's file."""
+    (folder / "in").mkdir(exist_ok=True)
+    picture = load_picture() if picture is None else picture
+    (folder / "in" / "L3_4711.E2.tif").write_bytes(tiff_bytes(picture))
+    (folder / "in" / "L3_4711.E1.tif").write_bytes(tiff_bytes(picture))
+    (folder / "in" / "L3_4711.xml").write_text(text)
+    (folder / "gate.toml").write_text(GATE)
+    return folder / "in"
+
+
+def asked(folder, capsys, *options):
+    """Exit code and output of the command, on one line."""
+    code = main(["conformance", "--profile", str(folder.parent / "gate.toml"), str(folder), *options])
+    shown = capsys.readouterr().out
+    return code, shown if options else " ".join(shown.split())
+
+
+def test_a_path_that_finds_nothing_in_any_side_car_is_named(tmp_path, capsys):
+    folder = gate(tmp_path)
+    (folder / "L3_4712.xml").write_text(SAID.replace("cnee", "shipper"))
+    (folder / "L3_4712.E2.tif").write_bytes(tiff_bytes(load_picture(seed=3)))
+    code, shown = asked(folder, capsys)
+    assert (0, True) == (code, "maps to nothing in any side-car: seals = nowhere/@x 2 scans" in shown)
+    _, text = asked(folder, capsys, "--json")
+    assert [{"field": "seals", "path": "nowhere/@x"}] == json.loads(text)["maps_to_nothing"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "field", "path", "problem"),
+    [
+        ("21.11.2026", "2026-11-21", "taken_at", "@begin", "not-a-time"),
+        ('purpose="P"', 'purpose="ZZZU6304941"', "kind", "@purpose", "unknown-word"),
+        ('kg="7"', 'kg="Nobody"', "goods.gross_kg", "@kg", "not-an-amount"),
+        ('tar="0202"', 'tar="Nobody"', "goods.hs", "@tar", "not-a-heading"),
+        ("Report", "TST0039", None, None, "other-root"),
+        ("<cnee>", "<Nobody>", None, None, "not-well-formed"),
+        ("</Report>", "", None, None, "cut-off"),
+    ],
+)
+def test_why_a_side_car_is_not_read_is_said_without_its_values(tmp_path, capsys, old, new, field, path, problem):
+    folder = gate(tmp_path, SAID.replace(old, new))
+    code, text = asked(folder, capsys, "--json")
+    document = json.loads(text)
+    told = document["scans"][0]["remarks"][0]
+    assert (3, "sidecar-unreadable") == (code, told["code"])
+    assert (field, path, problem) == tuple(told["params"].get(name) for name in ("field", "path", "problem"))
+    assert {"sidecar": "unreadable", "high": "understood", "low": "understood"} == {
+        file["role"]: file["state"] for file in document["files"]
+    }
+    assert document["maps_to_nothing"] == []
+    assert [secret for secret in SECRETS if secret in text] == []
+
+
+def test_a_side_car_that_is_not_read_is_not_called_understood(tmp_path, capsys):
+    code, shown = asked(gate(tmp_path, SAID.replace("21.11.2026", "2026-11-21")), capsys)
+    assert (3, True, True) == (code, "2 understood, 1 unreadable" in shown, "1 partial" in shown)
+
+
+def test_the_words_name_field_path_and_cause():
+    params = {"field": "kind", "path": "@purpose", "problem": "unknown-word", "cause": "unreadable-scan"}
+    words = sentence(CodeParams(code="sidecar-unreadable", params=params))
+    assert words == "the scanner's side-car cannot be read: kind = @purpose: a word that is neither ours nor in [map.words]"
+
+
+def test_files_of_one_scan_can_be_told_apart_by_the_words_of_the_profile(tmp_path, capsys):
+    _, shown = asked(gate(tmp_path), capsys)
+    assert all(name in shown for name in ("*.E1.tif", "*.E2.tif"))
+
+
+def test_no_file_of_a_refused_scan_counts_as_understood(tmp_path, capsys):
+    folder = gate(tmp_path)
+    (folder / "L3_4711.E2.tif").write_bytes(tiff_bytes(load_picture())[:500])
+    document = json.loads(asked(folder, capsys, "--json")[1])
+    assert {"high": "unreadable", "low": "refused", "sidecar": "refused"} == {file["role"]: file["state"] for file in document["files"]}
+
+
+def test_a_picture_that_does_not_tell_its_polarity_is_remarked_where_the_profile_asks_it(tmp_path, capsys):
+    """A load up to all borders: neither bright nor dark."""
+    full = np.tile(np.linspace(20000, 45000, 300).astype(np.uint16), (200, 1))
+    folder = gate(tmp_path, picture=full)
+    code, text = asked(folder, capsys, "--json")
+    remarks = json.loads(text)["scans"][0]["remarks"]
+    assert (3, [{"code": "polarity-doubtful", "params": {"view": "side", "found": "unknown"}}]) == (code, remarks)
+    (tmp_path / "gate.toml").write_text(GATE.replace('"detect"', '"dark-air"'))
+    assert 0 == asked(folder, capsys)[0]
 
 
 def test_a_dataform_of_the_vendor_is_read_by_the_reader_that_its_profile_names(child, tmp_path):

@@ -118,7 +118,7 @@ def make_site(tmp_path, xml, name, profile="smiths-dataform", kind=CaptureKind.L
         whole = assemble(Record(scan, 1, about, digests), decoded.views, Scanner(section, rules))
         told = replace(whole, capture=replace(whole.capture, kind=kind))
         packed = write_package(told, [(digests[0], files[0].path)], state_dir / "packages" / f"{scan}.r1.scan.zip")
-        ledger.mark_packed(job.job_id, str(packed.path.relative_to(state_dir)), packed.sha256)
+        ledger.mark_packed(job.job_id, str(packed.path.relative_to(state_dir)), packed.scan_json_sha256)
     return Site(state_dir, scan, personal_values(xml) | {name, "jane.placeholder"})
 
 

@@ -143,7 +143,7 @@ def test_what_people_found_counts_only_where_the_manifest_says_that_they_looked(
 def test_a_word_that_the_profile_does_not_know_is_refused_and_never_guessed():
     with pytest.raises(UnreadableScan) as caught:
         read("manifest-xml", manifest(suspicious=7))
-    assert caught.value.fields == {"field": "analyst"}
+    assert caught.value.fields == {"field": "analyst", "problem": "unknown-word"}
 
 
 def test_an_idr_document_is_read_with_its_bare_ampersands():
@@ -186,23 +186,23 @@ def test_xml_and_csv_give_the_same_as_json():
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "field"),
+    ("old", "new", "field", "problem"),
     [
-        ('"kind": "live"', '"kind": "rehearsal"', "kind"),
-        ('"selection": "random"', '"selection": "whim"', "selection"),
-        ('"pitch_x_mm": 5', '"pitch_x_mm": 5000', "pitch_x_mm"),
-        ('"gross_kg": 21500', '"gross_kg": -1', "gross_kg"),
-        ('"gross_kg": 21500', '"gross_kg": "heavy"', "gross_kg"),
-        ('"gross_kg": 21500', '"gross_kg": 1e400', "gross_kg"),
-        ('"0202.30"', '"beef"', "hs"),
-        ('"packages": 800', '"packages": "nan"', "packages"),
+        ('"kind": "live"', '"kind": "rehearsal"', "kind", "unknown-word"),
+        ('"selection": "random"', '"selection": "whim"', "selection", "unknown-word"),
+        ('"pitch_x_mm": 5', '"pitch_x_mm": 5000', "pitch_x_mm", "not-an-amount"),
+        ('"gross_kg": 21500', '"gross_kg": -1', "gross_kg", "not-an-amount"),
+        ('"gross_kg": 21500', '"gross_kg": "heavy"', "gross_kg", "not-an-amount"),
+        ('"gross_kg": 21500', '"gross_kg": 1e400', "gross_kg", "not-an-amount"),
+        ('"0202.30"', '"beef"', "goods.hs", "not-a-heading"),
+        ('"packages": 800', '"packages": "nan"', "goods.packages", "not-an-amount"),
     ],
 )
-def test_a_value_that_makes_no_sense_refuses_the_side_car_with_the_fields_name(old, new, field):
+def test_a_value_that_makes_no_sense_refuses_the_side_car_with_the_fields_name(old, new, field, problem):
     assert old in JSON
     with pytest.raises(UnreadableScan) as caught:
         read("generic-json", JSON.replace(old, new, 1).encode())
-    assert caught.value.fields == {"field": field}
+    assert caught.value.fields == {"field": field, "problem": problem}
 
 
 @pytest.mark.parametrize("name", ["manifest-xml", "idr-folder", "generic-xml"])

@@ -71,6 +71,8 @@ def test_polarity_is_told_and_turned_round_only_where_the_profile_asks(bits):
     np.testing.assert_array_equal(inverted, levels(inverted, Normalise())[0])
     np.testing.assert_array_equal(upright, levels(inverted, Normalise(polarity="detect"))[0])
     np.testing.assert_array_equal(upright, levels(upright, Normalise(polarity="detect"))[0])
+    (recorded,) = levels(inverted, Normalise(polarity="dark-air"))[1]
+    assert {"configured": "dark-air", "found": "dark-air", "inverted": True} == dict(recorded.params)
 
 
 @pytest.mark.parametrize("pixels", [np.zeros((30, 40), np.uint16), np.full((30, 40, 3), 255, np.uint8), np.zeros((1, 1), np.uint8)])

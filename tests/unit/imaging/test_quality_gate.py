@@ -86,6 +86,12 @@ def test_a_recorded_polarity_counts_more_than_another_look(found, inverted, doub
     assert doubtful == ("polarity-doubtful" in codes(GOOD, record))
 
 
+@pytest.mark.parametrize(("configured", "doubtful"), [("detect", True), ("dark-air", False), ("bright-air", False)])
+def test_a_picture_that_does_not_tell_is_doubtful_only_where_the_profile_asks_it(configured, doubtful):
+    record = Operation("polarity", (("configured", configured), ("found", "unknown"), ("inverted", configured == "dark-air")))
+    assert doubtful == ("polarity-doubtful" in codes(GOOD, record))
+
+
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("bits", [8, 16])
 @pytest.mark.parametrize("shape", [(16, 16), (17, 900), (700, 40), (64, 64)])
