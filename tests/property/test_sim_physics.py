@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edge_agent.domain.numbering import container_check_digit as check_digit
 from edge_agent.sim.beam import linac, mono, transmission, tube_high, tube_low
-from edge_agent.sim.identifier import check_digit
 from edge_agent.sim.material import BASIS
 
 BEAMS = [linac(6.0), linac(4.0), tube_high(160.0), tube_low(160.0), mono(1000.0)]
