@@ -32,7 +32,7 @@ layers: $(VENV)/ready  ## imports point downwards, one home a library
 	$(BIN)/lint-imports
 
 unit: $(VENV)/ready  ## every test, with branch coverage of the pure layers
-	OPENBLAS_NUM_THREADS=1 $(BIN)/pytest --cov --cov-report=term:skip-covered
+	OPENBLAS_NUM_THREADS=1 $(BIN)/pytest -n auto --dist worksteal --cov --cov-report=term:skip-covered
 
 fuzz: $(VENV)/ready  ## five minutes of coverage-guided fuzzing of every parser; what it finds lies in fuzz-found
 	OPENCV_LOG_LEVEL=SILENT $(BIN)/python -m tests.hostile.fuzz --seconds 300

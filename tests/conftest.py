@@ -7,6 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("laws", deadline=None)  # a law has no time limit: a busy machine is not a broken law
+settings.load_profile("laws")
 
 _PATIENCE_S = 3.0
 _TASKS = Path("/proc/self/task")

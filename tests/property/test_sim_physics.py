@@ -4,7 +4,6 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_agent.domain.numbering import container_check_digit as check_digit
 from edge_agent.sim.beam import linac, mono, transmission, tube_high, tube_low
 from edge_agent.sim.material import BASIS
 
@@ -35,11 +34,3 @@ def test_at_one_energy_transmissions_multiply(first, second, energy_kev):
 @given(amounts, st.sampled_from(BEAMS))
 def test_a_share_of_the_signal_is_left(amount, beam):
     assert 0.0 <= through(beam, amount) <= 1.0 + 1e-6
-
-
-@given(st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZ", min_size=4, max_size=4), st.integers(0, 999_999), st.integers(0, 9), st.integers(4, 9))
-def test_one_wrong_digit_changes_the_check_digit_unless_its_remainder_is_ten(owner, serial, digit, place):
-    number = f"{owner}{serial:06d}"
-    wrong = number[:place] + str(digit) + number[place + 1 :]
-    if wrong != number and check_digit(number) != 0:
-        assert check_digit(wrong) != check_digit(number)
