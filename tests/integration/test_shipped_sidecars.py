@@ -262,7 +262,7 @@ def test_a_dataform_that_the_operator_analysed_says_nothing_new():
 @pytest.mark.skipif(REAL is None, reason="EDGE_AGENT_REAL_DATA is not set")
 def test_all_eleven_real_side_cars_are_read_with_every_container_number_valid():
     assert REAL is not None
-    files = sorted((Path(REAL) / "scanner_sidecars").glob("*.xml"))
+    files = sorted(Path(REAL).rglob("scanner_sidecars/*.xml"))
     assert len(files) == 11
     for file in files:
         data = file.read_bytes()
