@@ -1,1 +1,1 @@
-"""The only home of cryptography: signatures over bundles, journal heads and certificates (not built yet)."""
+"""The only home of cryptography: signing keys, and signatures over bundles and certificates; key files of every kind."""

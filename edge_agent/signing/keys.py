@@ -8,10 +8,7 @@ bundle can never pass for one of a journal.
 import base64
 import binascii
 import hashlib
-import os
 import re
-import stat
-import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -20,13 +17,13 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from edge_agent.errors import ConfigInvalid, SignatureInvalid, SigningKeyUnusable
+from edge_agent.signing.key_file import read_key_file, write_key_file
 
 PUBLIC_SUFFIX = ".sign"
 SECRET_SUFFIX = ".sign_secret"  # noqa: S105 - the end of a file's name
 _SCHEME = "ed25519:"
 _KEY_BYTES = 32
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
-_MAX_FILE_BYTES = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +54,7 @@ class VerifyKey:
         Raises:
             SigningKeyUnusable: absent, or no key file.
         """
-        return cls(_parse(_read(path)[0], path).public.raw)
+        return cls(_load(path).public.raw)
 
     @property
     def text(self) -> str:
@@ -108,10 +105,9 @@ class SigningKey:
         Raises:
             SigningKeyUnusable: absent, not a regular file, open to group or others, or its halves do not belong together.
         """
-        raw, mode = _read(path)
-        if mode & 0o077:
-            raise SigningKeyUnusable(f"the secret key {path} is open to others: mode {mode:04o}, must be 0600")
-        found = _parse(raw, path)
+        found = _load(path)
+        if found.is_open_to_others:
+            raise SigningKeyUnusable(f"the secret key {path} is open to others: its mode must be 0600")
         if len(found.secret) != _KEY_BYTES:
             raise SigningKeyUnusable(f"{path} holds no secret key")
         pair = cls._of(found.name, Ed25519PrivateKey.from_private_bytes(found.secret))
@@ -131,8 +127,8 @@ class SigningKey:
         """
         public, secret = folder / (self.name + PUBLIC_SUFFIX), folder / (self.name + SECRET_SUFFIX)
         shown = f'name = "{self.name}"\npublic = "{self.public.text}"\n'
-        _write_new(secret, shown + f'secret = "{base64.b64encode(self.secret).decode()}"\n', 0o600)
-        _write_new(public, f"# fingerprint {self.public.fingerprint}\n" + shown, 0o644)
+        write_key_file(secret, shown + f'secret = "{base64.b64encode(self.secret).decode()}"\n', 0o600)
+        write_key_file(public, f"# fingerprint {self.public.fingerprint}\n" + shown, 0o644)
         return public, secret
 
     def sign(self, purpose: str, message: bytes) -> bytes:
@@ -150,38 +146,13 @@ class _Content:
     name: str
     public: VerifyKey
     secret: bytes = field(repr=False)
+    is_open_to_others: bool
 
 
-def _read(path: Path) -> tuple[bytes, int]:
+def _load(path: Path) -> _Content:
     try:
-        # Non-blocking, so that a pipe in the key's place cannot stop the start.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as file:
-            state = os.fstat(file.fileno())
-            raw = file.read(_MAX_FILE_BYTES) if stat.S_ISREG(state.st_mode) else b""
-    except (OSError, ValueError) as problem:
-        raise SigningKeyUnusable(f"cannot read the key file {str(path)[:200]}") from problem
-    return raw, stat.S_IMODE(state.st_mode)
-
-
-def _parse(raw: bytes, path: Path) -> _Content:
-    try:
-        table = tomllib.loads(raw.decode())
-        name, public, secret = (table.get(key, "") for key in ("name", "public", "secret"))
-        if not (isinstance(name, str) and isinstance(public, str) and isinstance(secret, str)):
-            raise SigningKeyUnusable(f"{path} is not a signing key file")
-        return _Content(name, VerifyKey.parse(public), base64.b64decode(secret, validate=True))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, ConfigInvalid, binascii.Error) as problem:
-        raise SigningKeyUnusable(f"{path} is not a signing key file") from problem
-
-
-def _write_new(path: Path, text: str, mode: int) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as problem:
-        raise ConfigInvalid(f"cannot make the key file {path}: {problem.strerror}") from problem
+        found = read_key_file(path)
+        secret = base64.b64decode(found.secret, validate=True)
+        return _Content(found.name, VerifyKey.parse(found.public), secret, found.is_open_to_others)
+    except (ValueError, ConfigInvalid) as problem:  # of base64 too, whose error is a ValueError
+        raise SigningKeyUnusable(f"{path} cannot be read as a signing key") from problem

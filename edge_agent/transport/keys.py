@@ -5,11 +5,8 @@ halves). Keys are 40 characters of Z85.
 """
 
 import hashlib
-import os
 import re
-import stat
 import struct
-import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -21,11 +18,11 @@ from zmq.utils import z85
 
 from edge_agent.domain.clock import Clock
 from edge_agent.errors import ConfigInvalid, KeysMissing, NotAllowed
+from edge_agent.signing.key_file import KeyFile, read_key_file, write_key_file
 
 PUBLIC_SUFFIX = ".key"
 SECRET_SUFFIX = ".key_secret"  # noqa: S105 - the end of a file's name
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
-_MAX_FILE_BYTES = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +58,18 @@ def new_key_pair(name: str, folder: Path) -> KeyPair:
     """
     if _NAME.fullmatch(name) is None:
         raise ConfigInvalid(f"a key's name has lower-case letters, digits, dot, dash, underscore: {name[:64]!r}")
-    public, secret = (half.decode() for half in zmq.curve_keypair())
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    _write_new(folder / (name + SECRET_SUFFIX), f'name = "{name}"\npublic = "{public}"\nsecret = "{secret}"\n', 0o600)
-    _write_new(folder / (name + PUBLIC_SUFFIX), f'name = "{name}"\npublic = "{public}"\n', 0o644)
+    public, secret = _drawn_pair()
+    write_key_file(folder / (name + SECRET_SUFFIX), f'name = "{name}"\npublic = "{public}"\nsecret = "{secret}"\n', 0o600)
+    write_key_file(folder / (name + PUBLIC_SUFFIX), f'name = "{name}"\npublic = "{public}"\n', 0o644)
     return KeyPair(name, public, secret)
+
+
+def _drawn_pair() -> tuple[str, str]:
+    """Draw a key pair whose public half does not begin with a dash: a command line would take such a key for an option."""
+    while True:
+        public, secret = (half.decode() for half in zmq.curve_keypair())
+        if not public.startswith("-"):
+            return public, secret
 
 
 def load_secret(path: Path) -> KeyPair:
@@ -74,13 +78,12 @@ def load_secret(path: Path) -> KeyPair:
     Raises:
         KeysMissing: absent, not a regular file, open to group or others, or its halves do not belong together.
     """
-    raw, mode = _read(path)
-    if mode & 0o077:
-        raise KeysMissing(f"the secret key {path} is open to others: mode {mode:04o}, must be 0600")
-    pair = _parse(raw, path)
-    if not is_key(pair.secret) or zmq.curve_public(pair.secret.encode()).decode() != pair.public:
+    found = _load(path)
+    if found.is_open_to_others:
+        raise KeysMissing(f"the secret key {path} is open to others: mode {found.mode:04o}, must be 0600")
+    if not is_key(found.secret) or zmq.curve_public(found.secret.encode()).decode() != found.public:
         raise KeysMissing(f"the halves of the key in {path} do not belong together")
-    return pair
+    return KeyPair(found.name, found.public, found.secret)
 
 
 def load_public(text: str) -> str:
@@ -91,8 +94,7 @@ def load_public(text: str) -> str:
     """
     if is_key(text):
         return text
-    path = Path(text)
-    return _parse(_read(path)[0], path).public
+    return _load(Path(text)).public
 
 
 class Role(StrEnum):
@@ -181,35 +183,11 @@ def _check(consumer: Consumer) -> None:
         raise ConfigInvalid(f"{where}: not_after needs a time zone")
 
 
-def _read(path: Path) -> tuple[bytes, int]:
+def _load(path: Path) -> KeyFile:
     try:
-        # Non-blocking, so that a pipe in the key's place cannot stop the start.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as file:
-            state = os.fstat(file.fileno())
-            raw = file.read(_MAX_FILE_BYTES) if stat.S_ISREG(state.st_mode) else b""
-    except (OSError, ValueError) as problem:
-        raise KeysMissing(f"cannot read the key file {str(path)[:200]}") from problem
-    return raw, stat.S_IMODE(state.st_mode)
-
-
-def _parse(raw: bytes, path: Path) -> KeyPair:
-    try:
-        table = tomllib.loads(raw.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
-        raise KeysMissing(f"{path} is not a key file") from problem
-    name, public, secret = (table.get(key, "") for key in ("name", "public", "secret"))
-    if not (isinstance(name, str) and isinstance(public, str) and isinstance(secret, str) and is_key(public)):
+        found = read_key_file(path)
+    except ValueError as problem:
+        raise KeysMissing(str(problem)) from problem
+    if not is_key(found.public):
         raise KeysMissing(f"{path} is not a key file")
-    return KeyPair(name, public, secret)
-
-
-def _write_new(path: Path, text: str, mode: int) -> None:
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
-    except FileExistsError as problem:
-        raise ConfigInvalid(f"{path} exists; a key is never overwritten") from problem
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
+    return found

@@ -5,6 +5,7 @@ import os
 import stat
 
 import pytest
+import zmq
 
 from edge_agent.cli.main import main
 from edge_agent.errors import ConfigInvalid, KeysMissing
@@ -22,6 +23,13 @@ def test_a_new_pair_is_read_back_and_its_secret_is_for_the_owner_alone(tmp_path)
     assert load_public(str(tmp_path / "keys" / "console-1.key")) == pair.public
     assert stat.S_IMODE(secret.stat().st_mode) == 0o600
     assert pair.secret not in (tmp_path / "keys" / "console-1.key").read_text()
+
+
+def test_a_public_key_never_begins_with_a_dash_which_a_command_line_would_take_for_an_option(tmp_path, monkeypatch):
+    dashed, plain = (b"-" + b"a" * 39, b"b" * 40), zmq.curve_keypair()
+    drawn = iter([dashed, plain])
+    monkeypatch.setattr(zmq, "curve_keypair", lambda: next(drawn))
+    assert new_key_pair("a", tmp_path).public == plain[0].decode()
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o644, 0o660])

@@ -37,7 +37,7 @@ def test_a_secret_that_others_can_read_is_refused(tmp_path: Path, mode: int) -> 
 
 def test_a_key_is_never_overwritten(tmp_path: Path) -> None:
     key, _, secret = saved(tmp_path)
-    with pytest.raises(ConfigInvalid, match="cannot make"):
+    with pytest.raises(ConfigInvalid, match="never overwritten"):
         saved(tmp_path)
     assert SigningKey.load(secret) == key
 
