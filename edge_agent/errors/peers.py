@@ -1,0 +1,94 @@
+"""Errors of the other side of a socket: refuse politely, count, go on."""
+
+from edge_agent.errors.root import EdgeAgentError
+
+
+class PeerError(EdgeAgentError):
+    """The other side's fault: refuse politely, count, go on."""
+
+    code = "peer-error"
+    hint = "Check the version and the keys of the other side."
+
+
+class MalformedMessage(PeerError):
+    """The bytes are not a message of this protocol."""
+
+    code = "malformed"
+    hint = "Check that the other side speaks the same protocol."
+
+
+class UnsupportedVersion(PeerError):
+    """No protocol version in common."""
+
+    code = "proto"
+    hint = "Update the older side."
+
+
+class NotAllowed(PeerError):
+    """The caller's key or role does not permit this."""
+
+    code = "not-allowed"
+    hint = "Enrol the caller's key with the right role in the site's agent.toml."
+
+
+class TooLarge(PeerError):
+    """A frame or a request is larger than the protocol allows."""
+
+    code = "too-large"
+    hint = "Ask for less at once."
+
+
+class Diverged(PeerError):
+    """Reader and site disagree about the journal: restored, rolled back or altered."""
+
+    code = "diverged"
+    hint = "Do not go on silently: an auditor must compare both journals."
+
+
+class PeerSilent(PeerError):
+    """The other side did not answer in time."""
+
+    code = "peer-silent"
+    hint = "Check the network, the endpoint, the server's key, and that your own key is enrolled at the site."
+
+
+class ReasonRequired(PeerError):
+    """A verdict against an alert came without a reason."""
+
+    code = "reason-required"
+    hint = "Give at least one reason when deciding against an alert."
+
+
+class UnknownScan(PeerError):
+    """The named scan or revision has no assessment at this site."""
+
+    code = "unknown-scan"
+    hint = "Check the scan's identity; a scan that was set aside has no assessment to judge."
+
+
+class FreeTextRefused(PeerError):
+    """A value that enters the hash chain looks like free text, which might name a person."""
+
+    code = "free-text"
+    hint = "Choose reasons from the catalogue; parameters are numbers or single words of it."
+
+
+class EpochChanged(PeerError):
+    """The site's journal began a new epoch: the reader's numbers belong to an older one."""
+
+    code = "epoch"
+    hint = "Read the new epoch from its beginning; facts that are already known are dropped."
+
+
+class PeerFailed(PeerError):
+    """The other side met a fault of its own while it answered."""
+
+    code = "internal"
+    hint = "Look at the other side's log; asking again may help."
+
+
+class WrongSite(PeerError):
+    """Another site answers at this endpoint, or rows of another site came from it."""
+
+    code = "wrong-site"
+    hint = "Compare id, endpoint and server_key of this site in collector.toml with the site's own agent.toml."
