@@ -1,8 +1,9 @@
 """The daemon's life between READY and the stop: one task group, every loop in it."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 from edge_agent.agent.amendments import Amendments
 from edge_agent.agent.arrivals import Arrivals
@@ -10,11 +11,10 @@ from edge_agent.agent.dispatch import Dispatch
 from edge_agent.agent.lanes import Lane
 from edge_agent.agent.lifecycle import ServiceManager
 from edge_agent.agent.pipeline import Pipeline
-from edge_agent.agent.results import ResultsWriter
-from edge_agent.agent.shadow import Shadow
-from edge_agent.agent.site_state import SiteMonitor
 from edge_agent.agent.sockets import Sockets
 from edge_agent.ledger.records import Job
+
+Helper: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +23,12 @@ class Loops:
 
     arrivals: Sequence[Arrivals | Amendments]
     dispatch: Dispatch
-    monitor: SiteMonitor
     sockets: Sockets
     pipeline: Pipeline
     lanes: Sequence[Lane]
     unpacked: Sequence[Job]
-    shadow: Shadow | None = None
-    results: ResultsWriter | None = None
+    helping: Sequence[Helper]
+    """What runs beside the main job until the stop, and is cancelled then: health, shadow, results, house-keeping."""
 
 
 async def live(loops: Loops, stop: asyncio.Event, manager: ServiceManager, grace_s: float) -> None:
@@ -40,11 +39,7 @@ async def live(loops: Loops, stop: asyncio.Event, manager: ServiceManager, grace
     async with asyncio.TaskGroup() as tasks:
         serving = tasks.create_task(loops.sockets.serve())
         intake = [tasks.create_task(arrivals.run(stop)) for arrivals in loops.arrivals]
-        helping = [tasks.create_task(loops.monitor.run(loops.sockets.feed.ring)), tasks.create_task(_watchdog(loops.lanes, manager))]
-        if loops.shadow is not None:
-            helping.append(tasks.create_task(loops.shadow.run(loops.sockets.feed.ring)))
-        if loops.results is not None:
-            helping.append(tasks.create_task(loops.results.run(loops.sockets.feed.news)))
+        helping = [tasks.create_task(_watchdog(loops.lanes, manager)), *(tasks.create_task(helper()) for helper in loops.helping)]
         tasks.create_task(_pack_backlog(loops, stop))
         dispatching = tasks.create_task(loops.dispatch.run(stop))
         await stop.wait()

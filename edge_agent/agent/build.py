@@ -5,10 +5,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from edge_agent import __version__
-from edge_agent.agent.agent import Loops, live
+from edge_agent.agent.agent import Helper, Loops, live
 from edge_agent.agent.amendments import Amendments
 from edge_agent.agent.arrivals import Arrivals, Intake
 from edge_agent.agent.config import AgentConfig
@@ -25,7 +26,7 @@ from edge_agent.agent.pipeline import Pipeline, Storage
 from edge_agent.agent.results import ResultsWriter
 from edge_agent.agent.shadow import NICENESS, Shadow
 from edge_agent.agent.site_state import SiteMonitor, Surroundings
-from edge_agent.agent.sockets import open_sockets
+from edge_agent.agent.sockets import Sockets, open_sockets
 from edge_agent.agent.weighing import Weighing
 from edge_agent.domain.assessment import Reason
 from edge_agent.domain.capture import SubjectKind
@@ -88,8 +89,8 @@ async def run_agent(config: AgentConfig, manager: ServiceManager, clock: Clock) 
         manager.tell("READY=1")
         bundles = [use.ref for use in station.engine.provenance().bundles]
         events.agent_started(__version__, station.site, station.engine.loaded.placement.provider, bundles, station.proven.golden_cases)
-        results, shadow = _results(station, stack), _shadow(station, stack)
-        loops = Loops(takers, dispatch, monitor, sockets, station.pipeline, (*station.lanes, spool_lane), unpacked, shadow, results)
+        helping = _helping(station, monitor, sockets, stack)
+        loops = Loops(takers, dispatch, sockets, station.pipeline, (*station.lanes, spool_lane), unpacked, helping)
         await live(loops, stop, manager, config.sections.grace_s)
         events.agent_stopped("signal", dispatch.in_flight)
 
@@ -127,6 +128,17 @@ async def _open_ledger(config: AgentConfig, clock: Clock, stack: ExitStack) -> L
     access = LedgerLane(ledger, lane)
     stack.callback(lane.finish, ledger.close)
     return access
+
+
+def _helping(station: Station, monitor: SiteMonitor, sockets: Sockets, stack: ExitStack) -> list[Helper]:
+    """Give everything that runs beside the main job."""
+    helping: list[Helper] = [partial(monitor.run, sockets.feed.ring)]
+    results, shadow = _results(station, stack), _shadow(station, stack)
+    if results is not None:
+        helping.append(partial(results.run, sockets.feed.news))
+    if shadow is not None:
+        helping.append(partial(shadow.run, sockets.feed.ring))
+    return helping
 
 
 def _results(station: Station, stack: ExitStack) -> ResultsWriter | None:
