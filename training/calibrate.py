@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_agent.sim.threat import LABELS
-from training.formula import Formula
+from training.formula import LEAST_FILL, Formula
 from training.metrics import auc, auc_with_interval, share
 from training.observe import SHARES, Detected, Examined
 
 ALARM_SHARE, GOODS_ALARM_SHARE = 0.02, 0.03
 _PRODUCT_RIGHT = 0.93
 _MOST_SLOPE = 40.0
-_SURE = 2.94  # logit of 0.95
+_SURE_AT_09 = 2.2  # logit of 0.9
 _CLEAN_ROLES = ("cargo-clean", "parcel-clean", "vehicle-clean")
 
 
@@ -95,7 +95,7 @@ def contents_figures(scans: Sequence[Examined], formula: Formula, thresholds: di
         return float(_sigmoid(formula.a * seen.evidence[chosen] + formula.b)) if seen.fill > 0 else 0.0
 
     def looks_empty(seen: Examined) -> bool:
-        return bool(_sigmoid(formula.empty_slope * (formula.empty_fill - seen.fill)) >= thresholds["empty"])
+        return formula.p_empty(seen.fill) >= thresholds["empty"]
 
     def alerted(seen: Examined) -> bool:
         return score(seen) >= thresholds["heterogeneity"]
@@ -137,14 +137,16 @@ def _is_right(seen: Examined) -> bool:
 
 
 def _empty_line(scans: Sequence[Examined]) -> tuple[float, float]:
-    """Give fill and slope that tell empty containers from loaded ones.
+    """Give the fill at which empty and loaded are as probable, and how steeply that changes with the ratio of fills.
 
-    The line lies nearer to the loaded ones: real empty containers show more clutter than simulated ones.
+    On a scale of ratios the fill lies in the middle between the fullest of the empty containers and the emptiest of the loaded ones (1 %
+    beyond each), and the slope is such that the alert level of 0.9 lies half of the way towards the empty ones.
     """
-    empty = float(np.quantile([seen.fill for seen in _of(scans, "empty")], 0.99))
-    loaded = float(np.quantile([seen.fill for seen in _of(scans, "clean")], 0.01))
-    middle = empty + 0.6 * (loaded - empty) if loaded > empty else (loaded + empty) / 2.0
-    return round(middle, 4), round(float(np.clip(_SURE / max(abs(middle - empty), 1e-3), 10.0, 400.0)), 1)
+    empty = float(np.quantile([seen.fill for seen in _of(scans, "empty")], 0.99)) + LEAST_FILL
+    loaded = float(np.quantile([seen.fill for seen in _of(scans, "clean")], 0.01)) + LEAST_FILL
+    middle = float(np.sqrt(empty * loaded))
+    apart = abs(np.log(loaded / empty)) / 4.0
+    return round(middle, 4), round(float(np.clip(_SURE_AT_09 / max(apart, 1e-3), 2.0, 12.0)), 1)
 
 
 def _platt(clean: NDArray[np.float64], guilty: NDArray[np.float64]) -> tuple[float, float]:

@@ -11,7 +11,7 @@ The trunk sees an image at 20 mm a pixel and gives a softmax P over K goods fami
     k           = max(1, round(inside * top_share))
     score       = sigmoid(a * mean of the k largest evidences + b); 0 when n = 0                   -> ``score``
     fill        = n / inside
-    p_empty     = sigmoid(empty_slope * (empty_fill - fill))
+    p_empty     = sigmoid(empty_slope * ln(empty_fill / (fill + 0.001)))
     product     = p_empty for ``empty``; for the others (1 - p_empty) * sum of P[family] / sum of all these     -> ``product_probs``
 
 The goods map itself (P) leaves the graph too, so that another declaration can be judged later without the network.
@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from edge_agent.inference.heads import INSIDE_AT
-from training.formula import Formula
+from training.formula import LEAST_FILL, Formula
 from training.network import Conv
 
 _TINY = 1e-6
@@ -95,6 +95,6 @@ class ExportedContents(nn.Module):
         return torch.sigmoid(self.formula.a * mean + self.formula.b) * (loaded[:, 0] > 0.5).float()
 
     def _product(self, totals: Tensor, fill: Tensor) -> Tensor:
-        p_empty = torch.sigmoid(self.formula.empty_slope * (self.formula.empty_fill - fill))
+        p_empty = torch.sigmoid(self.formula.empty_slope * torch.log(self.formula.empty_fill / (fill + LEAST_FILL)))
         shares = totals / (totals.sum(dim=1, keepdim=True) + _TINY)
         return self.is_empty * p_empty + (1.0 - p_empty) * shares

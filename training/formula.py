@@ -2,6 +2,9 @@
 
 from dataclasses import asdict, dataclass
 
+LEAST_FILL = 0.001
+"""Added to the fill before its logarithm is taken: an empty container has none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Formula:
@@ -12,9 +15,13 @@ class Formula:
     b: float = 0.0
     load_threshold: float = 0.5
     empty_fill: float = 0.03
-    empty_slope: float = 150.0
+    empty_slope: float = 4.0
     temperature: float = 1.0
 
     def table(self) -> dict[str, float]:
         """Give the constants by name."""
         return asdict(self)
+
+    def p_empty(self, fill: float) -> float:
+        """Give how probable it is that a container with this share of load is empty: graded by the ratio of fills, so never 0 or 1."""
+        return 1.0 / (1.0 + ((fill + LEAST_FILL) / self.empty_fill) ** self.empty_slope)

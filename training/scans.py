@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from edge_agent.sim.goods import LOADS
 from edge_agent.sim.machine import draw_machine, expose
-from edge_agent.sim.scene import CargoPlan, Scene, cargo_scene, draw_plan, draw_threats, parcel_scene, vehicle_scene
+from edge_agent.sim.scene import CargoPlan, Scene, cargo_scene, draw_plan, draw_threats, parcel_scene, seen_from_above, vehicle_scene
 from edge_agent.sim.small_metal import SmallMetal, with_small_metal
 from edge_agent.sim.threat import LABELS
 from training.camera import Camera, draw_camera
@@ -58,7 +58,7 @@ def contents_scan(seed: int, number: int) -> tuple[str, Scene, Camera]:
 
 
 def _plan(role: str, rng: Generator) -> CargoPlan:
-    plan = draw_plan(rng, held_out=role == "unknown")
+    plan = seen_from_above(draw_plan(rng, held_out=role == "unknown"), rng)
     if role == "empty":
         return replace(plan, loads=())
     if not plan.loads:

@@ -17,7 +17,7 @@ from edge_agent.domain.geometry import Size
 from edge_agent.imaging.resample import resampled
 from edge_agent.sim.goods import AIR, EMPTY, FOREIGN, LOADS
 from edge_agent.sim.material import BASIS
-from edge_agent.sim.scene import CargoPlan, Scene, cargo_scene, draw_plan, draw_threats, vehicle_scene
+from edge_agent.sim.scene import CargoPlan, Scene, cargo_scene, draw_plan, draw_threats, seen_from_above, vehicle_scene
 from training.camera import Channels, draw_camera
 from training.tiles import draw_window
 
@@ -106,8 +106,8 @@ def _scene(rng: Generator) -> Scene:
 
 def _plan(rng: Generator) -> CargoPlan:
     """Draw a load for the contents network: more empty containers, and often something that was not declared."""
-    plan = draw_plan(rng)
-    if rng.random() < 0.08:
+    plan = seen_from_above(draw_plan(rng), rng)
+    if rng.random() < 0.12:
         plan = replace(plan, loads=())
     if rng.random() < 0.3:
         strangers = [place for place in LOADS if place not in plan.loads]

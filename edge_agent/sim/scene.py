@@ -78,7 +78,8 @@ class CargoPlan:
     ``foreign``: a family that is loaded somewhere among the others without being declared. ``window_mm``: left edge and width of the
     part to draw (None = everything). ``margins_mm``: air at the left and right, above, and what is seen below the container (less than 0:
     the picture ends above its lower edge). ``slant``: see ``container.Container``. ``tilt``: fall of the picture to the right, as a share
-    of the way; ``sway_mm``: how far the picture wavers up and down, as the scanner or the truck does not run evenly.
+    of the way; ``sway_mm``: how far the picture wavers up and down, as the scanner or the truck does not run evenly. ``floor_rise``: see
+    ``container.Container``.
     """
 
     loads: tuple[int, ...]
@@ -93,6 +94,7 @@ class CargoPlan:
     slant: float = 0.3
     tilt: float = 0.0
     sway_mm: float = 0.0
+    floor_rise: float = 0.0
 
 
 def draw_plan(rng: Generator, held_out: bool = False) -> CargoPlan:  # noqa: FBT001, FBT002 - "which distribution", as elsewhere here
@@ -124,6 +126,11 @@ def draw_plan(rng: Generator, held_out: bool = False) -> CargoPlan:  # noqa: FBT
     return replace(plan, slant=slant, tilt=float(rng.normal(0.0, 0.009)), sway_mm=float(rng.uniform(0.0, 14.0)))
 
 
+def seen_from_above(plan: CargoPlan, rng: Generator) -> CargoPlan:
+    """Draw how much of the floor shows; half of the time none of it."""
+    return replace(plan, floor_rise=float(rng.uniform(0.02, 0.15))) if rng.random() < 0.5 else plan
+
+
 def _draw_margins(rng: Generator, *, is_high_up: bool, has_cab: bool) -> tuple[float, float, float]:
     """Draw what is around the container: exports are often cut to it, and then often above its floor."""
     if is_high_up:
@@ -139,6 +146,7 @@ def cargo_scene(plan: CargoPlan, pitch_mm: float, rng: Generator) -> Scene:
     """Build a container scene after a plan."""
     side, above, below = plan.margins_mm
     box = container.place(side, above, plan.feet, is_high=plan.is_high, is_reefer=plan.is_reefer, slant=plan.slant)
+    box = replace(box, floor_rise=plan.floor_rise)
     left, width = plan.window_mm or (0.0, box.body.x1 + min(side, 400.0))
     canvas = Canvas(width, box.body.y1 + below, pitch_mm, left)
     container.draw(canvas, box, rng)

@@ -122,3 +122,10 @@ def test_a_temperature_takes_confidence_away_and_changes_no_order():
     assert soft.max() < sharp.max()
     assert np.array_equal(soft.argmax(axis=1), sharp.argmax(axis=1))
     np.testing.assert_allclose(soft.sum(axis=1), 1.0, atol=1e-4)
+
+
+@pytest.mark.parametrize("fill", [0.05, 0.2, 0.9])
+def test_the_graph_and_the_calibration_agree_how_probable_an_empty_container_is(fill):
+    seen = (20 - int(20 * (1 - fill))) / 20  # whole rows of cells
+    product = judged(a_load(0.0, fill=fill), [hot("coffee")])[2][0]
+    assert float(product[EMPTY]) == pytest.approx(FORMULA.p_empty(seen), rel=0.02)

@@ -15,6 +15,7 @@ from training.camera import draw_camera
 from training.card import toml_text
 from training.data import rows_of, shuffled
 from training.detectability import ROSE, rose_index
+from training.formula import Formula
 from training.observe import SHARES, Detected, Examined
 from training.scans import CONTAINER, GUILTY_OF_13, container, contents_scan, detection_scan
 from training.testsets import PART, SETS, digest, part_digest
@@ -208,6 +209,16 @@ def test_the_formula_alerts_on_three_of_a_hundred_clean_loads():
     assert 0.01 < formula.empty_fill < 0.7
     assert formula.temperature == 1.5
     assert 2.0 <= formula.a <= 40.0
+
+
+def test_the_line_between_empty_and_loaded_is_graded_and_the_alert_level_lies_on_the_side_of_the_empty_ones():
+    formula = Formula(empty_fill=0.1, empty_slope=4.0)
+    fills = [0.0, 0.02, 0.06, 0.099, 0.2, 0.5, 0.9]
+    chances = [formula.p_empty(fill) for fill in fills]
+    assert chances == sorted(chances, reverse=True)
+    assert len(set(chances)) == len(chances)
+    assert chances[3] == pytest.approx(0.5)
+    assert chances[1] > 0.9 > chances[2]
 
 
 def test_cards_are_written_as_toml_that_reads_back():
