@@ -151,7 +151,7 @@ def main() -> None:
 
     averaged = train(network, loss, len(rows), Recipe(args.images, BATCH, 2e-3, args.seed), args.out)
     network.load_state_dict(averaged.state)
-    metrics = evaluate(network, pictures.part(held)) | {"learnt_from": len(rows), "kept": len(held)}
+    metrics = {**evaluate(network, pictures.part(held)), "learnt_from": len(rows), "kept": len(held), "classes": list(pictures.names)}
     write_json(args.out / "metrics.json", metrics)
     print(metrics)
 

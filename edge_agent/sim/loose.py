@@ -107,7 +107,7 @@ def scrap(load: Load) -> None:
     base = np.clip((rows - surface) / max(2.0, 0.25 * height), 0.0, 1.0) * item.texture(height, width, 900, 0.45, rng)
     canvas.add(base.astype(np.float32), (region.x0, region.y0), load.family.mix, load.areal * 0.7, load.owner)
     for _ in range(int(region.width / 120)):
-        x, angle = float(rng.uniform(region.x0, region.x1 - 300)), float(rng.uniform(0, 180))
+        x, angle = float(rng.uniform(region.x0, max(region.x0, region.x1 - 300))), float(rng.uniform(0, 180))
         size = (float(rng.uniform(20, 200)), float(rng.uniform(60, 300)))
         low = float(rng.uniform(0.45, 0.9))
         if canvas.sees(x, x + 400):
