@@ -26,7 +26,9 @@ _DARK_DENSITY = float(-np.log(DARK_TRANSMISSION) / ATTENUATION_PER_UNIT)
 _GRID_CELLS = 1 << 16
 _SMALLEST = 1e-3
 
-FEATURES = len(_EDGES) - 1 + 5 + len(_BANDS) - 1
+_ROW_PARTS, _COLUMN_PARTS = 12, 8
+
+FEATURES = 2 * (len(_EDGES) - 1) + _ROW_PARTS + _COLUMN_PARTS + 5 + len(_BANDS) - 1
 """How many numbers describe one view."""
 
 
@@ -47,8 +49,10 @@ def mass_features(high: Plane, low: Plane | None, region: Box, pitch_mm: tuple[f
     """Describe the matter in ``region`` (px) of one view.
 
     ``high``: TRANSMISSION, the high or only energy; ``low``: the other one, None for single-energy scanners. ``pitch_mm``: (x, y).
-    The values are: square roots of the shares of 20 density classes; mean density, area and aspect as logarithms; dark share; ratio of
-    the low to the high attenuation, over all and in four bands of density (0 where there is none).
+    The values are: square roots of the shares of 20 density classes; what share of all matter each class holds; mean density of 12 layers
+    from the roof to the floor, which tells the container from its load; mean density of 8 sections of the length, sorted, because a load
+    weighs the same from either end; mean density, area and aspect as logarithms; dark share; ratio of the low to the high attenuation,
+    over all and in four bands of density (0 where there is none).
     """
     step = max(1, int(np.ceil(np.sqrt(region.area / _GRID_CELLS))))
     rows = slice(int(region.y0), max(int(region.y0) + 1, round(region.y1)), step)
@@ -58,10 +62,18 @@ def mass_features(high: Plane, low: Plane | None, region: Box, pitch_mm: tuple[f
     mean = float(above.mean())
     dark_share = float((above >= _DARK_DENSITY).mean())
     shares = np.histogram(above, _EDGES)[0] / above.size
+    matter = np.histogram(above, _EDGES, weights=above)[0] / max(float(above.sum()), _SMALLEST)
+    layers, sections = _parts(above.mean(axis=1), _ROW_PARTS), np.sort(_parts(above.mean(axis=0), _COLUMN_PARTS))
     shape = [np.log(mean + _SMALLEST), np.log(area_cm2 / 1e4 + _SMALLEST), np.log(region.width / max(region.height, 1.0) + _SMALLEST)]
     ratios = _ratios(above, None if low is None else density(low.pixels[rows, columns]))
-    values = np.concatenate([np.sqrt(shares), shape, [dark_share], ratios]).astype(np.float32)
+    values = np.concatenate([np.sqrt(shares), matter, layers, sections, shape, [dark_share], ratios]).astype(np.float32)
     return MassFeatures(values, mean * AREAL_PER_UNIT * area_cm2 / 1000.0, dark_share)
+
+
+def _parts(profile: NDArray[np.float32], count: int) -> NDArray[np.float64]:
+    """Give the means of ``count`` equal parts of a profile; a part of a very short one may be a single value."""
+    starts = np.linspace(0, profile.size, count + 1)
+    return np.array([profile[int(start) : max(int(start) + 1, int(end))].mean() for start, end in pairwise(starts)])
 
 
 def _ratios(above: NDArray[np.float32], below: NDArray[np.float32] | None) -> list[float]:
