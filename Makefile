@@ -2,11 +2,14 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+SCANS ?= 1000
+KILLS ?= 200
+SEED ?= 1
 
-.PHONY: help venv demo test lint types layers unit fuzz models bench locks wheel clean
+.PHONY: bench-wire power-loss storm soak help venv demo test lint types layers unit fuzz models bench locks wheel clean
 
 help:  ## list the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 venv: $(VENV)/ready  ## virtual environment with everything for tests and demo
 
@@ -34,8 +37,21 @@ layers: $(VENV)/ready  ## imports point downwards, one home a library
 unit: $(VENV)/ready  ## every test, with branch coverage of the pure layers
 	OPENBLAS_NUM_THREADS=1 $(BIN)/pytest -n auto --dist worksteal --cov --cov-report=term:skip-covered
 
-fuzz: $(VENV)/ready  ## five minutes of coverage-guided fuzzing of every parser; what it finds lies in fuzz-found
+power-loss: $(VENV)/ready  ## 200 power cuts of the ledger, on a disk that loses what was not synced; figures for FULL and NORMAL
+	$(BIN)/python -m tests.integration.power_loss --seeds 200
+
+storm: $(VENV)/ready  ## kill the daemon again and again while scans and poison come in; SCANS=1000 KILLS=200 SEED=1 take up to half an hour
+	$(BIN)/python -m benchmarks.storm --scans $(SCANS) --kills $(KILLS) --seed $(SEED)
+
+soak: $(VENV)/ready  ## many small scans through one daemon, memory and descriptors watched; writes benchmarks/results/soak.{json,png}
+	$(BIN)/python -m benchmarks.soak $(if $(filter command line,$(origin SCANS)),--scans $(SCANS))
+
+fuzz: $(VENV)/ready  ## five minutes of coverage-guided fuzzing of every parser, and a million hostile messages; what it finds lies in fuzz-found
 	OPENCV_LOG_LEVEL=SILENT $(BIN)/python -m tests.hostile.fuzz --seconds 300
+	$(BIN)/python -m tests.hostile.frames --count 1000000
+
+bench-wire: $(VENV)/ready  ## from commit to console, one console stopped, the site silent; writes benchmarks/results/wire.json (3 minutes)
+	$(BIN)/python -m benchmarks.wire
 
 models: $(VENV)/ready  ## train and export every default bundle from the simulator (hours)
 	$(BIN)/pip install -q --disable-pip-version-check -r requirements/train.txt

@@ -1,4 +1,4 @@
-"""The benchmark's picture: where the time of one scan goes, and each round's ratio to bare onnxruntime."""
+"""The benchmarks' pictures: where the time of one scan goes with each round's ratio to bare onnxruntime; and the soak's curves."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -28,4 +28,28 @@ def draw(results: Mapping[str, float | str], rounds: Mapping[str, Sequence[Mappi
     right.set_xlabel("round")
     right.set_title("Whole path over bare onnxruntime")
     right.legend(loc="lower right")
+    figure.savefig(out, dpi=110)
+
+
+def draw_soak(samples: Sequence[Mapping[str, float]], verdict: str, out: Path) -> None:
+    """Write a PNG with four curves over the scans assessed: resident memory, descriptors, threads, write-ahead log."""
+    mpl.use("Agg")
+    figure = Figure(figsize=(11, 6.5), layout="constrained")
+    figure.suptitle(verdict)
+    scans = [sample["scans"] for sample in samples]
+    panels = {
+        "daemon, resident MiB": ("rss_mib", "anonymous_mib"),
+        "decode children, resident MiB": ("children_mib",),
+        "descriptors and threads": ("descriptors", "threads"),
+        "write-ahead log, MiB": ("wal_mib",),
+    }
+    for axes, (title, keys) in zip(figure.subplots(2, 2).flat, panels.items(), strict=True):
+        for key in keys:
+            axes.plot(scans, [sample[key] for sample in samples], label=key.removesuffix("_mib").replace("rss", "all"))
+        axes.axvspan(0, scans[-1] * 0.2, color="#dddddd", alpha=0.5, lw=0)
+        axes.set_title(title)
+        axes.set_ylim(bottom=0)
+        axes.set_xlabel("scans assessed (grey: not judged)")
+        if len(keys) > 1:
+            axes.legend(loc="lower right")
     figure.savefig(out, dpi=110)

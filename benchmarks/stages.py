@@ -31,7 +31,7 @@ from edge_agent.inference.heads import boxes_scores
 from edge_agent.inference.prepare import ModelView, fill
 from edge_agent.intake.grouping import group
 from edge_agent.intake.reconcile import read_folder
-from edge_agent.intake.spool import Spool, Spooled
+from edge_agent.intake.spool import Placement, Spool, Spooled
 from edge_agent.ledger.ledger import Ledger
 from edge_agent.ledger.records import Acceptance, Entry
 from edge_agent.wire.frames import topic
@@ -84,7 +84,7 @@ class StageBench:
         with laps.lap("spool"):
             spooled = self._spool.copy(drop, self._profile)
             identity = scan_id(scene.SITE, scene.SCANNER, drop.key, _digest(spooled))
-            placed = self._spool.place(spooled, identity, 1)
+            (placed,) = self._spool.place([Placement(spooled, identity, 1)])
         with laps.lap("accept"):
             self._accept(drop, spooled, placed)
         members = [MemberFile(member.name, member.role, placed / member.name) for member in spooled.digests]

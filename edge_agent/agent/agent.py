@@ -8,7 +8,6 @@ from typing import Any, TypeAlias
 from edge_agent.agent.amendments import Amendments
 from edge_agent.agent.arrivals import Arrivals
 from edge_agent.agent.dispatch import Dispatch
-from edge_agent.agent.lanes import Lane
 from edge_agent.agent.lifecycle import ServiceManager
 from edge_agent.agent.pipeline import Pipeline
 from edge_agent.agent.sockets import Sockets
@@ -25,10 +24,9 @@ class Loops:
     dispatch: Dispatch
     sockets: Sockets
     pipeline: Pipeline
-    lanes: Sequence[Lane]
     unpacked: Sequence[Job]
     helping: Sequence[Helper]
-    """What runs beside the main job until the stop, and is cancelled then: health, shadow, results, house-keeping."""
+    """What runs beside the main job until the stop, and is cancelled then: watchdog, health, shadow, results, house-keeping."""
 
 
 async def live(loops: Loops, stop: asyncio.Event, manager: ServiceManager, grace_s: float) -> None:
@@ -39,7 +37,7 @@ async def live(loops: Loops, stop: asyncio.Event, manager: ServiceManager, grace
     async with asyncio.TaskGroup() as tasks:
         serving = tasks.create_task(loops.sockets.serve())
         intake = [tasks.create_task(arrivals.run(stop)) for arrivals in loops.arrivals]
-        helping = [tasks.create_task(_watchdog(loops.lanes, manager)), *(tasks.create_task(helper()) for helper in loops.helping)]
+        helping = [tasks.create_task(helper()) for helper in loops.helping]
         tasks.create_task(_pack_backlog(loops, stop))
         dispatching = tasks.create_task(loops.dispatch.run(stop))
         await stop.wait()
@@ -54,16 +52,6 @@ async def live(loops: Loops, stop: asyncio.Event, manager: ServiceManager, grace
             pass  # what is still in hand stays claimed and is resumed at the next start
         for task in (serving, *helping):
             task.cancel()
-
-
-async def _watchdog(lanes: Sequence[Lane], manager: ServiceManager) -> None:
-    """Tell the service manager that we live, but only after a no-op went through every lane: a hung lane stops the telling."""
-    if manager.watchdog_s is None:
-        return
-    while True:
-        await asyncio.gather(*(lane.ping() for lane in lanes))
-        manager.tell("WATCHDOG=1")
-        await asyncio.sleep(manager.watchdog_s / 4)
 
 
 async def _pack_backlog(loops: Loops, stop: asyncio.Event) -> None:

@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Callable
 from datetime import timedelta
 
-from edge_agent.agent.arrivals import Intake
+from edge_agent.agent.accepting import Intake
 from edge_agent.agent.declarations import Declarations
 from edge_agent.agent.feed import Doorbell, rung
 from edge_agent.agent.particulars import amended, metadata_digest

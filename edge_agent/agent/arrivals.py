@@ -1,97 +1,91 @@
-"""One scanner's folder, from files to accepted jobs: look, settle, probe, copy, decide, register.
+"""One scanner's folder, from files to accepted jobs: look, settle, probe, take.
 
 Events only ring the bell. What is true is found by looking at the folder and at the ledger, so nothing depends on an event having
-come, on the process having been up, or on the share having been mounted.
+come, on the process having been up, or on the share having been mounted. Where no events come, the folder is looked at regularly.
 """
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import timedelta
 
-from edge_agent.agent.config import AgentSections, Scanner
-from edge_agent.agent.declarations import Declarations
-from edge_agent.agent.decoders import Decoders
+from edge_agent.agent.accepting import Accepting, Intake, Settled
+from edge_agent.agent.config import AgentSections, Scanner, ScannerSection
 from edge_agent.agent.feed import Doorbell, rung
-from edge_agent.agent.handed_over import said_by_vendor, tokens_of
 from edge_agent.agent.lanes import Lane
-from edge_agent.agent.particulars import Context, Declared, from_customs, gather, metadata_digest
-from edge_agent.agent.pipeline import Storage
-from edge_agent.domain.arrival import (
-    Arrival,
-    Decision,
-    DuplicateOf,
-    MetadataRevision,
-    NewRevision,
-    NewScan,
-    Particulars,
-    Unchanged,
-    decide,
-)
-from edge_agent.domain.assessment import FactKind, Reason
-from edge_agent.domain.clock import Clock
-from edge_agent.domain.drop import Completeness, Drop, ProbeResult
-from edge_agent.domain.identity import IdentityValue
-from edge_agent.domain.ids import DropKey, ScanId, ScannerId, SiteId, content_digest, fact_id
-from edge_agent.errors import ScanRejected, TryLater
+from edge_agent.domain.drop import Completeness, ProbeResult
+from edge_agent.domain.ids import DropKey, ScannerId
+from edge_agent.errors import DiskLow, ScanRejected, TryLater
 from edge_agent.formats.members import MemberFile
-from edge_agent.intake.grouping import group, is_unknown
-from edge_agent.intake.reconcile import read_folder, unseen
-from edge_agent.intake.settle import Action, Fingerprint, Step, Watched, next_step, probed, refused, survey
-from edge_agent.intake.spool import Spooled
-from edge_agent.intake.watcher import Watcher
+from edge_agent.intake.grouping import is_unknown
+from edge_agent.intake.look import MOST_DUE, Folder, Look, look
+from edge_agent.intake.mounts import needs_polling
+from edge_agent.intake.settle import Action, Fingerprint, Step, Watched, next_step, postponed, probed, refused
+from edge_agent.intake.watcher import Watcher, file_system_of
 from edge_agent.ledger.ledger import Ledger
-from edge_agent.ledger.records import Acceptance, Entry
 from edge_agent.telemetry import events
-from edge_agent.wire import messages
-from edge_agent.wire.frames import topic
-from edge_agent.wire.messages import AuditBody, CodeParams
 
 _SOONEST_S = 0.05
+_POLL_S = 2.0
+_BATCH = 32
+_SHARE = 4.0
+"""A look at a large folder is followed by so many times its own duration of work, and of rest while nothing rings."""
+_LEAST_WORK_S = 1.0
+_LONG_LOOK_S = 0.25
+_PATIENCE_S = 20.0
+_DISK_PAUSE_S = 5.0
+_BACKLOG = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Intake:
-    """What the arrivals of all scanners of a site share."""
+class Watching:
+    """How a folder is watched: whether by looking regularly, and on which kind of file system it lies."""
 
-    site: SiteId
-    storage: Storage
-    decoders: Decoders
-    spool_lane: Lane
-    declarations: Declarations | None
-    clock: Clock
-    registering: asyncio.Lock
-    """Held from asking what is known of a scan until its acceptance is on the disk."""
+    by_polling: bool
+    file_system: str
 
-    async def declared(self, identities: Sequence[IdentityValue], taken_at: datetime) -> Declared | None:
-        """Give what the customs system declares for a scan with these identifiers, taken then; None when it knows nothing of it."""
-        if self.declarations is None:
-            return None
-        linked = await self.spool_lane.run(self.declarations.find, identities, taken_at)
-        if linked is None:
-            return None
-        named = tuple(dict.fromkeys(identity for record in linked.records for identity in record.identities))
-        return from_customs(linked, await tokens_of(named, self.storage.ledger))
+    @property
+    def word(self) -> str:
+        """Give ``polling`` or ``events``."""
+        return "polling" if self.by_polling else "events"
+
+
+def watching_of(section: ScannerSection) -> Watching:
+    """Say how a scanner's folder is to be watched, as it is mounted now."""
+    kind = file_system_of(section.watch)
+    return Watching(section.watch_by == "polling" or (section.watch_by == "auto" and needs_polling(kind)), kind)
 
 
 class Arrivals:
     """Follows one scanner's folder."""
 
-    def __init__(self, scanner: Scanner, intake: Intake, sections: AgentSections) -> None:
+    def __init__(self, scanner: Scanner, intake: Intake, sections: AgentSections, lane: Lane) -> None:
+        """``lane``: this scanner's own, for a share that hangs must not hold up the other scanners."""
         self.scanner_id = ScannerId(scanner.section.id)
         self.is_lost = False
-        """Whether the folder could not be read at the last look."""
+        """Whether the folder could not be read at the last look, or the look has not come back for long."""
+        self.overdue = 0
+        """Drops that are still written to, or cannot be read, long after their deadlines."""
+        self.waiting = 0
+        """Drops that lie in the folder and are not accepted yet, as of the last look."""
+        self.watching: Watching | None = None
+        """How the folder is watched, None until it was reached."""
         self._scanner = scanner
         self._intake = intake
+        self._folder = Folder(self.scanner_id, scanner.section.watch, scanner.profile)
+        self._lane = lane
+        self._accepting = Accepting(scanner, intake, lane, timedelta(days=sections.revision_window_days))
         self._reconcile_s = sections.reconcile_s
-        self._window = timedelta(days=sections.revision_window_days)
         self._bell = Doorbell()
-        self._watched: Mapping[DropKey, Watched] = {}
-        self._tell: tuple[Callable[[], None], ...] = ()
+        self._seen: dict[DropKey, Fingerprint] = {}
+        self._watched: dict[DropKey, Watched] = {}
+        self._began = 0.0
+        self._look_s = 0.0
+        self._rest_s = _POLL_S
 
     def announce_to(self, *tell: Callable[[], None]) -> None:
         """Call these after each acceptance, on the loop's thread."""
-        self._tell = tell
+        self._accepting.announce_to(*tell)
 
     def ring(self) -> None:
         """Say that there may be something to see. To be called on the loop's thread."""
@@ -100,7 +94,7 @@ class Arrivals:
     async def run(self, stop: asyncio.Event) -> None:
         """Look, act and wait until ``stop``."""
         loop = asyncio.get_running_loop()
-        seen = await self._intake.storage.ledger.call(Ledger.seen, self.scanner_id)
+        self._seen = await self._intake.storage.ledger.call(Ledger.seen, self.scanner_id)
         watcher: Watcher | None = None
 
         def hint() -> None:
@@ -109,177 +103,168 @@ class Arrivals:
         try:
             while not stop.is_set():
                 turn = self._bell.turn()
-                watcher = self._watching(watcher, hint)
-                wait_s = await self._look(seen, stop)
+                wait_s = await self._look(stop)
+                watcher = await self._lane.run(self._followed, watcher, hint)
+                if wait_s > 0 and self._look_s > _LONG_LOOK_S:
+                    await rung(stop, self._look_s)  # however often it rings, looking takes no more than half of the time
                 if wait_s > 0 and not stop.is_set():
-                    await rung(turn, wait_s)
+                    await rung(turn, wait_s if watcher is not None else min(wait_s, self._rest_s))
         finally:
             if watcher is not None:
                 watcher.stop()
 
-    def _watching(self, watcher: Watcher | None, ring: Callable[[], None]) -> Watcher | None:
-        """Give a watcher that works, or none while the folder is away; sweeps go on either way."""
+    def _followed(self, watcher: Watcher | None, ring: Callable[[], None]) -> Watcher | None:
+        """Give a watcher that works; none where others may write unseen, or while the folder is away. On the lane."""
         if watcher is not None and watcher.is_alive():
             return watcher
         if watcher is not None:
             watcher.stop()
-        fresh = Watcher(self._scanner.section.watch, ring)
-        try:
-            fresh.start()
-        except TryLater:
+        if self.is_lost:
             return None
+        watching = watching_of(self._scanner.section)
+        fresh = Watcher(self._folder.watch, ring)
+        if not watching.by_polling:
+            try:
+                fresh.start()
+            except TryLater:  # no more watches allowed, or the folder went away just now
+                watching = Watching(by_polling=True, file_system=watching.file_system)
+        if watching != self.watching:
+            self.watching = watching
+            events.folder_watched(self.scanner_id, watching.word, watching.file_system)
+        if watching.by_polling:
+            return None
+        ring()  # what came between the look and the start of the watch caused no event
         return fresh
 
-    async def _look(self, seen: dict[DropKey, Fingerprint], stop: asyncio.Event) -> float:
-        """Look at the folder once and take every step that is due; give the seconds until the next look."""
-        profile, clock = self._scanner.profile, self._intake.clock
+    async def _look(self, stop: asyncio.Event) -> float:
+        """Look at the folder once and take steps that are due; give the seconds until the next look."""
+        clock = self._intake.clock
+        started = clock.monotonic()
+        seen = await self._found(stop)
+        if seen is None:
+            return min(self._reconcile_s, _POLL_S)
+        look_s = clock.monotonic() - started
+        self._look_s, self._rest_s = look_s, max(_POLL_S, _SHARE * look_s)
+        self._report(seen)
+        self._watched = seen.watched
+        for key in seen.gone:  # or memory would grow with every scan there ever was; the ledger still knows them
+            self._seen.pop(key, None)
+        self._began = self._began or max((one.first_seen for one in seen.watched.values()), default=clock.monotonic())
+        again_at = min(seen.again_at or started + self._reconcile_s, started + self._reconcile_s)
+        until = clock.monotonic() + max(_LEAST_WORK_S, _SHARE * look_s)
+        for start in range(0, len(seen.due), _BATCH):
+            if stop.is_set() or clock.monotonic() >= until:
+                return 0.0
+            due = await self._advance(seen.due[start : start + _BATCH])
+            if due is None:
+                return _DISK_PAUSE_S
+            again_at = min(again_at, due)
+        if len(seen.due) == MOST_DUE:
+            return 0.0
+        return max(again_at - clock.monotonic(), _SOONEST_S)
+
+    async def _found(self, stop: asyncio.Event) -> Look | None:
+        """Look; None when the folder is away. A look that does not come back is waited for, and the folder counts as lost meanwhile."""
+        looking = asyncio.ensure_future(self._lane.run(look, self._folder, self._seen, self._watched, self._intake.clock.monotonic))
+        stopping = asyncio.ensure_future(stop.wait())
         try:
-            files = await self._intake.spool_lane.run(read_folder, self._scanner.section.watch, profile.ignores)
+            done, _ = await asyncio.wait({looking, stopping}, timeout=_PATIENCE_S, return_when=asyncio.FIRST_COMPLETED)
+            if looking not in done and not stop.is_set():
+                self._lose("folder-hangs")
+                await asyncio.wait({looking, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if not looking.done():
+                return None
+            found = looking.result()
         except TryLater as problem:
-            if not self.is_lost:
-                events.folder_lost(self.scanner_id, problem.code)
-            self.is_lost = True
-            return min(self._reconcile_s, 2.0)
+            self._lose(problem.code)
+            return None
+        finally:
+            stopping.cancel()
+            looking.cancel()
         if self.is_lost:
             self.is_lost = False
             events.folder_found(self.scanner_id)
-        drops = unseen(group(self.scanner_id, files, profile), seen)
-        found = survey(self._watched, drops, clock.monotonic())
-        gone = [key for key in found.vanished if key not in seen]
-        if gone:
-            events.drop_vanished(self.scanner_id, len(gone))
-        self._watched = {}
-        again_at = clock.monotonic() + self._reconcile_s
-        for key, watched in found.watched.items():
-            if stop.is_set():
-                return 0.0
-            kept, due = await self._advance(watched, seen)
-            if kept is not None:
-                self._watched = {**self._watched, key: kept}
-                again_at = min(again_at, due)
-        return max(again_at - clock.monotonic(), _SOONEST_S)
+        return found
 
-    async def _advance(self, watched: Watched, seen: dict[DropKey, Fingerprint]) -> tuple[Watched | None, float]:
-        """Take one drop as far as it can go now; give what is still to be watched, and when to look again."""
+    def _lose(self, code: str) -> None:
+        if not self.is_lost:
+            events.folder_lost(self.scanner_id, code)
+        self.is_lost = True
+
+    def _report(self, found: Look) -> None:
+        """Say what a person may want to know of a look: once when it becomes so, not at every look."""
+        if found.vanished:
+            events.drop_vanished(self.scanner_id, found.vanished)
+        if found.overdue and not self.overdue:
+            events.drop_overdue(self.scanner_id, found.overdue)
+        if len(found.watched) >= _BACKLOG > self.waiting:
+            events.backlog_found(self.scanner_id, len(found.watched))
+        if len(found.watched) < _BACKLOG <= self.waiting:
+            events.backlog_taken(self.scanner_id)
+        self.overdue, self.waiting = found.overdue, len(found.watched)
+
+    async def _advance(self, batch: Sequence[Watched]) -> float | None:
+        """Take drops as far as they can go now; give when to look at one of them again, None when our disk is full."""
         clock, profile = self._intake.clock, self._scanner.profile
-        try:
+        again_at = clock.monotonic() + self._reconcile_s
+        settled: list[Settled] = []
+        for watched in await asyncio.gather(*(self._probed(one) for one in await self._not_forgotten(batch))):
+            self._watched[watched.drop.key] = watched
             step = next_step(watched, profile, clock.monotonic())
-            if step.action is Action.PROBE:
-                watched = probed(watched, await self._probe(watched.drop), clock.monotonic())
-                step = next_step(watched, profile, clock.monotonic())
             if step.action in (Action.WAIT, Action.PROBE):
-                return watched, step.again_at
-            await self._take(watched, step)
-        except TryLater as problem:
-            events.scan_released(self.scanner_id, "", problem.code)
-            return watched, clock.monotonic() + 1.0
-        seen[watched.drop.key] = watched.drop.fingerprint
-        return None, 0.0
+                again_at = min(again_at, step.again_at)
+            else:
+                settled.append(Settled(watched.drop, _probe_result(watched, step), step.missing, self._priority(watched)))
+        problems = await self._accepting.take(settled)
+        for one in settled:
+            if one.drop.key not in problems:
+                self._seen[one.drop.key] = one.drop.fingerprint
+                del self._watched[one.drop.key]
+        return self._put_off(problems, again_at)
 
-    async def _probe(self, drop: Drop) -> ProbeResult:
-        members = [MemberFile(member.name, member.role, member.path) for member in drop.members]
-        try:
-            return await self._intake.decoders.probe(members, self._scanner.profile)
-        except ScanRejected as problem:
-            return refused(drop, problem)
+    async def _not_forgotten(self, batch: Sequence[Watched]) -> list[Watched]:
+        """Leave out what was dealt with, as the ledger knows: it was away for a while, or retention has forgotten its name."""
+        drops = [(one.drop.key, one.drop.fingerprint) for one in batch]
+        forgotten = set(await self._intake.storage.ledger.call(Ledger.forgotten, self.scanner_id, drops))
+        for one in batch:
+            if one.drop.key in forgotten:
+                self._seen[one.drop.key] = one.drop.fingerprint
+                self._watched.pop(one.drop.key, None)
+        return [one for one in batch if one.drop.key not in forgotten]
 
-    async def _take(self, watched: Watched, step: Step) -> None:
-        """Copy a settled drop, decide what it is, give the copy its place, and register it: from then on we answer for it."""
-        storage, clock = self._intake.storage, self._intake.clock
-        drop = watched.drop
-        started = clock.monotonic()
-        spooled = await self._intake.spool_lane.run(storage.spool.copy, drop, self._scanner.profile)
-        spool_ms = (clock.monotonic() - started) * 1000.0
-        try:
-            decision = await self._register(drop, spooled, _probe_result(watched, step), step.missing)
-        except TryLater:
-            await self._intake.spool_lane.run(storage.spool.discard, spooled)
-            raise
-        events.scan_accepted(self.scanner_id, decision.scan_id, _revision(decision), type(decision).__name__, spool_ms)
-        for tell in self._tell:
-            tell()
+    def _put_off(self, problems: Mapping[DropKey, TryLater], again_at: float) -> float | None:
+        """Say when to try again what could not be taken; None when our disk is full, which is no drop's fault."""
+        now = self._intake.clock.monotonic()
+        for key, problem in problems.items():
+            if isinstance(problem, DiskLow):
+                events.scan_released(self.scanner_id, "", problem.code)
+                return None
+            self._watched[key] = self._postponed(self._watched[key], problem)
+            again_at = min(again_at, max(self._watched[key].not_before, now))
+        return again_at
 
-    async def _register(self, drop: Drop, spooled: Spooled, result: ProbeResult, missing: tuple[str, ...]) -> Decision:
-        """Decide what a copied drop is, give the copy its place, and register it."""
-        storage, clock = self._intake.storage, self._intake.clock
-        particulars = await self._particulars(drop, result, missing)
-        arrival = Arrival(self._intake.site, self.scanner_id, drop.key, _pixels_digest(spooled), metadata_digest(particulars))
-        identifiers = particulars.subject.identifiers
-        async with self._intake.registering:
-            known = await storage.ledger.call(Ledger.known, self.scanner_id, drop.key, arrival.content_digest, identifiers)
-            decision = decide(arrival, known, clock.now(), self._window)
-            acceptance = await self._intake.spool_lane.run(self._placed, decision, arrival, _Taken(drop, spooled, result), particulars)
-            await storage.ledger.call(Ledger.accept, [acceptance])
-        return decision
+    def _postponed(self, watched: Watched, problem: TryLater) -> Watched:
+        events.scan_released(self.scanner_id, "", problem.code)
+        return postponed(watched, self._intake.clock.monotonic())
 
-    async def _particulars(self, drop: Drop, result: ProbeResult, missing: tuple[str, ...]) -> Particulars:
-        identities = result.sidecar.identities if result.sidecar is not None else ()
-        written_at = datetime.fromtimestamp(max(member.mtime_ns for member in drop.members) / 1e9, UTC)
-        taken_at = result.sidecar.taken_at.at if result.sidecar is not None and result.sidecar.taken_at is not None else written_at
-        tokens = await tokens_of(identities, self._intake.storage.ledger)
-        if self._intake.declarations is not None:
-            await self._intake.spool_lane.run(self._intake.declarations.refresh)
-        declared = await self._intake.declared(identities, taken_at)
-        return gather(result, missing, Context(self._scanner.section.subject, written_at, tokens, declared))
-
-    def _placed(self, decision: Decision, arrival: Arrival, taken: "_Taken", particulars: Particulars) -> Acceptance:
-        """Give the copy its place (or remove it when it holds nothing new), and say what to register."""
-        spooled, sidecar = taken.spooled, taken.result.sidecar
-        spool, root = self._intake.storage.spool, self._intake.storage.state_dir
-        where = ""
-        entries = said_by_vendor(self._intake.site, self.scanner_id, decision, sidecar, self._intake.clock.now())
-        match decision:
-            case NewScan(scan_id, twin):
-                where = str(spool.place(spooled, scan_id, 1).relative_to(root))
-                if twin is not None:
-                    note = Reason("pixels-seen-before", {"twin": twin})
-                    particulars = replace(particulars, notes=(*particulars.notes, note))
-            case NewRevision(scan_id, revision):
-                where = str(spool.place(spooled, scan_id, revision).relative_to(root))
-            case MetadataRevision(scan_id, revision):
-                self._keep_sidecars(spooled)
-                spool.discard(spooled)
-                where = f"spool/{scan_id}/r{revision}"
-            case DuplicateOf(scan_id):
-                spool.discard(spooled)
-                entries = (self._duplicate(scan_id, arrival),)
-            case Unchanged():
-                spool.discard(spooled)
+    def _priority(self, watched: Watched) -> int:
+        """What lay there when we came is a backlog, and is served a step after what comes now."""
         priority = self._scanner.section.priority
-        return Acceptance(decision, arrival, taken.drop.fingerprint, spooled.digests, particulars, where, priority, entries)
+        return priority - 1 if watched.first_seen <= self._began else priority
 
-    def _keep_sidecars(self, spooled: Spooled) -> None:
-        """Keep what came beside known pixels as erasable blobs; the pixels are kept already."""
-        for digest in spooled.digests:
-            if not digest.is_pixels:
-                self._intake.storage.maps.blobs.put((spooled.folder / digest.name).read_bytes())
-
-    def _duplicate(self, scan_id: ScanId, arrival: Arrival) -> Entry:
-        """Journal that a scan was delivered again under another name. The name itself stays out: it often holds a container number."""
-        cause = f"duplicate-{arrival.content_digest}-{arrival.metadata_digest}"
-        fact = fact_id(scan_id, FactKind.AUDIT.value, 0, cause)
-        body = AuditBody(
-            schema="audit/1.0",
-            fact_id=fact,
-            site=self._intake.site,
-            scanner=self.scanner_id,
-            scan_id=scan_id,
-            revision=0,
-            cause=cause,
-            produced_at=self._intake.clock.now(),
-            event=CodeParams(code="duplicate-of", params={"scan_id": scan_id}),
-        )
-        where = topic(self._intake.site, self.scanner_id, FactKind.AUDIT.value)
-        return Entry(fact, scan_id, FactKind.AUDIT, where, messages.encode(body))
-
-
-@dataclass(frozen=True, slots=True)
-class _Taken:
-    """A drop with its copy and what the probe said of it."""
-
-    drop: Drop
-    spooled: Spooled
-    result: ProbeResult
+    async def _probed(self, watched: Watched) -> Watched:
+        """Ask the probe about a drop, if that is the next step."""
+        clock = self._intake.clock
+        if next_step(watched, self._scanner.profile, clock.monotonic()).action is not Action.PROBE:
+            return watched
+        members = [MemberFile(member.name, member.role, member.path) for member in watched.drop.members]
+        try:
+            result = await self._intake.decoders.probe(members, self._scanner.profile)
+        except ScanRejected as problem:
+            result = refused(watched.drop, problem)
+        except TryLater as problem:
+            return self._postponed(watched, problem)
+        return probed(watched, result, clock.monotonic())
 
 
 def _probe_result(watched: Watched, step: Step) -> ProbeResult:
@@ -288,13 +273,3 @@ def _probe_result(watched: Watched, step: Step) -> ProbeResult:
         return watched.result
     reason = step.reason if is_unknown(watched.drop) else ""
     return ProbeResult(Completeness.HOPELESS, (), None, None, reason)
-
-
-def _pixels_digest(spooled: Spooled) -> str | None:
-    """Give the digest by which pixels are known again; empty files hold none, and would all be alike."""
-    pixels = [(digest.role, digest.sha256) for digest in spooled.digests if digest.is_pixels and digest.size]
-    return content_digest(pixels) if pixels else None
-
-
-def _revision(decision: Decision) -> int:
-    return decision.revision if isinstance(decision, NewRevision | MetadataRevision) else 1

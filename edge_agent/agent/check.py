@@ -3,16 +3,20 @@
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
+from edge_agent.agent.arrivals import Watching, watching_of
 from edge_agent.agent.config import AgentConfig, load_config
 from edge_agent.agent.declarations import open_source
+from edge_agent.agent.selection_lists import SelectionLists
 from edge_agent.domain.clock import Clock
 from edge_agent.errors import ConfigInvalid, EdgeAgentError
 from edge_agent.formats.child import DecodeChild
 from edge_agent.formats.sandbox import SandboxReport
 from edge_agent.inference.bundle import find_bundles
 from edge_agent.inference.load import load_models
+from edge_agent.signing.keys import SigningKey
 from edge_agent.transport.keys import load_secret
 
 
@@ -34,14 +38,25 @@ def find_problems(path: Path, clock: Clock) -> list[Problem]:
     checks: list[Callable[[], None]] = [
         *(lambda watch=scanner.section.watch: _folder(watch) for scanner in config.scanners),
         lambda: _key(config),
+        lambda: _journal_key(config),
         *(lambda folder=folder: _bundle(folder, config) for folder in find_bundles(config.store.active())),
         lambda: _models(config),
         lambda: _state(config),
         lambda: _results(config),
         lambda: _consumers(config, clock),
         lambda: _declarations(config),
+        lambda: _selections(config),
     ]
     return list(_raised(checks))
+
+
+def find_watching(path: Path) -> list[tuple[str, Watching]]:
+    """Give each scanner with how its folder would be watched now; nothing when the configuration cannot be read."""
+    try:
+        config = load_config(path)
+    except EdgeAgentError:  # find_problems says why
+        return []
+    return [(scanner.section.id, watching_of(scanner.section)) for scanner in config.scanners]
 
 
 def find_sandbox() -> SandboxReport:
@@ -68,8 +83,23 @@ def _folder(watch: Path) -> None:
 
 
 def _key(config: AgentConfig) -> None:
-    if config.sections.wire.key is not None and not config.sections.wire.insecure_loopback_only:
-        load_secret(config.sections.wire.key)
+    wire = config.sections.wire
+    for key in (wire.key, wire.next_key):
+        if key is not None and not wire.insecure_loopback_only:
+            load_secret(key)
+
+
+def _journal_key(config: AgentConfig) -> None:
+    if config.sections.journal.key is not None:
+        SigningKey.load(config.sections.journal.key)
+
+
+def is_unsigned(path: Path) -> bool:
+    """Say whether a readable configuration leaves the site's journal unsigned."""
+    try:
+        return load_config(path).sections.journal.key is None
+    except EdgeAgentError:
+        return False
 
 
 def _bundle(folder: Path, config: AgentConfig) -> None:
@@ -114,3 +144,11 @@ def _declarations(config: AgentConfig) -> None:
         problem = open_source(section.file, section.dir).look().problem
         if problem is not None:
             raise problem
+
+
+def _selections(config: AgentConfig) -> None:
+    section = config.sections.selections
+    lists = SelectionLists(section.file, section.dir, timedelta(hours=section.due_after_h))
+    lists.refresh()
+    if lists.problem is not None:
+        raise lists.problem

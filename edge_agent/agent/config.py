@@ -4,16 +4,19 @@ Paths may be written relative to the configuration file; they are absolute from 
 """
 
 import hashlib
+import math
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from edge_agent.agent.disclosure import PrivacySection
+from edge_agent.agent.keeping import RetentionSection, SpaceSection
 from edge_agent.analysis.policy import Policy, parse_policy
 from edge_agent.domain.capture import SubjectKind
 from edge_agent.domain.profile import Profile
@@ -26,6 +29,7 @@ from edge_agent.inference.session import DevicePolicy
 from edge_agent.inference.store import Admission, BundleStore
 from edge_agent.signing.detached import Trust
 from edge_agent.signing.keys import VerifyKey
+from edge_agent.transport.keys import AllowList, Consumer, Role, is_key
 from edge_agent.wire.frames import is_name
 
 
@@ -62,8 +66,9 @@ class SiteSection(_Section):
 class ScannerSection(_Section):
     """One scanner: its profile, the folder it writes to (read-only to us), what passes through it.
 
-    ``priority``: higher is served first. ``pitch_mm``: millimetres a pixel (x, y), or ``from-container`` to fit the container box;
-    without it the side-car's own value counts.
+    ``priority``: higher is served first. ``deadline_s``: how long a scan may be worked on, absent = ``scan_deadline_s``.
+    ``pitch_mm``: millimetres a pixel (x, y), or ``from-container`` to fit the container box; without it the side-car's own value counts.
+    ``watch_by``: ``auto`` polls folders on file systems that other machines may write to.
     """
 
     id: Name
@@ -72,18 +77,24 @@ class ScannerSection(_Section):
     timezone: Zone
     subject: SubjectKind
     priority: int = 0
+    watch_by: Literal["auto", "events", "polling"] = "auto"
+    deadline_s: Seconds | None = None
     pitch_mm: tuple[Seconds, Seconds] | Literal["from-container"] | None = None
 
 
 class DeviceSection(_Section):
-    """Where models run. ``tile_threads`` 0 = as many as cores granted to this process."""
+    """Where models run. ``tile_threads`` 0 = as many as cores granted to this process.
+
+    ``self_test_every_s``: seconds between two runs of the golden cases while the daemon works.
+    """
 
     policy: DevicePolicy = DevicePolicy.PREFER_GPU
     tile_threads: Annotated[int, Field(ge=0, le=256)] = 0
+    self_test_every_s: Seconds = 3600.0
 
 
 class WireSection(_Section):
-    """The site's sockets. ``bind``: address without port; ``key``: our secret key file.
+    """The site's sockets. ``bind``: address without port; ``key``: our secret key file; ``next_key``: the one that will follow it.
 
     ``insecure_loopback_only`` switches encryption off and is refused on any other address than loopback.
     """
@@ -91,7 +102,9 @@ class WireSection(_Section):
     bind: str = "127.0.0.1"
     live_port: Annotated[int, Field(ge=0, le=65535)] = 5570
     sync_port: Annotated[int, Field(ge=0, le=65535)] = 5571
+    blob_port: Annotated[int, Field(ge=0, le=65535)] = 5572
     key: Path | None = None
+    next_key: Path | None = None
     insecure_loopback_only: bool = False
 
     @model_validator(mode="after")
@@ -103,18 +116,28 @@ class WireSection(_Section):
         return self
 
 
+def _curve_key(text: str) -> str:
+    if not is_key(text):
+        raise ValueError("not a public CURVE key: 40 characters of Z85 are expected")
+    return text
+
+
 class ConsumerSection(_Section):
-    """A console or collector that may connect: its public key (Z85, 40 characters), its role, and until when."""
+    """Who may connect: its public key (Z85, 40 characters), its role, and until when.
+
+    ``supervisors``: it may say of its officer that he or she logged in as a supervisor.
+    """
 
     name: Name
-    key: Annotated[str, Field(pattern=r"^[0-9a-zA-Z.\-:+=^!/*?&<>()\[\]{}@%$#]{40}$")]
-    role: Literal["console", "collector"]
+    key: Annotated[str, AfterValidator(_curve_key)]
+    role: Role
     durable: bool = False
     not_after: datetime | None = None
+    supervisors: bool = False
 
     @model_validator(mode="after")
     def _collectors_only(self) -> "ConsumerSection":
-        if self.durable and self.role != "collector":
+        if self.durable and self.role is not Role.COLLECTOR:
             raise ValueError("only a collector can be durable")
         if self.not_after is not None and self.not_after.tzinfo is None:
             raise ValueError("not_after needs a time zone, for example 2027-01-01T00:00:00Z")
@@ -154,6 +177,25 @@ class DeclarationsSection(_Section):
         return self
 
 
+class SelectionsSection(_Section):
+    """Consignments selected for scanning: a CSV ``file``, or a folder ``dir`` of CSV files; read again when they change.
+
+    ``due_after_h``: when a selection without a due time is due, counted from its moment. ``gap_after_h``: how long a number of the
+    scanner's own numbering that was passed over is awaited before it counts as a gap.
+    """
+
+    file: Path | None = None
+    dir: Path | None = None
+    due_after_h: Annotated[float, Field(gt=0, le=8760)] = 24.0
+    gap_after_h: Annotated[float, Field(gt=0, le=8760)] = 1.0
+
+    @model_validator(mode="after")
+    def _not_both(self) -> "SelectionsSection":
+        if self.file is not None and self.dir is not None:
+            raise ValueError("give either file or dir")
+        return self
+
+
 class PackageSection(_Section):
     """How pixels are packed in ``*.scan.zip``: ``zstd`` fast, ``deflate`` for every TIFF viewer, ``jxl`` smallest. All without loss.
 
@@ -178,11 +220,19 @@ class ResultsSection(_Section):
         return self
 
 
+class JournalSection(_Section):
+    """The site's signature under its journal. ``key``: secret signing key (``edge-agent journal new-key``); absent = unsigned."""
+
+    key: Path | None = None
+
+
 class AgentSections(_Section):
     """The whole file.
 
-    ``max_scans_in_flight`` bounds memory; ``grace_s``: how long a stop waits for scans in hand; ``reconcile_s``: seconds between
-    sweeps of the folders when no event comes; ``keep_packages``: whether every scan is kept as a package after its assessment.
+    ``max_scans_in_flight`` and ``max_memory_mb`` bound memory (absent = half of what the process is granted); ``grace_s``: how long a stop
+    waits for scans in hand; ``scan_deadline_s``: how long a scan may be worked on; ``stuck_after_s``: when a piece of work is taken for
+    hung; ``reconcile_s``: seconds between sweeps of the folders when no event comes; ``keep_packages``: whether every scan is kept as a
+    package after its assessment.
     """
 
     state_dir: Path
@@ -194,23 +244,51 @@ class AgentSections(_Section):
     device: DeviceSection = DeviceSection()
     wire: WireSection
     consumer: tuple[ConsumerSection, ...] = ()
+    privacy: PrivacySection = PrivacySection()
     declarations: DeclarationsSection | None = None
+    selections: SelectionsSection = SelectionsSection()
     results: ResultsSection | None = None
+    journal: JournalSection = JournalSection()
     package: PackageSection = PackageSection()
+    retention: RetentionSection = RetentionSection()
+    space: SpaceSection = SpaceSection()
     max_scans_in_flight: Annotated[int, Field(ge=1, le=16)] = 2
+    max_memory_mb: Annotated[int, Field(ge=64)] | None = None
     decode_children: Annotated[int, Field(ge=1, le=8)] = 2
     grace_s: Seconds = 20.0
+    stuck_after_s: Seconds = 180.0
+    scan_deadline_s: Seconds = 120.0
     reconcile_s: Seconds = 30.0
     revision_window_days: Seconds = 7.0
     keep_packages: bool = True
     allow_research_models: bool = False
 
     @model_validator(mode="after")
+    def _slow_is_not_hung(self) -> "AgentSections":
+        """Refuse a deadline after which a scan that is merely slow would be taken for a hung lane, and the process be ended for it."""
+        longest = max(self.scan_deadline_s, *(scanner.deadline_s or 0.0 for scanner in self.scanner))
+        if longest >= self.stuck_after_s:
+            raise ValueError("stuck_after_s must be longer than every scan's deadline")
+        return self
+
+    @model_validator(mode="after")
     def _distinct(self) -> "AgentSections":
-        for what, values in (("scanner ids", [s.id for s in self.scanner]), ("consumer names", [c.name for c in self.consumer])):
+        names, keys = [c.name for c in self.consumer], [c.key for c in self.consumer]
+        for what, values in (("scanner ids", [s.id for s in self.scanner]), ("consumer names", names), ("consumer keys", keys)):
             if len(set(values)) != len(values):
                 raise ValueError(f"{what} must differ")
         return self
+
+    @model_validator(mode="after")
+    def _kept_for_revisions(self) -> "AgentSections":
+        """Refuse to let a scan go while new pixels under its name would still be a revision of it."""
+        if self.retention.least_days < self.revision_window_days:
+            raise ValueError("retention.least_days must not be below revision_window_days")
+        return self
+
+    def allow_list(self) -> AllowList:
+        """Give who may connect."""
+        return AllowList(Consumer(c.name, c.key, c.role, c.durable, c.not_after, c.supervisors) for c in self.consumer)
 
     @model_validator(mode="after")
     def _results_apart(self) -> "AgentSections":
@@ -225,10 +303,11 @@ class AgentSections(_Section):
 
 @dataclass(frozen=True, slots=True)
 class Scanner:
-    """A configured scanner with its profile read."""
+    """A configured scanner with its profile read. ``deadline_s``: how long the daemon may work on one of its scans."""
 
     section: ScannerSection
     profile: Profile
+    deadline_s: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,9 +325,31 @@ class AgentConfig:
     admission: Admission
     store: BundleStore
 
+    def on(self, device: DevicePolicy) -> "AgentConfig":
+        """Give the same configuration under another policy for the device, for a start without a device that failed too often."""
+        section = self.sections.device.model_copy(update={"policy": device})
+        return replace(self, sections=self.sections.model_copy(update={"device": section}))
+
     def expired_consumers(self, now: datetime) -> list[str]:
         """Give the names whose ``not_after`` has passed."""
-        return [c.name for c in self.sections.consumer if c.not_after is not None and c.not_after.astimezone(UTC) <= now]
+        return [consumer.name for consumer in self.sections.allow_list().consumers if consumer.has_expired(now)]
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenConfig:
+    """``agent.toml`` alone, as it is written now. ``digest``: SHA-256 of its bytes."""
+
+    sections: AgentSections
+    digest: str
+
+
+def parse_config(path: Path, raw: bytes) -> WrittenConfig:
+    """Read the bytes of ``agent.toml``; ``path``: where they lie, or will.
+
+    Raises:
+        ConfigUnreadable, ConfigInvalid: naming file and key.
+    """
+    return WrittenConfig(_parse(path, raw), hashlib.sha256(raw).hexdigest())
 
 
 def load_config(path: Path) -> AgentConfig:
@@ -257,12 +358,14 @@ def load_config(path: Path) -> AgentConfig:
     Raises:
         ConfigUnreadable, ConfigInvalid, PolicyInvalid: naming file and key. SigningKeyUnusable: the release key is not installed.
     """
-    raw = read_file(path)
-    sections = _parse(path, raw)
+    written = parse_config(path, read_file(path))
+    sections = written.sections
     policy = parse_policy(read_file(sections.policy))
-    scanners = tuple(Scanner(section, _profile(sections, section)) for section in sections.scanner)
+    scanners = tuple(
+        Scanner(section, _profile(sections, section), section.deadline_s or sections.scan_deadline_s) for section in sections.scanner
+    )
     store = BundleStore(sections.state_dir / "bundles", sections.bundles.dir or installed_bundles())
-    return AgentConfig(path, sections, hashlib.sha256(raw).hexdigest(), policy, scanners, _admission(sections), store)
+    return AgentConfig(path, sections, written.digest, policy, scanners, _admission(sections), store)
 
 
 def _admission(sections: AgentSections) -> Admission:
@@ -307,9 +410,13 @@ _PATHS: Sequence[tuple[str, ...]] = (
     ("bundles", "dir"),
     ("profiles",),
     ("wire", "key"),
+    ("wire", "next_key"),
     ("declarations", "file"),
     ("declarations", "dir"),
+    ("selections", "file"),
+    ("selections", "dir"),
     ("results", "dir"),
+    ("journal", "key"),
 )
 
 

@@ -1,25 +1,28 @@
-"""What the site answers on SYNC, from the ledger: HELLO, PULL, VERDICT, PING."""
+"""What the site answers on SYNC, from the ledger: HELLO, PULL, SNAP, VERDICT, CONTROL, PING."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
+from edge_agent.agent.disclosure import NEEDED_TO_DECIDE, Classes, Disclosure
 from edge_agent.agent.feed import Doorbell, rung
 from edge_agent.agent.ports import JournalStore
-from edge_agent.domain.assessment import FactKind, MachineConclusion
+from edge_agent.agent.submissions import Submissions
 from edge_agent.domain.clock import Clock
-from edge_agent.domain.ids import FactId, ScanId, ScannerId, Seq, SiteId, fact_id
-from edge_agent.errors import MalformedMessage, NotAllowed, ReasonRequired, UnknownScan
-from edge_agent.ledger.records import Entry, LatestAssessment
+from edge_agent.domain.ids import Seq, SiteId
+from edge_agent.errors import Diverged, MalformedMessage, NotAllowed
+from edge_agent.ledger.queries import Budget
 from edge_agent.transport.desk import Peer
-from edge_agent.transport.keys import Consumer
+from edge_agent.transport.keys import Consumer, Role
 from edge_agent.wire.catchup import Cursor, check_cursor, check_epoch
 from edge_agent.wire.chain import JournalRow
-from edge_agent.wire.frames import Envelope, topic
-from edge_agent.wire.messages import CodeParams, ReferralBody, VerdictBody, decode, encode
-from edge_agent.wire.redaction import officer_identity, refuse_free_text
+from edge_agent.wire.frames import Envelope
+from edge_agent.wire.heads import SignedHeadPart
 from edge_agent.wire.verbs import (
+    MAX_BATCH_BYTES,
+    MAX_ROWS,
     SCHEMAS,
     BatchReply,
+    ControlRequest,
     HelloReply,
     HelloRequest,
     LimitsPart,
@@ -27,6 +30,8 @@ from edge_agent.wire.verbs import (
     PingRequest,
     PongReply,
     PullRequest,
+    SnapReply,
+    SnapRequest,
     Verb,
     VerdictRequest,
     YouPart,
@@ -35,16 +40,19 @@ from edge_agent.wire.verbs import (
     read,
 )
 
-PASSED_ON = "passed-on"
-"""Reason code of a referral by an officer who gave none."""
-
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What HELLO tells besides the journal: the site and where LIVE listens."""
+    """What is told besides the journal: the site, where LIVE and BLOB listen, the site's next public key.
+
+    ``identities``: the classes of identifiers that each role is shown in clear.
+    """
 
     site: SiteId
     live: str
+    blob: str = ""
+    next_key: str = ""
+    identities: Mapping[Role, Classes] = field(default_factory=lambda: {Role.CONSOLE: NEEDED_TO_DECIDE})
 
 
 class JournalDesk:
@@ -56,12 +64,16 @@ class JournalDesk:
         self._answers = answers
         self._clock = clock
         self._news = news
+        self._submissions = Submissions(store, answers.site, clock, committed)
+        self._disclosure = Disclosure(answers.site, answers.identities, store, clock)
         self._committed = committed
         self._acknowledged: dict[str, tuple[Seq, bytes]] = {}
         self._verbs: dict[str, Callable[[Peer, Envelope], Awaitable[Envelope]]] = {
             Verb.HELLO: self._hello,
             Verb.PULL: self._pull,
+            Verb.SNAP: self._snap,
             Verb.VERDICT: self._verdict,
+            Verb.CONTROL: self._control,
             Verb.PING: self._ping,
         }
 
@@ -74,8 +86,8 @@ class JournalDesk:
         verb = self._verbs.get(request.verb)
         if verb is None:
             raise MalformedMessage("this site does not know the verb")
-        if request.rows:
-            raise MalformedMessage("a request carries no rows")
+        if request.rows or request.attachment is not None:
+            raise MalformedMessage("a request carries nothing but its fields")
         return await verb(peer, request)
 
     async def _hello(self, peer: Peer, request: Envelope) -> Envelope:
@@ -83,7 +95,8 @@ class JournalDesk:
         proto = common_protocol(asked.proto)
         head = await self._store.head()
         first_hash = await self._store.hash_at(Seq(head.first - 1))
-        you = YouPart(name=peer.consumer.name, role=peer.consumer.role.value, durable=peer.consumer.may_acknowledge)
+        caller = peer.consumer
+        you = YouPart(name=caller.name, role=caller.role.value, durable=caller.may_acknowledge, supervisors=caller.supervisors)
         reply = HelloReply(
             proto=proto,
             epoch=head.epoch.hex(),
@@ -94,6 +107,8 @@ class JournalDesk:
             schemas=list(SCHEMAS),
             limits=LimitsPart(),
             live=self._answers.live,
+            blob=self._answers.blob or None,
+            next_key=self._answers.next_key or None,
             you=you,
         )
         return Envelope(Verb.HELLO, request.request_id, content(reply))
@@ -108,15 +123,47 @@ class JournalDesk:
         await self._check_place(asked)
         if asked.durable is not None:
             await self._acknowledge(peer.consumer, asked)
+        if asked.topics:
+            reply, rows = await self._filtered(asked)
+        else:
+            reply, rows = await self._whole(asked)
+        if asked.durable is not None and (signed := await self._store.signed_head()) is not None:
+            reply = reply.model_copy(update={"signed_head": SignedHeadPart.of(signed)})
+        attachment = await self._disclosed(peer.consumer, rows) if asked.identities else None
+        return Envelope(Verb.BATCH, request.request_id, content(reply), rows, attachment)
+
+    async def _disclosed(self, consumer: Consumer, rows: Sequence[JournalRow]) -> bytes:
+        frame, is_new = await self._disclosure.of(consumer, rows)
+        if is_new:
+            self._committed()
+        return frame
+
+    async def _whole(self, asked: PullRequest) -> tuple[BatchReply, tuple[JournalRow, ...]]:
         rows = await self._rows(asked)
         head = await self._store.head()
-        reply = BatchReply(epoch=head.epoch.hex(), head=head.seq, n=len(rows))
-        return Envelope(Verb.BATCH, request.request_id, content(reply), tuple(rows))
+        return BatchReply(epoch=head.epoch.hex(), head=head.seq, n=len(rows)), tuple(rows)
+
+    async def _filtered(self, asked: PullRequest) -> tuple[BatchReply, tuple[JournalRow, ...]]:
+        """Read rows of some topics; where there are none up to the head, wait for some as long as the caller allows."""
+        until = self._clock.monotonic() + asked.wait_ms / 1000
+        after = Seq(asked.after)
+        while True:
+            turn = self._news.turn()
+            found = await self._store.filtered_rows(after, asked.topics, Budget(asked.max, asked.max_bytes))
+            head = await self._store.head()
+            has_news = bool(found.rows) or found.upto < head.seq
+            if has_news or not await rung(turn, until - self._clock.monotonic()):
+                break
+            after = found.upto
+        epoch = head.epoch.hex()
+        return BatchReply(epoch=epoch, head=head.seq, n=len(found.rows), upto=found.upto, hash=found.hash.hex()), found.rows
 
     async def _check_place(self, asked: PullRequest) -> None:
         head = await self._store.head()
         epoch = bytes.fromhex(asked.epoch)
         check_epoch(head, epoch)
+        if asked.topics and asked.after > head.seq:
+            raise Diverged("this journal has no such row", {"seq": asked.after, "head": head.seq})
         if asked.hash is not None:
             place = Cursor(epoch, Seq(asked.after), bytes.fromhex(asked.hash))
             check_cursor(head, place, await self._store.hash_at(place.seq))
@@ -125,8 +172,8 @@ class JournalDesk:
         """Record what a collector has on its disk; only its own name, and only with the hash that proves which rows these are."""
         if not consumer.may_acknowledge or asked.durable != consumer.name:
             raise NotAllowed("only a durable collector acknowledges, under its own name", {"consumer": consumer.name})
-        if asked.hash is None:
-            raise MalformedMessage("a durable pull needs the hash of its place")
+        if asked.hash is None or asked.topics:
+            raise MalformedMessage("a durable pull is of all topics and needs the hash of its place")
         place = (Seq(asked.after), bytes.fromhex(asked.hash))
         if self._acknowledged.get(consumer.name) != place:
             await self._store.acknowledge(consumer.name, place[0], place[1], self._clock.now())
@@ -141,74 +188,25 @@ class JournalDesk:
             if rows or not await rung(turn, until - self._clock.monotonic()):
                 return rows
 
-    async def _verdict(self, peer: Peer, request: Envelope) -> Envelope:
-        asked = read(VerdictRequest, request.content)
-        kind = FactKind.REFERRAL if asked.conclusion == "refer" else FactKind.VERDICT
-        known = await self._already(asked)
-        if known is not None:
-            return _ok(request, known)
-        refuse_free_text(asked.reasons)
-        if kind is FactKind.REFERRAL and len(asked.reasons) > 1:
-            raise MalformedMessage("a referral has one reason")
-        latest = await self._judged(asked)
-        (officer,) = await self._store.tokenise([officer_identity(asked.officer)])
-        scanner = decode(latest.body).scanner
-        body = self._body(asked, peer.consumer.name, officer.token, scanner)
-        where = topic(self._answers.site, ScannerId(scanner) if scanner else None, kind)
-        appended = await self._store.append(Entry(FactId(body.fact_id), ScanId(asked.scan_id), kind, where, encode(body)))
-        self._committed()
-        return _ok(request, (appended.seq, appended.fact_id))
-
-    async def _already(self, asked: VerdictRequest) -> tuple[Seq, FactId] | None:
-        """Find an earlier commit of the same ``verdict_id``: a resend is answered as the first time, whatever was concluded since."""
-        for kind in (FactKind.VERDICT, FactKind.REFERRAL):
-            fact = fact_id(ScanId(asked.scan_id), kind, asked.revision, asked.verdict_id)
-            seq = await self._store.has_fact(fact)
-            if seq is not None:
-                return seq, fact
-        return None
-
-    async def _judged(self, asked: VerdictRequest) -> LatestAssessment:
-        latest = await self._store.latest_assessment(ScanId(asked.scan_id))
-        if latest is None or asked.revision > latest.revision:
-            raise UnknownScan("no such scan was assessed here", {"scan_id": asked.scan_id, "revision": asked.revision})
-        is_against = latest.conclusion == MachineConclusion.ALERT and asked.conclusion == "not-suspicious"
-        if is_against and not asked.reasons:
-            raise ReasonRequired("deciding against an alert needs a reason", {"scan_id": asked.scan_id})
-        return latest
-
-    def _body(self, asked: VerdictRequest, workstation: str, officer: str, scanner: str | None) -> VerdictBody | ReferralBody:
-        scan = ScanId(asked.scan_id)
-        if asked.conclusion == "refer":
-            reason = asked.reasons[0] if asked.reasons else CodeParams(code=PASSED_ON)
-            return ReferralBody(
-                fact_id=fact_id(scan, FactKind.REFERRAL, asked.revision, asked.verdict_id),
-                site=self._answers.site,
-                scanner=scanner,
-                scan_id=scan,
-                revision=asked.revision,
-                cause=asked.verdict_id,
-                produced_at=self._clock.now(),
-                reason=reason,
-                officer=officer,
-                workstation=workstation,
-            )
-        return VerdictBody(
-            fact_id=fact_id(scan, FactKind.VERDICT, asked.revision, asked.verdict_id),
-            site=self._answers.site,
-            scanner=scanner,
-            scan_id=scan,
-            revision=asked.revision,
-            cause=asked.verdict_id,
-            produced_at=self._clock.now(),
-            conclusion=asked.conclusion,
-            officer=officer,
-            workstation=workstation,
-            is_supervisor=False,
-            reasons=asked.reasons,
-            decided_at=asked.at,
+    async def _snap(self, peer: Peer, request: Envelope) -> Envelope:
+        asked = read(SnapRequest, request.content)
+        found = await self._store.snapshot(asked.topics, asked.last, Budget(MAX_ROWS, MAX_BATCH_BYTES))
+        reply = SnapReply(
+            epoch=found.head.epoch.hex(),
+            head=found.head.seq,
+            hash=found.head.hash.hex(),
+            first=found.head.first,
+            heads=dict(found.heads),
+            n=len(found.rows),
+            left_out=found.left_out,
         )
+        attachment = await self._disclosed(peer.consumer, found.rows) if asked.identities else None
+        return Envelope(Verb.SNAP, request.request_id, content(reply), found.rows, attachment)
 
+    async def _verdict(self, peer: Peer, request: Envelope) -> Envelope:
+        seq, fact = await self._submissions.verdict(peer.consumer, read(VerdictRequest, request.content))
+        return Envelope(Verb.OK, request.request_id, content(OkReply(seq=seq, fact_id=fact)))
 
-def _ok(request: Envelope, fact: tuple[Seq, FactId]) -> Envelope:
-    return Envelope(Verb.OK, request.request_id, content(OkReply(seq=fact[0], fact_id=fact[1])))
+    async def _control(self, peer: Peer, request: Envelope) -> Envelope:
+        seq, fact = await self._submissions.control(peer.consumer, read(ControlRequest, request.content))
+        return Envelope(Verb.OK, request.request_id, content(OkReply(seq=seq, fact_id=fact)))

@@ -1,12 +1,14 @@
-"""From waiting jobs to running ones: as many at once as memory allows, suspects first and alone."""
+"""From waiting jobs to running ones: as many at once as slots and memory allow, suspects first and alone."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 from edge_agent.agent.feed import Doorbell, rung
 from edge_agent.agent.ledger_lane import LedgerLane
 from edge_agent.agent.pipeline import Pipeline
 from edge_agent.domain.clock import Clock
+from edge_agent.errors import DiskLow
 from edge_agent.ledger.ledger import Ledger
 from edge_agent.ledger.records import Job
 
@@ -25,6 +27,7 @@ class Dispatch:
         self._slots = asyncio.Semaphore(slots)
         self._bell = Doorbell()
         self._running: set[asyncio.Task[None]] = set()
+        self._is_abandoned = False
 
     @property
     def in_flight(self) -> int:
@@ -35,20 +38,43 @@ class Dispatch:
         """Say that there may be work. To be called on the loop's thread."""
         self._bell.ring()
 
+    @asynccontextmanager
+    async def slot(self) -> AsyncIterator[None]:
+        """Hold the place of a job, in turn with the jobs: something of that size is done between scans."""
+        async with self._slots:
+            yield
+        self._bell.ring()
+
+    def abandon(self) -> None:
+        """Give up every job in hand and claim no other: what they would conclude cannot be believed.
+
+        They stay claimed in the ledger and are taken up at the next start. To be called on the loop's thread.
+        """
+        self._is_abandoned = True
+        for task in self._running:
+            task.cancel()
+
     async def run(self, stop: asyncio.Event) -> None:
         """Claim and start jobs until ``stop``, then wait for those that run. An unexpected error of a job ends this loop."""
         async with asyncio.TaskGroup() as tasks:
             while not stop.is_set():
                 turn = self._bell.turn()
                 await self._slots.acquire()
-                job = None if stop.is_set() else await self._ledger.call(Ledger.claim, self._clock.now())
-                if job is None:
+                job = None if stop.is_set() or self._is_abandoned else await self._claimed()
+                if job is None or self._is_abandoned:
                     self._slots.release()
                     await rung(turn, _LOOK_AGAIN_S)
                     continue
                 task = tasks.create_task(self._one(job), name=f"job-{job.job_id}")
                 self._running.add(task)
                 task.add_done_callback(self._running.discard)
+
+    async def _claimed(self) -> Job | None:
+        """Claim a job; none while the disk has no room for the note."""
+        try:
+            return await self._ledger.call(Ledger.claim, self._clock.now())
+        except DiskLow:
+            return None
 
     async def _one(self, job: Job) -> None:
         try:

@@ -1,6 +1,6 @@
 """What turns a decoded scan into a judgement: models, policy and the lanes they run on."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +10,7 @@ from edge_agent import __version__
 from edge_agent.agent.certificate import Commissioning
 from edge_agent.agent.lanes import Lane
 from edge_agent.analysis.conclude import Conclusion, Evidence, conclude
+from edge_agent.analysis.deadline import Deadline
 from edge_agent.analysis.policy import Check, Policy
 from edge_agent.analysis.run import ViewMaps, declaration_obstacles, examine
 from edge_agent.domain.arrival import Particulars
@@ -19,6 +20,7 @@ from edge_agent.domain.declaration import Declaration, comparable
 from edge_agent.domain.finding import Finding, Heterogeneity
 from edge_agent.domain.geometry import Size
 from edge_agent.domain.scan import Scan
+from edge_agent.errors import ScanUnassessable
 from edge_agent.inference.load import LoadedModels
 
 _ABOUT_METADATA = frozenset(
@@ -67,17 +69,24 @@ class Engine:
     config_digest: str
     commissioning: Commissioning = Commissioning()
 
-    def judge(self, scan: Scan, notes: tuple[Reason, ...]) -> Judgement:
-        """Run every check on ``scan`` and conclude; blocking, for the cpu lane.
+    def judge(self, scan: Scan, notes: tuple[Reason, ...], deadline: Deadline | None = None) -> Judgement:
+        """Run every check on ``scan`` and conclude; blocking, for the cpu lane. ``deadline``: None = as long as it takes.
 
         Raises:
             DeviceFailed: the device is lost.
         """
-        seen = examine(scan, notes, self.loaded.models, self.policy, self.device.fan, self.clock)
+        seen = examine(scan, notes, self.loaded.models, self.policy, self.device.fan, deadline or Deadline(self.clock))
         started = self.clock.monotonic()
         conclusion = conclude(seen.evidence, self.policy.of(scan.subject.kind))
         timings = {**seen.timings_ms, "conclude": (self.clock.monotonic() - started) * 1000.0}
         return Judgement(seen.evidence.findings, conclusion, seen.maps, timings)
+
+    def judge_unread(self, particulars: Particulars, problem: ScanUnassessable) -> Judgement:
+        """Conclude on a scan of which nothing could be looked at, and ``problem`` says why."""
+        obstacle = Obstacle(problem.code, problem.fields)
+        declaration, notes = comparable(particulars.declaration), particulars.notes
+        conclusion = conclude(Evidence((), (obstacle,), frozenset(), {}, declaration, notes), self.policy.of(particulars.subject.kind))
+        return Judgement((), conclusion, (), {})
 
     def judge_again(self, particulars: Particulars, notes: tuple[Reason, ...], earlier: Earlier) -> Judgement:
         """Conclude again under changed particulars: what was seen stays, what was compared with the declaration is compared anew."""
@@ -92,8 +101,8 @@ class Engine:
         if maps:
             obstacles += declaration_obstacles(particulars.declaration, unlisted)
         missing = {obstacle.params.get("check") for obstacle in earlier.obstacles if obstacle.code == "check-missing"}
-        if earlier.goods and not compared:  # another contents bundle is in force, which cannot read these shares
-            missing.add(Check.CONTENTS.value)
+        if (earlier.goods and not compared) or _views(earlier.findings) - _views(compared):
+            missing.add(Check.CONTENTS.value)  # the shares are gone by retention, or another bundle is in force, which cannot read them
         done = frozenset(check for check in Check if check.value not in missing)
         conclusion = conclude(
             Evidence(
@@ -137,3 +146,8 @@ class Engine:
             config_digest=self.config_digest,
             policy_digest=self.policy.digest,
         )
+
+
+def _views(findings: Iterable[Finding]) -> set[str]:
+    """Give the views that were compared with the declaration."""
+    return {finding.view for finding in findings if isinstance(finding, Heterogeneity)}

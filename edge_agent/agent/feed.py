@@ -5,11 +5,13 @@ The bell only hastens: the feed looks into the journal each second anyway, so a 
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from datetime import datetime
+from typing import Any, Protocol
 
-from edge_agent.agent.ports import JournalStore
+from edge_agent.agent.ports import UNARMED, FaultPoint, JournalStore, Point
 from edge_agent.domain.clock import Clock
 from edge_agent.domain.ids import Seq
+from edge_agent.ledger.records import Backlog
 from edge_agent.wire.chain import JournalHead, JournalRow
 from edge_agent.wire.heartbeat import INTERVAL_S, Heartbeat, SiteState
 
@@ -56,12 +58,23 @@ async def rung(turn: asyncio.Event, within_s: float) -> bool:
 class Feed:
     """Follows the journal and publishes what is new."""
 
-    def __init__(self, store: JournalStore, publisher: RowPublisher, clock: Clock, state: Callable[[], SiteState]) -> None:
-        """Take the journal, the socket, and where the site's own state is asked for each heartbeat."""
+    def __init__(
+        self,
+        store: JournalStore,
+        publisher: RowPublisher,
+        clock: Clock,
+        state: Callable[[], SiteState],
+        faults: FaultPoint = UNARMED,
+        durable: Callable[[], Sequence[str]] = tuple,
+    ) -> None:
+        """Take the journal, the socket, and where the site's own state and its durable consumers are asked for each heartbeat."""
         self._store = store
         self._publisher = publisher
         self._clock = clock
         self._state = state
+        self._faults = faults
+        self._durable = durable
+        self._backlog: Backlog | None = None
         self._bell = Doorbell()
         self._news = Doorbell()
 
@@ -77,37 +90,55 @@ class Feed:
     async def run(self) -> None:
         """Publish and beat until cancelled. Rows committed before the start are left to PULL."""
         head = await self._store.head()
-        place = _Place(head, await self._store.topic_heads())
+        place = _Place(head, await self._store.topic_heads(), self._clock.now())
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._follow(place))
             tasks.create_task(self._publisher.beat(lambda: self._heartbeat(place)))
+            tasks.create_task(self._measure())
 
     async def _follow(self, place: "_Place") -> None:
         while True:
             turn = self._bell.turn()
             rows = await self._store.rows(place.seq, _PAGE_ROWS, _PAGE_BYTES)
             if rows:
+                self._faults.reached(Point.PUBLISH_BEFORE)
                 await self._publisher.publish(rows)
+                self._faults.reached(Point.PUBLISH_AFTER)
                 place.move(rows)
                 self._news.ring()
             else:
                 await rung(turn, INTERVAL_S)
 
+    async def _measure(self) -> None:
+        """Ask each second how far the durable consumers are behind."""
+        while True:
+            durable = self._durable()
+            self._backlog = await self._store.backlog(durable) if durable else None
+            await asyncio.sleep(INTERVAL_S)
+
     def _heartbeat(self, place: "_Place") -> Heartbeat:
+        now = self._clock.now()
+        backlog: dict[str, Any] = {}
+        if self._backlog is not None:
+            oldest = self._backlog.oldest_at
+            waited_s = 0.0 if oldest is None else max(0.0, round((now - oldest).total_seconds(), 1))
+            backlog = {"backlog_unacked": self._backlog.rows, "oldest_unacked_s": waited_s}
         return Heartbeat(
-            **dict(self._state()),
+            **{**dict(self._state()), **backlog},
             epoch=place.head.epoch.hex(),
             head=place.seq,
             first=place.head.first,
             heads=dict(place.heads),
-            clock=self._clock.now(),
+            clock=now,
+            started=place.started,
         )
 
 
 class _Place:
     """How far the feed has published. Heartbeats tell this place, so a reader that is level with LIVE is never told to pull."""
 
-    def __init__(self, head: JournalHead, heads: dict[str, Seq]) -> None:
+    def __init__(self, head: JournalHead, heads: dict[str, Seq], started: datetime) -> None:
+        self.started = started
         self.head = head
         self.seq = head.seq
         self.heads = heads

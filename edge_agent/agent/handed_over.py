@@ -9,11 +9,12 @@ from edge_agent.domain.assessment import FactKind
 from edge_agent.domain.drop import SideCar
 from edge_agent.domain.identity import IdentityValue
 from edge_agent.domain.ids import FactId, ScanId, ScannerId, SiteId, Token, fact_id
+from edge_agent.ledger.audit import About, audit_entry
 from edge_agent.ledger.ledger import Ledger
 from edge_agent.ledger.records import Entry
 from edge_agent.wire import messages
 from edge_agent.wire.frames import topic
-from edge_agent.wire.messages import AuditBody, CodeParams, ControlBody
+from edge_agent.wire.messages import CodeParams, ControlBody
 
 VENDOR = "vendor"
 """The office of an examination that the scanner's side-car reports."""
@@ -55,22 +56,12 @@ def said_by_vendor(site: SiteId, scanner: ScannerId, decision: Decision, sidecar
         entries.append(_entry(control, FactKind.CONTROL))
     if sidecar.analyst is not None:
         cause = f"vendor-analyst-{sidecar.analyst.value}"
-        audit = AuditBody(
-            schema="audit/1.0",
-            fact_id=fact_id(decision.scan_id, FactKind.AUDIT.value, revision, cause),
-            site=site,
-            scanner=scanner,
-            scan_id=decision.scan_id,
-            revision=revision,
-            cause=cause,
-            produced_at=at,
-            event=CodeParams(code="vendor-analyst", params={"conclusion": sidecar.analyst.value}),
-        )
-        entries.append(_entry(audit, FactKind.AUDIT))
+        event = CodeParams(code="vendor-analyst", params={"conclusion": sidecar.analyst.value})
+        entries.append(audit_entry(site, event, cause, at, About(decision.scan_id, revision, scanner)))
     return tuple(entries)
 
 
-def _entry(body: ControlBody | AuditBody, kind: FactKind) -> Entry:
+def _entry(body: ControlBody, kind: FactKind) -> Entry:
     assert body.scan_id is not None  # noqa: S101 - both are about a scan
     where = topic(SiteId(body.site), ScannerId(body.scanner or ""), kind.value)
     return Entry(FactId(body.fact_id), ScanId(body.scan_id), kind, where, messages.encode(body))

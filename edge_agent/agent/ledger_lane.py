@@ -6,10 +6,23 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from edge_agent.agent.lanes import Lane
 from edge_agent.domain.identity import IdentityValue
-from edge_agent.domain.ids import FactId, ScanId, Seq
+from edge_agent.domain.ids import FactId, ScanId, Seq, Token
 from edge_agent.ledger.ledger import Ledger
-from edge_agent.ledger.records import Acknowledged, Appended, Entry, IdentityRow, LatestAssessment
+from edge_agent.ledger.queries import Budget, Queries
+from edge_agent.ledger.records import (
+    Acknowledged,
+    Appended,
+    Backlog,
+    Entry,
+    FilteredRows,
+    IdentityRow,
+    LatestAssessment,
+    NamedBlob,
+    Packed,
+    Snapshot,
+)
 from edge_agent.wire.chain import JournalHead, JournalRow
+from edge_agent.wire.heads import SignedHead
 
 Args = ParamSpec("Args")
 Outcome = TypeVar("Outcome")
@@ -25,6 +38,10 @@ class LedgerLane:
     async def call(self, method: Callable[Concatenate[Ledger, Args], Outcome], *args: Args.args, **kwargs: Args.kwargs) -> Outcome:
         """Run a method of ``Ledger`` on the lane, for example ``await lane.call(Ledger.claim, now)``."""
         return await self.lane.run(method, self._ledger, *args, **kwargs)
+
+    async def query(self, method: Callable[Concatenate[Queries, Args], Outcome], *args: Args.args, **kwargs: Args.kwargs) -> Outcome:
+        """Run a method of ``Queries`` on the lane."""
+        return await self.lane.run(method, self._ledger.queries, *args, **kwargs)
 
     async def head(self) -> JournalHead:
         return await self.call(Ledger.head)
@@ -44,6 +61,9 @@ class LedgerLane:
     async def acknowledged(self) -> dict[str, Acknowledged]:
         return await self.call(Ledger.acknowledged)
 
+    async def signed_head(self) -> SignedHead | None:
+        return await self.call(Ledger.signed_head)
+
     async def has_fact(self, fact_id: FactId) -> Seq | None:
         return await self.call(Ledger.has_fact, fact_id)
 
@@ -55,3 +75,24 @@ class LedgerLane:
 
     async def tokenise(self, values: Sequence[IdentityValue]) -> tuple[IdentityRow, ...]:
         return await self.call(Ledger.tokenise, values)
+
+    async def identities(self, tokens: Sequence[Token]) -> tuple[IdentityRow, ...]:
+        return await self.call(Ledger.identities, tokens)
+
+    async def snapshot(self, starts: Sequence[str], last: int, budget: Budget) -> Snapshot:
+        return await self.query(Queries.snapshot, starts, last, budget)
+
+    async def filtered_rows(self, after: Seq, starts: Sequence[str], budget: Budget) -> FilteredRows:
+        return await self.query(Queries.filtered_rows, after, starts, budget)
+
+    async def latest_set_aside(self, scan_id: ScanId) -> bytes | None:
+        return await self.query(Queries.latest_set_aside, scan_id)
+
+    async def named_blob(self, sha256: str) -> NamedBlob | None:
+        return await self.query(Queries.named_blob, sha256)
+
+    async def package_of(self, scan_id: ScanId, revision: int) -> Packed | None:
+        return await self.query(Queries.package_of, scan_id, revision)
+
+    async def backlog(self, consumers: Sequence[str]) -> Backlog:
+        return await self.query(Queries.backlog, consumers)

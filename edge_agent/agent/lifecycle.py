@@ -4,15 +4,28 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import Iterator
+import sys
+import threading
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any, NoReturn, TypeVar
 
+from edge_agent.agent.lanes import LaneWatch
+from edge_agent.domain.clock import Clock
+from edge_agent.telemetry import events
+
+Outcome = TypeVar("Outcome")
+
+EXIT_STOPPED = 0
 EXIT_UNEXPECTED = 70
 EXIT_CONFIG = 78
 
 _CHARGED_RESULTS = {"core-dump", "watchdog", "oom-kill"}
 _CHARGED_SIGNALS = {"SEGV", "ABRT", "BUS", "FPE", "ILL"}
+_CLOSING_S = 10.0
+"""How long sockets, children and ledger may take to close after the scans in hand had their time."""
 
 
 class ServiceManager:
@@ -37,24 +50,66 @@ class ServiceManager:
             except (BlockingIOError, ConnectionRefusedError, FileNotFoundError):
                 return
 
+    async def watch(self, lanes: LaneWatch, clock: Clock) -> None:
+        """Tell ``WATCHDOG=1`` while work goes on in every lane, until cancelled; a lane that is stuck stops the telling.
+
+        The service manager then ends the process with SIGABRT and starts it again. Where it does not watch, neither do we.
+        """
+        if self.watchdog_s is None:
+            return
+        told: list[str] = []
+        while True:
+            stuck = lanes.stuck(clock.monotonic())
+            if not stuck:
+                self.tell("WATCHDOG=1")
+            elif stuck != told:
+                events.lanes_stuck(stuck)
+            told = stuck
+            await asyncio.sleep(self.watchdog_s / 4)
+
 
 @contextmanager
-def stopping_on_signals(stop: asyncio.Event) -> Iterator[None]:
-    """Set ``stop`` at the first SIGTERM or SIGINT, leave at once at the second. Handlers are taken away at the end."""
+def stopping_on_signals(stop: asyncio.Event, grace_s: float) -> Iterator[None]:
+    """Set ``stop`` at the first SIGTERM or SIGINT, leave at once at the second. Handlers are taken away at the end.
+
+    A thread that hangs cannot be made to end, and closing its lane would wait for it. So ``grace_s`` seconds after the first signal,
+    and some more for closing, the process leaves whatever it does: what was in hand is resumed at the next start.
+    """
     loop = asyncio.get_running_loop()
+    last_moment = threading.Timer(grace_s + _CLOSING_S, partial(leave, EXIT_STOPPED))
+    last_moment.daemon = True
 
     def handle() -> None:
         if stop.is_set():
-            os._exit(EXIT_UNEXPECTED)  # the ledger resumes whatever was in hand
+            leave(EXIT_UNEXPECTED)
         stop.set()
+        last_moment.start()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, handle)
     try:
         yield
     finally:
+        last_moment.cancel()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
+
+
+async def unless_stopped(start: Coroutine[Any, Any, Outcome], stop: asyncio.Event) -> Outcome:
+    """Give what ``start`` gives; when ``stop`` is set before, leave at once: a warm-up takes long, and nothing is in hand yet."""
+    starting, stopping = asyncio.ensure_future(start), asyncio.ensure_future(stop.wait())
+    await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
+    if not starting.done():
+        events.agent_stopped("signal before ready", 0)
+        leave(EXIT_STOPPED)
+    stopping.cancel()
+    return starting.result()
+
+
+def leave(code: int) -> NoReturn:
+    """End the process now, without closing anything: the ledger resumes whatever was in hand, children end with their channel."""
+    sys.stdout.flush()
+    os._exit(code)
 
 
 def was_charged(last_exit: Path) -> bool:

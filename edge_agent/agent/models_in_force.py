@@ -6,19 +6,20 @@ from pathlib import Path
 
 from edge_agent.agent.certificate import Circumstances, Commissioning, find_commissioning
 from edge_agent.agent.config import AgentConfig
+from edge_agent.agent.device_history import DeviceHistory
 from edge_agent.agent.weighing import Weighbridge, Weighing, find_weighing
 from edge_agent.analysis.ports import Fan, Models
-from edge_agent.domain.assessment import BundleState, BundleUse, FactKind, Reason
+from edge_agent.domain.assessment import BundleState, BundleUse, Reason
 from edge_agent.domain.clock import Clock
-from edge_agent.domain.ids import ScannerId, SiteId, fact_id
-from edge_agent.errors import BundleRejected, InferenceFailed, Scalar
+from edge_agent.domain.ids import ScannerId, SiteId
+from edge_agent.errors import BundleRejected, InferenceFailed, Scalar, SelfTestFailed
 from edge_agent.inference.bundle import Bundle
 from edge_agent.inference.load import LoadedModels, load_models
-from edge_agent.inference.selftest import run_selftest
+from edge_agent.inference.selftest import Golden, golden_set, run_golden
+from edge_agent.inference.session import CPU, DevicePolicy
+from edge_agent.ledger.audit import audit_entry
 from edge_agent.ledger.records import Entry
-from edge_agent.wire import messages
-from edge_agent.wire.frames import topic
-from edge_agent.wire.messages import AuditBody, CodeParams
+from edge_agent.wire.messages import CodeParams
 
 COMMISSION = "commission"
 """The folder of the certificates, in the folder of the bundles."""
@@ -29,20 +30,22 @@ class Proven:
     """Models whose golden cases all came out. ``problems``: why they are not the ones that were asked for, or none run in shadow."""
 
     loaded: LoadedModels
-    golden_cases: int
+    golden: tuple[Golden, ...]
     shadow: LoadedModels | None
     problems: tuple[Reason, ...]
 
 
-def prove(root: Path, config: AgentConfig, fan: Fan) -> tuple[LoadedModels, int]:
-    """Load the bundles under ``root`` and run their golden cases, which also warms the sessions up; give how many there were.
+def prove(root: Path, config: AgentConfig, fan: Fan) -> tuple[LoadedModels, tuple[Golden, ...]]:
+    """Load the bundles under ``root`` and run their golden cases, which also warms the sessions up; give both.
 
     Raises:
         BundleRejected: they do not verify, or a case gave something else. InferenceFailed, DeviceFailed, DeviceRequired.
     """
     admission = config.admission
     loaded = load_models(root, config.sections.device.policy, admission.trust, allow_research=admission.allow_research)
-    return loaded, run_selftest(loaded, fan)
+    golden = golden_set(loaded)
+    run_golden(loaded, golden, fan)
+    return loaded, golden
 
 
 def proven_models(config: AgentConfig, fan: Fan) -> Proven:
@@ -53,14 +56,45 @@ def proven_models(config: AgentConfig, fan: Fan) -> Proven:
     """
     problems: list[Reason] = []
     try:
-        loaded, golden_cases = prove(config.store.active(), config, fan)
+        loaded, golden = prove(config.store.active(), config, fan)
     except (BundleRejected, InferenceFailed) as problem:
         previous = config.store.previous()
         if previous is None:
             raise
-        loaded, golden_cases = prove(previous, config, fan)
+        loaded, golden = prove(previous, config, fan)
         problems.append(Reason("bundles-fell-back", {"why": problem.code}))
-    return Proven(loaded, golden_cases, _shadow(config, fan, problems), tuple(problems))
+    return Proven(loaded, golden, _shadow(config, fan, problems), tuple(problems))
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Proven models where they really run. ``cpu_why``: why that is the CPU although a GPU is wanted, else empty."""
+
+    proven: Proven
+    cpu_why: str
+
+
+def placed_models(config: AgentConfig, fan: Fan, history: DeviceHistory, clock: Clock) -> Placed:
+    """Prove the models on the device that policy and history allow.
+
+    Under ``prefer-gpu`` models that fail their self-test on the GPU and pass it on the CPU run there: it is the device that is wrong.
+
+    Raises:
+        DeviceRequired: ``require-gpu``, and the GPU is absent or was given up. BundleRejected, InferenceFailed, DeviceFailed.
+    """
+    asked = config.sections.device.policy
+    policy = history.policy(asked, clock.now())
+    try:
+        proven = proven_models(config.on(policy), fan)
+    except SelfTestFailed as problem:
+        if policy is not DevicePolicy.PREFER_GPU:
+            raise
+        proven = proven_models(config.on(DevicePolicy.CPU), fan)
+        history.note(problem.code, clock.now())
+        return Placed(proven, problem.code)
+    if asked is DevicePolicy.CPU or proven.loaded.placement.provider != CPU:
+        return Placed(proven, "")
+    return Placed(proven, "no-device" if policy is asked else "device-errors")
 
 
 def _shadow(config: AgentConfig, fan: Fan, problems: list[Reason]) -> LoadedModels | None:
@@ -119,16 +153,4 @@ def bundles_fact(site: SiteId, uses: tuple[BundleUse, ...], weighing: Weighing, 
     cause = f"bundles-{now.isoformat()}"
     params: dict[str, Scalar] = {use.ref: use.sha256 for use in uses}
     params |= {f"weight-{scanner}": certificate.digest for scanner, certificate in weighing.valid(now).items()}
-    fact = fact_id(site, FactKind.AUDIT.value, 0, cause)
-    body = AuditBody(
-        schema="audit/1.0",
-        fact_id=fact,
-        site=site,
-        scanner=None,
-        scan_id=None,
-        revision=0,
-        cause=cause,
-        produced_at=now,
-        event=CodeParams(code="bundles-in-force", params=params),
-    )
-    return Entry(fact, None, FactKind.AUDIT, topic(site, None, FactKind.AUDIT.value), messages.encode(body))
+    return audit_entry(site, CodeParams(code="bundles-in-force", params=params), cause, now)

@@ -25,13 +25,15 @@ _ADAPTER: TypeAdapter[Particulars] = TypeAdapter(Particulars)
 class Context:
     """What is known around a drop: its scanner's subject, when its files were written, its identifiers with their tokens.
 
-    ``declared``: what the customs system declares for it, None when it knows nothing of it.
+    ``declared``: what the customs system declares for it, None when it knows nothing of it. ``selection``: why it was selected for
+    scanning, by the lists; the side-car's own word counts more.
     """
 
     subject: SubjectKind
     written_at: datetime
     tokens: tuple[tuple[IdentityValue, Token], ...]
     declared: "Declared | None"
+    selection: Selection | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ def gather(probe: ProbeResult, partial: tuple[str, ...], context: Context) -> Pa
     """
     sidecar = probe.sidecar or SideCar()
     taken_at = sidecar.taken_at or Stamp(context.written_at, "", tz_assumed=True)
-    capture = Capture(taken_at, sidecar.kind or CaptureKind.LIVE, sidecar.selection or Selection.UNKNOWN, sidecar.beam, sidecar.system)
+    capture = Capture(taken_at, sidecar.kind or CaptureKind.LIVE, sidecar.selection or context.selection or Selection.UNKNOWN, sidecar.beam, sidecar.system)
     notes = () if probe.completeness is Completeness.COMPLETE or not probe.reason else (Reason(probe.reason, dict(probe.params)),)
     particulars = Particulars(
         capture,

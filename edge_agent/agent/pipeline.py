@@ -1,8 +1,9 @@
 """One job through its lanes: decode, prepare, infer, interpret, conclude, commit; afterwards, the package."""
 
+import asyncio
 import errno
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
@@ -12,17 +13,21 @@ from edge_agent.agent.config import Scanner
 from edge_agent.agent.decoders import Decoders
 from edge_agent.agent.engine import Earlier, Engine, Judgement
 from edge_agent.agent.ledger_lane import LedgerLane
-from edge_agent.agent.maps import MapStore
+from edge_agent.agent.maps import PREVIEW, MapStore
+from edge_agent.agent.memory import Memory, memory_for_scans
+from edge_agent.agent.ports import UNARMED, FaultPoint, Point
+from edge_agent.agent.space import UNLIMITED, Room
+from edge_agent.analysis.deadline import Deadline
 from edge_agent.domain.assessment import BlobRef, Fact, FactKind, MachineAssessment, MachineConclusion, Reason
 from edge_agent.domain.geometry import Frame
 from edge_agent.domain.ids import FactId, ScannerId, SiteId, fact_id
 from edge_agent.domain.scan import Scan
-from edge_agent.errors import DiskLow, ScanRejected, TryLater, UnreadableScan, UnsupportedFormat
+from edge_agent.errors import DiskLow, DropUnavailable, OutOfTime, ScanRejected, TryLater, UnreadableScan, UnsupportedFormat
 from edge_agent.formats.members import MemberFile
 from edge_agent.formats.package import PackageCodec, PackageRef, write_package
 from edge_agent.intake.spool import Spool
 from edge_agent.ledger.ledger import Ledger
-from edge_agent.ledger.records import Entry, Job, JobKind, LatestAssessment
+from edge_agent.ledger.records import Entry, Job, JobId, JobKind, LatestAssessment
 from edge_agent.telemetry import events
 from edge_agent.wire import convert, messages
 from edge_agent.wire.frames import topic
@@ -30,6 +35,8 @@ from edge_agent.wire.messages import AssessmentBody, IdentityPart
 
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 _BACK_OFF = timedelta(seconds=2)
+_WORKING_SET = 160
+"""Bytes in memory at the worst moment for each byte of a plane: 140 to 172 with the shipped bundles, 16 bits, 600 to 1200 rows."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,6 +66,9 @@ class Storage:
     packages: Path | None
     codec: PackageCodec = "zstd"
     keeps_originals: bool = False
+    faults: FaultPoint = UNARMED
+    room: Room = UNLIMITED
+    memory: Memory = field(default_factory=lambda: Memory(memory_for_scans()))
 
 
 class Pipeline:
@@ -72,21 +82,46 @@ class Pipeline:
         self._engine = engine
         self._decoders = decoders
         self._storage = storage
+        self._packing: set[JobId] = set()
 
     async def process(self, job: Job, ring: Callable[[], None]) -> None:
-        """Do one claimed job; ``ring`` is called after each commit.
+        """Do one claimed job, as soon as there is memory for it; ``ring`` is called after each commit.
 
         Raises:
             DeviceFailed: the device is lost; the job stays claimed and is resumed after the restart.
         """
+        async with self._storage.memory.share(await self._needed_bytes(job)):
+            await self._carry(job, ring)
+
+    async def _needed_bytes(self, job: Job) -> int:
+        """Estimate the memory that a job will need from the headers of its members, before a pixel is decoded.
+
+        Where they do not say it, the files' own size counts: those formats are hardly compressed.
+        """
+        if job.kind is JobKind.RECONCLUDE:
+            return 0
+        stored = sum(member.size for member in job.members)
+        try:
+            scanner = self._scanner(job)
+            allowed_s = min(scanner.profile.limits.deadline_s, scanner.deadline_s)
+            limited = replace(scanner.profile, limits=replace(scanner.profile.limits, deadline_s=allowed_s))
+            probed = await self._decoders.probe(self._members(job), limited)
+        except (ScanRejected, TryLater):
+            return stored * _WORKING_SET  # the work itself meets this again, and says so
+        return (probed.decoded_bytes or stored) * _WORKING_SET
+
+    async def _carry(self, job: Job, ring: Callable[[], None]) -> None:
         try:
             assessed = await self._assess(job)
         except ScanRejected as problem:
-            await self.set_aside(job, problem)
-            ring()
+            try:
+                await self.set_aside(job, problem)
+            except TryLater as later:
+                await self._put_back(job, later)
+            else:
+                ring()
         except TryLater as problem:
-            await self._storage.ledger.call(Ledger.release, job.job_id, self._engine.clock.now() + _BACK_OFF)
-            events.scan_released(job.scanner, job.scan_id, problem.code)
+            await self._put_back(job, problem)
         else:
             ring()
             if assessed is not None:
@@ -94,10 +129,23 @@ class Pipeline:
                     self.onlooker.offer(assessed)
                 await self._pack(job, assessed.scan)
 
+    async def _put_back(self, job: Job, problem: TryLater) -> None:
+        """Release a job; on a full disk, try until there is space for the note: giving up the ballast makes some."""
+        if isinstance(problem, DiskLow):
+            self._storage.room.ran_out()
+        while True:
+            try:
+                await self._storage.ledger.call(Ledger.release, job.job_id, self._engine.clock.now() + _BACK_OFF)
+                break
+            except DiskLow:
+                self._storage.room.ran_out()
+                await asyncio.sleep(_BACK_OFF.total_seconds())
+        events.scan_released(job.scanner, job.scan_id, problem.code)
+
     async def pack_again(self, job: Job) -> None:
         """Write the package of a job that was assessed before the process died."""
         try:
-            scan, _ = await self._read(job)
+            scan, _ = await self._read(job, Deadline(self._engine.clock))
         except (TryLater, ScanRejected) as problem:
             events.package_postponed(job.scanner, job.scan_id, problem.code)
         else:
@@ -109,19 +157,30 @@ class Pipeline:
         What alerted or could not be judged may become evidence: there the scanner's own files stay too.
         """
         storage = self._storage
-        if storage.packages is None:
+        if storage.packages is None or job.job_id in self._packing:
             return
-        day = storage.packages / scan.capture.taken_at.at.strftime("%Y/%m/%d")
+        if not storage.room.keeps_extras:
+            events.package_postponed(job.scanner, job.scan_id, DiskLow.code)
+            return
+        self._packing.add(job.job_id)
+        try:
+            await self._pack_in(storage, storage.packages, job, scan)
+        finally:
+            self._packing.discard(job.job_id)
+
+    async def _pack_in(self, storage: Storage, packages: Path, job: Job, scan: Scan) -> None:
+        day = packages / scan.capture.taken_at.at.strftime("%Y/%m/%d")
         out = day / f"{job.scan_id}.r{job.revision}.scan.zip"
         try:
             package = await self._engine.cpu.run(self._written, job, scan, out)
             await self._engine.cpu.run(self._keep_sidecars, job, scan)
+            await storage.ledger.call(Ledger.mark_packed, job.job_id, str(out.relative_to(storage.state_dir)), package.scan_json_sha256)
         except (OSError, DiskLow) as problem:
             if isinstance(problem, OSError) and problem.errno not in _DISK_FULL:
                 raise
-            events.package_postponed(job.scanner, job.scan_id, DiskLow.code)  # the spool copy stays; the next start tries again
+            storage.room.ran_out()
+            events.package_postponed(job.scanner, job.scan_id, DiskLow.code)  # the spool copy stays; house-keeping tries again
             return
-        await storage.ledger.call(Ledger.mark_packed, job.job_id, str(out.relative_to(storage.state_dir)), package.scan_json_sha256)
         latest = await storage.ledger.call(Ledger.latest_assessment, job.scan_id)
         if latest is not None and latest.conclusion == MachineConclusion.NO_ALERT:
             await storage.ledger.lane.run(storage.spool.remove, job.scan_id, job.revision)
@@ -148,25 +207,38 @@ class Pipeline:
         clock = self._engine.clock
         waited = clock.now() - job.accepted_at
         started = clock.monotonic()
-        scan, notes = await self._read(job)
+        deadline = Deadline(clock, started + self._scanner(job).deadline_s)
+        try:
+            scan, notes = await self._read(job, deadline)
+        except OutOfTime as problem:
+            await self._commit(job, self._engine.judge_unread(job.particulars, problem), earlier, (), ())
+            return None
         decoded = clock.monotonic()
-        judgement = await self._engine.cpu.run(self._engine.judge, scan, notes)
+        self._storage.faults.reached(Point.INFER_BEFORE, job.scan_id)
+        judgement = await self._engine.cpu.run(self._engine.judge, scan, notes, deadline)
+        self._storage.faults.reached(Point.INFER_AFTER, job.scan_id)
         timings = {
             "queue": waited.total_seconds() * 1000.0,
             "decode": (decoded - started) * 1000.0,
             **judgement.timings_ms,
         }
-        body = await self._commit(job, replace(judgement, timings_ms=timings), earlier, tuple(view.frame for view in scan.views))
+        previews = await self._engine.cpu.run(self._storage.maps.put_previews, scan)
+        judgement = replace(judgement, timings_ms=timings)
+        body = await self._commit(job, judgement, earlier, tuple(view.frame for view in scan.views), previews)
         return Assessed(scan, notes, body)
 
-    async def _read(self, job: Job) -> tuple[Scan, tuple[Reason, ...]]:
+    async def _read(self, job: Job, deadline: Deadline) -> tuple[Scan, tuple[Reason, ...]]:
         scanner = self._scanner(job)
-        folder = self._storage.state_dir / job.spool
-        members = [MemberFile(member.name, member.role, folder / member.name) for member in job.members]
-        decoded = await self._decoders.decode(members, scanner.profile)
+        self._storage.faults.reached(Point.DECODE_BEFORE, job.scan_id)
+        decoded = await self._decoders.decode(self._members(job), scanner.profile, deadline)
+        self._storage.faults.reached(Point.DECODE_AFTER, job.scan_id)
         scan = await self._engine.cpu.run(assemble, Record(job.scan_id, job.revision, job.particulars, job.members), decoded.views, scanner)
         scan = with_attachments(scan, decoded.media_types, scanner)
         return scan, distinct(job.particulars.notes, decoded.notes, missing_views(scan, scanner))
+
+    def _members(self, job: Job) -> list[MemberFile]:
+        folder = self._storage.state_dir / job.spool
+        return [MemberFile(member.name, member.role, folder / member.name) for member in job.members]
 
     async def _conclude_again(self, job: Job, earlier: LatestAssessment) -> None:
         body = messages.decode(earlier.body)
@@ -174,16 +246,26 @@ class Pipeline:
         goods = await self._engine.cpu.run(self._storage.maps.goods, convert.blobs_of(body))
         before = Earlier(convert.findings_of(body), convert.obstacles_of(body), goods)
         judgement = await self._engine.cpu.run(self._engine.judge_again, job.particulars, job.particulars.notes, before)
-        await self._commit(job, judgement, earlier, convert.frames_of(body))
+        previews = tuple(blob for blob in convert.blobs_of(body) if blob.role.startswith(PREVIEW))
+        await self._commit(job, judgement, earlier, convert.frames_of(body), previews)
 
-    async def _commit(self, job: Job, judgement: Judgement, earlier: LatestAssessment | None, frames: tuple[Frame, ...]) -> AssessmentBody:
+    async def _commit(
+        self,
+        job: Job,
+        judgement: Judgement,
+        earlier: LatestAssessment | None,
+        frames: tuple[Frame, ...],
+        previews: tuple[BlobRef, ...],
+    ) -> AssessmentBody:
         engine, ledger = self._engine, self._storage.ledger
-        blobs = await engine.cpu.run(self._storage.maps.put, judgement.maps)
+        blobs = previews + await engine.cpu.run(self._storage.maps.put, judgement.maps)
         assessment = self._assessment(job, judgement, blobs, earlier)
         body = convert.assessment_body(replace(await self._context(job), frames=frames), assessment)
         where = self._topic(job, FactKind.ASSESSMENT)
         entry = Entry(assessment.fact.fact_id, job.scan_id, FactKind.ASSESSMENT, where, messages.encode(body))
+        self._storage.faults.reached(Point.COMMIT_BEFORE, job.scan_id)
         appended = await ledger.call(Ledger.complete, job.job_id, entry, blobs)
+        self._storage.faults.reached(Point.COMMIT_AFTER, job.scan_id)
         codes = sorted({reason.code for reason in assessment.reasons} | {obstacle.code for obstacle in assessment.obstacles})
         events.scan_assessed(
             events.AssessedLine(
@@ -223,10 +305,14 @@ class Pipeline:
         event = convert.SetAside(fact, job.scan_id, job.revision, cause, self._engine.clock.now(), Reason(problem.code, problem.fields))
         encoded = messages.encode(convert.set_aside_body(await self._context(job), event))
         entry = Entry(fact, job.scan_id, FactKind.SET_ASIDE, self._topic(job, FactKind.SET_ASIDE), encoded)
+        self._storage.faults.reached(Point.COMMIT_BEFORE, job.scan_id)
         appended = await self._storage.ledger.call(Ledger.set_aside, job.job_id, entry, problem.code)
-        await self._storage.ledger.lane.run(
-            self._storage.spool.set_aside, job.scan_id, job.revision, self._storage.state_dir / "quarantine"
-        )
+        self._storage.faults.reached(Point.COMMIT_AFTER, job.scan_id)
+        quarantine = self._storage.state_dir / "quarantine"
+        try:
+            await self._storage.ledger.lane.run(self._storage.spool.set_aside, job.scan_id, job.revision, quarantine)
+        except DropUnavailable:  # an older ledger was restored: the files went since, and that is why the scan is set aside
+            events.quarantined_files_missing(job.scan_id, job.revision)
         events.scan_set_aside(job.scanner, job.scan_id, job.revision, problem.code, appended.seq)
 
     async def _context(self, job: Job) -> convert.ScanContext:

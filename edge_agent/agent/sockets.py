@@ -1,76 +1,134 @@
-"""The site's side of the wire: guard, desk and live feed, bound together and served together."""
+"""The site's side of the wire: guard, desks and live feed, bound together and served together."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 
+from edge_agent.agent.allow_list import Bells, Gatekeeper
+from edge_agent.agent.blob_desk import PictureDesk
 from edge_agent.agent.config import AgentSections
 from edge_agent.agent.desk import Answers, JournalDesk
 from edge_agent.agent.feed import Feed
-from edge_agent.agent.ports import JournalStore
+from edge_agent.agent.ports import UNARMED, FaultPoint, SiteStore
+from edge_agent.agent.shelf import Shelf
 from edge_agent.domain.clock import Clock
 from edge_agent.domain.ids import SiteId
 from edge_agent.telemetry import events
 from edge_agent.transport.context import open_context
 from edge_agent.transport.desk import RouterDesk, Trouble
-from edge_agent.transport.keys import Admission, AllowList, Consumer, Role, load_secret
+from edge_agent.transport.handshakes import HandshakeMonitor
+from edge_agent.transport.keys import load_secret
 from edge_agent.transport.live import LivePublisher
-from edge_agent.transport.sockets import LIVE_DOMAIN, SYNC_DOMAIN, InsecureLoopback, ServerSecurity
-from edge_agent.transport.zap import Refusal, ZapProvider
+from edge_agent.transport.sockets import BLOB_DOMAIN, DOMAINS, InsecureLoopback, ServerSecurity
+from edge_agent.transport.zap import ZapProvider
 from edge_agent.wire.heartbeat import SiteState
+
+
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """What the sockets answer from."""
+
+    ledger: SiteStore
+    shelf: Shelf
+
+
+@dataclass(frozen=True, slots=True)
+class Desks:
+    """The two answering sockets, each with what answers there."""
+
+    sync: RouterDesk
+    journal: JournalDesk
+    blob: RouterDesk
+    pictures: PictureDesk
 
 
 class Sockets:
     """Everything bound; :meth:`serve` runs until cancelled."""
 
-    def __init__(self, zap: ZapProvider, desk: RouterDesk, feed: Feed, journal: JournalDesk) -> None:
-        self._zap = zap
-        self._desk = desk
-        self._journal = journal
+    def __init__(self, door: "Door", desks: Desks, feed: Feed) -> None:
+        self._door = door
+        self._desks = desks
         self.feed = feed
 
     @property
     def endpoint(self) -> str:
         """Give the address of SYNC, the only one that clients are told."""
-        return self._desk.endpoint
+        return self._desks.sync.endpoint
 
     async def serve(self) -> None:
         """Guard, answer and publish until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._zap.serve())
-            tasks.create_task(self._desk.serve(self._journal.answer))
+            tasks.create_task(self._door.serve(self.feed.ring))
+            tasks.create_task(self._desks.sync.serve(self._desks.journal.answer))
+            tasks.create_task(self._desks.blob.serve(self._desks.pictures.answer))
             tasks.create_task(self.feed.run())
 
 
+class Door:
+    """Everything that decides who comes in: the ZAP provider, the allow-list's keeper, and the watch on failed handshakes."""
+
+    def __init__(self, gate: Gatekeeper, zap: ZapProvider, publisher: LivePublisher, monitors: Sequence[HandshakeMonitor]) -> None:
+        self._gate = gate
+        self._zap = zap
+        self._publisher = publisher
+        self._monitors = monitors
+
+    async def serve(self, ring: Callable[[], None]) -> None:
+        """Guard until cancelled; ``ring`` is called after a decision was journalled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._zap.serve())
+            tasks.create_task(self._gate.run(Bells(self._publisher.kick, ring)))
+            for monitor in self._monitors:
+                tasks.create_task(self._watch(monitor))
+
+    async def _watch(self, monitor: HandshakeMonitor) -> None:
+        while True:
+            self._gate.journal.refused(await monitor.failed(), "")
+
+
 @contextmanager
-def open_sockets(sections: AgentSections, store: JournalStore, clock: Clock, state: Callable[[], SiteState]) -> Iterator[Sockets]:
+def open_sockets(
+    sections: AgentSections,
+    gate: Gatekeeper,
+    stock: Stock,
+    clock: Clock,
+    state: Callable[[], SiteState],
+    faults: FaultPoint = UNARMED,
+) -> Iterator[Sockets]:
     """Bind every socket of the site; they are closed on leaving.
 
     Raises:
         KeysMissing, ConfigInvalid: the key file, the allow-list or an address is not usable.
     """
     wire, site = sections.wire, SiteId(sections.site.id)
-    admission = Admission(AllowList(_consumers(sections)), clock)
     security = InsecureLoopback() if wire.insecure_loopback_only or wire.key is None else ServerSecurity(load_secret(wire.key))
     host = f"[{wire.bind}]" if ":" in wire.bind else wire.bind
     with open_context() as context:
-        zap = ZapProvider(context, admission, frozenset({LIVE_DOMAIN, SYNC_DOMAIN}), _report_refusal)
+        zap = ZapProvider(context, gate.admission, DOMAINS, lambda refusal: gate.journal.refused(refusal.reason, refusal.fingerprint))
         publisher = LivePublisher(context, site, f"tcp://{host}:{wire.live_port}", security)
-        desk = RouterDesk(context, f"tcp://{host}:{wire.sync_port}", security, admission, _report_trouble)
-        feed = Feed(store, publisher, clock, state)
-        journal = JournalDesk(store, Answers(site, publisher.endpoint), clock, feed.news, feed.ring)
-        yield Sockets(zap, desk, feed, journal)
+        trouble = partial(_report_trouble, gate)
+        sync = RouterDesk(context, f"tcp://{host}:{wire.sync_port}", security, gate.admission, trouble)
+        blob = RouterDesk(context, f"tcp://{host}:{wire.blob_port}", security, gate.admission, trouble, BLOB_DOMAIN)
+        feed = Feed(stock.ledger, publisher, clock, state, faults, lambda: gate.admission.allowed.durable)
+        next_key = load_secret(wire.next_key).public if wire.next_key else ""
+        journal = JournalDesk(
+            stock.ledger,
+            Answers(site, publisher.endpoint, blob.endpoint, next_key, sections.privacy.allowed),
+            clock,
+            feed.news,
+            feed.ring,
+        )
+        pictures = PictureDesk(stock.ledger, stock.shelf, site, clock, feed.ring)
+        monitors = [socket.handshakes(context) for socket in (publisher, sync, blob)]
+        yield Sockets(Door(gate, zap, publisher, monitors), Desks(sync, journal, blob, pictures), feed)
 
 
-def _consumers(sections: AgentSections) -> list[Consumer]:
-    return [Consumer(c.name, c.key, Role(c.role), c.durable, c.not_after) for c in sections.consumer]
-
-
-def _report_refusal(refusal: Refusal) -> None:
-    events.peer_refused(refusal.reason, "stranger")
-
-
-def _report_trouble(trouble: Trouble) -> None:
-    events.peer_refused(trouble.code, trouble.consumer or "stranger")
+def _report_trouble(gate: Gatekeeper, trouble: Trouble) -> None:
+    if trouble.consumer:
+        events.peer_refused(trouble.code, trouble.consumer)
+    else:
+        gate.journal.refused(trouble.code, "")
     if trouble.problem is not None:
         events.request_failed(trouble.verb, trouble.problem)

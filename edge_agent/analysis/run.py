@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_agent.analysis.conclude import Evidence
+from edge_agent.analysis.deadline import Deadline
 from edge_agent.analysis.policy import Check, Policy
 from edge_agent.analysis.ports import ContentsModel, Fan, Models, ObjectDetector, WeightModel
 from edge_agent.domain.assessment import Obstacle, Reason
 from edge_agent.domain.capture import SubjectKind
-from edge_agent.domain.clock import Clock
 from edge_agent.domain.declaration import Declaration, comparable
 from edge_agent.domain.finding import Finding
 from edge_agent.domain.geometry import Size
@@ -55,7 +55,7 @@ class Examination:
 class _Gathered:
     """Grows while the views are looked at; private to :func:`examine`."""
 
-    clock: Clock
+    deadline: Deadline
     findings: list[Finding] = field(default_factory=list)
     obstacles: list[Obstacle] = field(default_factory=list)
     maps: list[ViewMaps] = field(default_factory=list)
@@ -64,9 +64,10 @@ class _Gathered:
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
-        started = self.clock.monotonic()
+        clock = self.deadline.clock
+        started = clock.monotonic()
         yield
-        self.timings_ms[stage] = self.timings_ms.get(stage, 0.0) + (self.clock.monotonic() - started) * 1000.0
+        self.timings_ms[stage] = self.timings_ms.get(stage, 0.0) + (clock.monotonic() - started) * 1000.0
 
     @contextmanager
     def attempting(self, check: Check, view: View) -> Iterator[None]:
@@ -79,15 +80,16 @@ class _Gathered:
             self.obstacles.append(Obstacle(problem.code, {**problem.fields, "check": check.value}, view.name))
 
 
-def examine(scan: Scan, notes: tuple[Reason, ...], models: Models, policy: Policy, fan: Fan, clock: Clock) -> Examination:
+def examine(scan: Scan, notes: tuple[Reason, ...], models: Models, policy: Policy, fan: Fan, deadline: Deadline) -> Examination:
     """Run every applicable check on every transmission view of ``scan``.
 
-    ``notes``: what intake remarked (``pixels-seen-before``, ``sidecar-unreadable``, ...).
+    ``notes``: what intake remarked (``pixels-seen-before``, ``sidecar-unreadable``, ...). When the deadline passes, what is not done
+    yet is left undone with obstacle ``out-of-time``; findings made before count.
 
     Raises:
         DeviceFailed: the device is lost; the scan in hand stays unassessed and is taken up again after the restart.
     """
-    gathered = _Gathered(clock)
+    gathered = _Gathered(deadline)
     gathered.obstacles += [Obstacle(note.code, note.params) for note in notes if note.code not in policy.of(scan.subject.kind).alert_on]
     gathered.obstacles += [Obstacle("partial", {"role": role}) for role in scan.partial]
     assessable = [view for view in scan.views if _is_transmission(view)]
@@ -101,7 +103,7 @@ def examine(scan: Scan, notes: tuple[Reason, ...], models: Models, policy: Polic
     for view in assessable:
         _describe(view, gathered)
         for detector in models.detectors:
-            _detect(view, scan.subject.kind, detector, policy, fan, gathered)
+            _detect(view, scan.subject.kind, detector, policy, deadline.fan(fan), gathered)
         if models.contents is not None:
             _compare(view, scan, models.contents, gathered)
     _weigh(assessable, scan, models.weight, gathered)
@@ -159,6 +161,7 @@ def _detect(view: View, subject: SubjectKind, detector: ObjectDetector, policy: 
     rules = policy.of(subject)
     show_at = {label: rules.levels(label, alert_at).show_at for label, alert_at in detector.alert_levels.items()}
     with gathered.attempting(Check.DETECTION, view):
+        gathered.deadline.check()
         seen = detector.detect(view, subject, show_at, fan)
         gathered.findings += seen.detections
         if seen.heat is not None:
@@ -172,6 +175,7 @@ def _compare(view: View, scan: Scan, contents: ContentsModel, gathered: _Gathere
     declared = contents.families(declaration.headings if declaration is not None else ())
     gathered.obstacles += declaration_obstacles(scan.declaration, declared.unlisted)
     with gathered.attempting(Check.CONTENTS, view):
+        gathered.deadline.check()
         seen = contents.examine(view, scan.subject.kind, declared.families)
         gathered.findings += [seen.heterogeneity, seen.product]
         gathered.maps.append(ViewMaps(view.name, view.size, seen.heat, seen.goods, contents.bundle.ref))
@@ -185,6 +189,7 @@ def _weigh(views: list[View], scan: Scan, scale: WeightModel | None, gathered: _
     with gathered.timed(Check.WEIGHT.value):
         for view in views:
             try:
+                gathered.deadline.check()
                 gathered.findings.append(scale.weigh(view, scan.scanner.scanner_id))
             except ScanUnassessable as problem:
                 reasons.append(Obstacle(problem.code, {**problem.fields, "check": Check.WEIGHT.value}, view.name))

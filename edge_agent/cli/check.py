@@ -5,7 +5,7 @@ import json
 import sys
 from pathlib import Path
 
-from edge_agent.agent.check import Problem, find_problems, find_sandbox
+from edge_agent.agent.check import Problem, find_problems, find_sandbox, find_watching, is_unsigned
 from edge_agent.telemetry.clock import SystemClock
 
 
@@ -15,7 +15,8 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "check",
         help="list every problem of a configuration",
         description="Read agent.toml, the policy, profiles, keys and bundles it names, and list every problem with file and hint. "
-        "Also tells which fences the kernel puts around the decoders, full, partial or none; that is no problem by itself. "
+        "Also tells which fences the kernel puts around the decoders, full, partial or none, how each scanner's folder is watched, and "
+        "whether the journal is unsigned; none of it is a problem by itself. "
         "Nothing is changed. Exit codes: 0 no problem, 78 some.",
     )
     parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="agent.toml")
@@ -31,6 +32,10 @@ def run(args: argparse.Namespace) -> int:
         print()
     else:
         _print_sandbox()
+        for scanner, watching in find_watching(args.config):
+            print(f"scanner {scanner}: watched by {watching.word} ({watching.file_system})")
+        if is_unsigned(args.config):
+            print("journal: unsigned; `edge-agent journal new-key` makes the key that lets others prove what it said ([journal] key)")
         _print(problems, args.config)
     return 78 if problems else 0
 

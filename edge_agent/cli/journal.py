@@ -1,58 +1,63 @@
-"""``edge-agent journal``: check a site's journal, or an exported one, row by row; export it for an auditor."""
+"""``edge-agent journal``: check a site's journal, or an exported one, row by row and head by head; export it for an auditor."""
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Iterator
-from contextlib import closing
-from dataclasses import asdict, dataclass
+from contextlib import closing, contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
-from edge_agent.domain.ids import Seq, SiteId
-from edge_agent.errors import ConfigUnreadable, LedgerFailed, MalformedMessage
+from rich.console import Console
+from rich.progress import Progress
+
+from edge_agent.cli.journal_files import PAGE_BYTES, PAGE_ROWS, Finding, Tell, export, verify_file
+from edge_agent.domain.ids import Seq
 from edge_agent.ledger.reader import LedgerReader
-from edge_agent.wire.chain import JournalRow
-from edge_agent.wire.export import Segment, heading, read_heading, row_line, verified
+from edge_agent.signing.keys import SigningKey, VerifyKey
 
 STATE_DIR = Path("/var/lib/edge-agent")
-_SQLITE_MAGIC = b"SQLite format 3\0"
-_PAGE_ROWS = 500
-_PAGE_BYTES = 1 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What a verification came to. ``bad_seq``: number of the first row that does not fit, None when all do."""
-
-    file: str
-    site: str
-    epoch: str
-    last_seq: int
-    last_hash: str
-    bad_seq: int | None
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command."""
     parser = subparsers.add_parser("journal", help="verify or export a site's journal", description="The site's journal of facts.")
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    _add_verify(actions)
+    _add_export(actions)
+    _add_results(actions)
+    _add_new_key(actions)
+    parser.set_defaults(run=run)
+
+
+def _add_verify(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     verify = actions.add_parser(
         "verify",
-        help="recompute every link of the chain",
-        description="Recomputes the hash chain, beside a running daemon if there is one. Exit 0 intact, 1 with the first bad row named. "
-        "Rows cut off at the end leave a chain that fits: compare the last hash with one kept elsewhere.",
+        help="recompute every link of the chain and check every signed head",
+        description="Recomputes the hash chain and checks the heads that the site signed, beside a running daemon if there is one. "
+        "Exit 0 intact, 1 with the first bad row named. Rows cut off behind the last signed head leave a chain that fits: compare the "
+        "last hash with one kept elsewhere.",
     )
     verify.add_argument("files", nargs="*", type=Path, metavar="FILE", help="ledgers or exported journals (default: the site's own ledger)")
+    verify.add_argument("--key", metavar="KEY", help="the site's public key, ed25519:... or a .sign file; heads of any other key are bad")
     verify.add_argument("--state-dir", type=Path, default=STATE_DIR, metavar="DIR", help=f"state_dir of agent.toml (default {STATE_DIR})")
     verify.add_argument("--json", action="store_true", help="one JSON object a file")
     verify.set_defaults(act=_verify)
-    export = actions.add_parser("export", help="write the journal to one text file that can be verified anywhere")
-    export.add_argument("--state-dir", type=Path, default=STATE_DIR, metavar="DIR", help=f"state_dir of agent.toml (default {STATE_DIR})")
-    export.add_argument("--out", type=Path, required=True, metavar="FILE", help="file to write; must not exist")
-    export.set_defaults(act=_export)
-    _add_results(actions)
-    parser.set_defaults(run=run)
+
+
+def _add_export(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    export_action = actions.add_parser(
+        "export",
+        help="write the journal to one text file that can be verified anywhere",
+        description="Writes every row and every signed head to one text file, beside a running daemon if there is one. It never "
+        "overwrites a file.",
+    )
+    export_action.add_argument(
+        "--state-dir", type=Path, default=STATE_DIR, metavar="DIR", help=f"state_dir of agent.toml (default {STATE_DIR})"
+    )
+    export_action.add_argument("--out", type=Path, required=True, metavar="FILE", help="file to write; must not exist")
+    export_action.add_argument("--json", action="store_true", help="say as JSON what was written")
+    export_action.set_defaults(act=_export)
 
 
 def _add_results(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -68,71 +73,69 @@ def _add_results(actions: "argparse._SubParsersAction[argparse.ArgumentParser]")
     results.set_defaults(act=_results)
 
 
+def _add_new_key(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    new_key = actions.add_parser(
+        "new-key",
+        help="make the key by which a site signs its journal; never overwrites one",
+        description="Makes NAME.sign (public) and NAME.sign_secret (mode 0600), and tells where each belongs.",
+    )
+    new_key.add_argument("name", metavar="NAME", help="such as the site's id")
+    new_key.add_argument("--dir", type=Path, default=Path("keys"), metavar="DIR", help="folder of the keys (default: ./keys)")
+    new_key.add_argument("--json", action="store_true", help="print JSON")
+    new_key.set_defaults(act=_new_key)
+
+
 def run(args: argparse.Namespace) -> int:
     """Do the chosen action."""
     return int(args.act(args))
 
 
 def _verify(args: argparse.Namespace) -> int:
-    findings = [verify_file(path) for path in args.files or [args.state_dir / "ledger.db"]]
-    for finding in findings:
-        print(json.dumps(asdict(finding)) if args.json else _sentence(finding))
+    believed = _key(args.key)
+    findings = []
+    for path in args.files or [args.state_dir / "ledger.db"]:
+        with progress(f"verifying {path.name}") as tell:
+            findings.append(verify_file(path, believed, tell))
+        print(json.dumps(asdict(findings[-1])) if args.json else _sentence(findings[-1]), flush=True)
     return 1 if any(finding.bad_seq is not None for finding in findings) else 0
+
+
+def _key(text: str | None) -> VerifyKey | None:
+    """Read a public key as it is written, or from its file.
+
+    Raises:
+        ConfigInvalid, SigningKeyUnusable.
+    """
+    if text is None:
+        return None
+    return VerifyKey.parse(text) if text.startswith("ed25519:") else VerifyKey.load(Path(text))
 
 
 def _sentence(finding: Finding) -> str:
     if finding.bad_seq is not None:
-        return f"{finding.file}: BROKEN at row {finding.bad_seq} of site {finding.site}; rows before it are intact"
-    return f"{finding.file}: intact: site {finding.site}, {finding.last_seq} rows, last hash {finding.last_hash}"
-
-
-def verify_file(path: Path) -> Finding:
-    """Verify a ledger or an export.
-
-    Raises:
-        ConfigUnreadable: the file is absent or unreadable.
-        MalformedMessage: it is neither; LedgerDamaged, LedgerFailed, LedgerForeign: the database itself is unusable.
-    """
-    try:
-        with path.open("rb") as file:
-            is_ledger = file.read(len(_SQLITE_MAGIC)) == _SQLITE_MAGIC
-    except OSError as problem:
-        raise ConfigUnreadable(f"{path}: {problem.strerror}", {"file": str(path)}) from problem
-    return _verify_ledger(path) if is_ledger else _verify_export(path)
-
-
-def _verify_ledger(path: Path) -> Finding:
-    with closing(LedgerReader.open(path)) as reader:
-        bad, head = reader.verify(), reader.head()
-        return Finding(str(path), reader.site, head.epoch.hex(), head.seq, head.hash.hex(), bad)
-
-
-def _verify_export(path: Path) -> Finding:
-    try:
-        with path.open(encoding="utf-8", newline="\n") as lines:
-            segment = read_heading(lines.readline())
-            after, digest, bad = segment.after, segment.hash, None
-            for step in verified(lines, segment):
-                if isinstance(step, JournalRow):
-                    after, digest = step.seq, step.hash
-                else:
-                    bad = step
-    except UnicodeDecodeError as problem:
-        raise MalformedMessage(f"{path}: neither a ledger nor a journal export") from problem
-    return Finding(str(path), segment.site, segment.epoch.hex(), after, digest.hex(), bad)
+        what = "a signed head contradicts the rows or is badly signed" if finding.why == "head" else "rows before it are intact"
+        return f"{finding.file}: BROKEN at row {finding.bad_seq} of site {finding.site}; {what}"
+    signed = f"signed up to row {finding.signed_seq} by {', '.join(finding.signers)}" if finding.heads else "not signed"
+    return f"{finding.file}: intact: site {finding.site}, {finding.last_seq} rows, last hash {finding.last_hash}; {signed}"
 
 
 def _export(args: argparse.Namespace) -> int:
-    with closing(LedgerReader.open(args.state_dir / "ledger.db")) as reader:
-        head = reader.head()
-        after = Seq(head.first - 1)
-        before = reader.hash_at(after)
-        if before is None:
-            raise LedgerFailed("the ledger does not know the hash before its oldest row", {"seq": after})
-        segment = Segment(SiteId(reader.site), reader.epoch, after, before)
-        _write_whole(args.out, _lines(reader, segment, head.seq))
-    print(f"{args.out}: rows {head.first} to {head.seq} of site {segment.site}", file=sys.stderr)
+    with closing(LedgerReader.open(args.state_dir / "ledger.db")) as reader, progress("exporting") as tell:
+        first, last = export(reader, args.out, tell)
+    if args.json:
+        print(json.dumps({"file": str(args.out), "site": reader.site, "first_seq": first, "last_seq": last}))
+    else:
+        print(f"{args.out}: rows {first} to {last} of site {reader.site}", file=sys.stderr)
     return 0
+
+
+@contextmanager
+def progress(what: str) -> Iterator[Tell]:
+    """Show a bar on a terminal; anywhere else say nothing."""
+    screen = Console(stderr=True)
+    with Progress(console=screen, transient=True, disable=not screen.is_terminal) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, of: bar.update(task, completed=done, total=of)
 
 
 def _results(args: argparse.Namespace) -> int:
@@ -141,38 +144,22 @@ def _results(args: argparse.Namespace) -> int:
     count = 0
     with closing(LedgerReader.open(args.state_dir / "ledger.db")) as reader:
         after = Seq(reader.head().first - 1)
-        while rows := reader.rows(after, _PAGE_ROWS, _PAGE_BYTES):
+        while rows := reader.rows(after, PAGE_ROWS, PAGE_BYTES):
             count += write_results(args.out, rows, args.format or ["json"])
             after = rows[-1].seq
     print(f"{args.out}: {count} assessments", file=sys.stderr)
     return 0
 
 
-def _lines(reader: LedgerReader, segment: Segment, last: Seq) -> Iterator[str]:
-    """Give the lines up to row ``last``; rows that come meanwhile are left to the next export."""
-    yield heading(segment)
-    after = segment.after
-    while after < last:
-        page = [row for row in reader.rows(after, _PAGE_ROWS, _PAGE_BYTES) if row.seq <= last]
-        if not page:
-            raise LedgerFailed("the journal ends before its head", {"seq": after})
-        for row in page:
-            yield row_line(row)
-        after = page[-1].seq
-
-
-def _write_whole(path: Path, lines: Iterator[str]) -> None:
-    """Write a new file that is whole or not there."""
-    part = path.with_name(path.name + ".part")
-    try:
-        if path.exists():
-            raise ConfigUnreadable(f"{path}: exists; an export never overwrites", {"file": str(path)})
-        with part.open("w", encoding="utf-8", newline="\n") as file:
-            part.chmod(0o600)
-            for line in lines:
-                file.write(line + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        part.rename(path)
-    except OSError as problem:
-        raise ConfigUnreadable(f"{path}: {problem.strerror}", {"file": str(path)}) from problem
+def _new_key(args: argparse.Namespace) -> int:
+    key = SigningKey.new(args.name)
+    public, secret = key.save(args.dir)
+    if args.json:
+        content = {"name": key.name, "public": key.public.text, "fingerprint": key.public.fingerprint, "files": [str(public), str(secret)]}
+        print(json.dumps(content))
+        return 0
+    print(f"{secret}: the secret half, never to leave this machine\n{public}: the public half")
+    print(f'in agent.toml of the site:     [journal] key = "{secret}"')
+    print(f'in headquarters\' configuration: [[site]] journal_key = "{key.public.text}"')
+    print(f"fingerprint: {key.public.fingerprint}")
+    return 0

@@ -16,6 +16,7 @@ EXIT_CONFIG = 78
 COMMANDS = {
     "run": "the daemon: watch the scanners, assess every scan, publish",
     "check": "list every problem of a configuration at once",
+    "doctor": "is all well: device, clock, disk, shares, keys, bundles, configuration",
     "assess": "assess files at hand, without a daemon, and draw what was found",
     "explain": "why: where a detection's score comes from, which other goods would explain the load",
     "adopt": "make a bundle of an ONNX file by somebody else and a card",
@@ -28,7 +29,10 @@ COMMANDS = {
     "commission": "set a site's alert levels from its own clean scans, or correct its weight estimates",
     "keys": "make and show CURVE keys",
     "journal": "verify and export a site's journal",
+    "ledger": "back up, restore and check a site's ledger",
     "quarantine": "scans that were set aside",
+    "selections": "consignments selected for scanning, and what became of them",
+    "retention": "what goes when, and legal holds",
     "scan": "scan packages: show, validate, convert, export, extract, anonymise",
     "sim": "simulated scanner: writes scans into a folder",
 }

@@ -10,17 +10,16 @@ from rich.console import Console
 from rich.table import Table
 
 from edge_agent.cli.journal import STATE_DIR
-from edge_agent.domain.assessment import FactKind
 from edge_agent.domain.clock import Clock
-from edge_agent.domain.ids import SiteId, fact_id
+from edge_agent.domain.ids import SiteId
 from edge_agent.errors import DropUnavailable, NotQuarantined
+from edge_agent.ledger.audit import About, audit_entry
 from edge_agent.ledger.connection import sync_folder
 from edge_agent.ledger.ledger import Ledger
 from edge_agent.ledger.reader import LedgerReader
 from edge_agent.ledger.records import Entry, Quarantined
 from edge_agent.telemetry.clock import SystemClock
-from edge_agent.wire.frames import topic
-from edge_agent.wire.messages import AuditBody, CodeParams, encode
+from edge_agent.wire.messages import CodeParams
 
 RETRIED = "quarantine-retried"
 """Code of the audit fact that says a person asked for another try."""
@@ -101,19 +100,8 @@ def _put_back(state_dir: Path, item: Quarantined) -> None:
 def _entry(site: SiteId, item: Quarantined, clock: Clock) -> Entry:
     now = clock.now()
     cause = f"retry {now.isoformat()}"
-    fact = fact_id(item.scan_id, FactKind.AUDIT, item.revision, cause)
-    body = AuditBody(
-        schema="audit/1.0",
-        fact_id=fact,
-        site=site,
-        scanner=item.scanner,
-        scan_id=item.scan_id,
-        revision=item.revision,
-        cause=cause,
-        produced_at=now,
-        event=CodeParams(code=RETRIED, params={"reason": item.reason}),
-    )
-    return Entry(fact, item.scan_id, FactKind.AUDIT, topic(site, item.scanner, FactKind.AUDIT), encode(body))
+    event = CodeParams(code=RETRIED, params={"reason": item.reason})
+    return audit_entry(site, event, cause, now, About(item.scan_id, item.revision, item.scanner))
 
 
 def _plain(text: str) -> str:

@@ -3,11 +3,14 @@
 import argparse
 import asyncio
 import os
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 from edge_agent.agent.build import run_agent
-from edge_agent.agent.config import load_config
+from edge_agent.agent.config import AgentConfig, load_config
 from edge_agent.agent.lifecycle import ServiceManager
+from edge_agent.domain.clock import Clock
 from edge_agent.errors import EdgeAgentError
 from edge_agent.telemetry import events
 from edge_agent.telemetry.clock import SystemClock
@@ -28,11 +31,20 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(args: argparse.Namespace) -> int:
     """Run until a signal."""
+    return serve(args.config, run_agent)
+
+
+def serve(config: Path, start: Callable[[AgentConfig, ServiceManager, Clock], Coroutine[Any, Any, None]]) -> int:
+    """Run what ``start`` gives, which is ``run_agent`` here and the same with armed fault points in a test's launcher.
+
+    Raises:
+        EdgeAgentError: which ended the daemon; it stands in the log.
+    """
     set_up_logging()
     environment = os.environ  # noqa: TID251 - the service manager's own channel; nothing is configured by it
     manager = ServiceManager(environment.get("NOTIFY_SOCKET"), environment.get("WATCHDOG_USEC"))
     try:
-        asyncio.run(run_agent(load_config(args.config), manager, SystemClock()))
+        asyncio.run(start(load_config(config), manager, SystemClock()))
     except* EdgeAgentError as group:
         problem = _first(group)
         events.agent_failed(problem)

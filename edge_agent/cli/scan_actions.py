@@ -15,20 +15,18 @@ from edge_agent.agent.at_hand import Rules, ScanReader, find_drops, member_diges
 from edge_agent.agent.exports import Dossier, export_coco, export_csv, export_dicos, export_package, of_files, of_site
 from edge_agent.cli.profiles import named_profile
 from edge_agent.cli.scan_show import as_json, draw, show
-from edge_agent.domain.assessment import FactKind
-from edge_agent.domain.ids import FactId, ScanId, ScannerId, fact_id
+from edge_agent.domain.ids import ScanId, ScannerId
 from edge_agent.errors import ConfigUnreadable, ExportRefused, ScanRejected
 from edge_agent.formats.child import DecodeChild
 from edge_agent.formats.encode import png_bytes, tiff_bytes
 from edge_agent.formats.package import write_package
 from edge_agent.formats.package_rewrite import anonymise_package
 from edge_agent.formats.package_schema import shipped_schema, table
+from edge_agent.ledger.audit import About, audit_entry
 from edge_agent.ledger.ledger import Ledger
-from edge_agent.ledger.records import Entry
 from edge_agent.telemetry.clock import SystemClock
-from edge_agent.wire.frames import topic
 from edge_agent.wire.lineage import standing_word
-from edge_agent.wire.messages import AuditBody, CodeParams, encode
+from edge_agent.wire.messages import CodeParams
 from edge_agent.wire.redaction import refuse_free_text
 
 EXPORTED = "exported-in-clear"
@@ -181,19 +179,8 @@ def _journal(args: argparse.Namespace, dossiers: Sequence[Dossier]) -> None:
         for dossier in dossiers:
             scan, scanner = dossier.document.scan, ScannerId(dossier.document.system.scanner_id)
             cause = f"export {now.isoformat()}"
-            fact: FactId = fact_id(ScanId(scan.id), FactKind.AUDIT, scan.revision, cause)
-            body = AuditBody(
-                schema="audit/1.0",
-                fact_id=fact,
-                site=site,
-                scanner=scanner,
-                scan_id=scan.id,
-                revision=scan.revision,
-                cause=cause,
-                produced_at=now,
-                event=CodeParams(code=EXPORTED, params={"reason": args.reason, "role": args.role, "format": args.format}),
-            )
-            ledger.append(Entry(fact, ScanId(scan.id), FactKind.AUDIT, topic(site, scanner, FactKind.AUDIT), encode(body)))
+            event = CodeParams(code=EXPORTED, params={"reason": args.reason, "role": args.role, "format": args.format})
+            ledger.append(audit_entry(site, event, cause, now, About(ScanId(scan.id), scan.revision, scanner)))
 
 
 def _anonymise(args: argparse.Namespace) -> int:

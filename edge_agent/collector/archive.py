@@ -27,6 +27,7 @@ from edge_agent.kpi.rates import DetectionTally, ObstacleTally, Outcome, Outcome
 from edge_agent.kpi.shadow import ShadowTally
 from edge_agent.ledger.connection import check_library, sync_folder
 from edge_agent.wire.chain import JournalRow
+from edge_agent.wire.heads import SignedHead
 
 _START = Seq(0)
 _ALWAYS = Period()
@@ -47,11 +48,15 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Verified rows of one site that continue ``start``; ``end`` is where they lead. ``start`` may begin a new epoch."""
+    """Verified rows of one site that continue ``start``; ``end`` is where they lead. ``start`` may begin a new epoch.
+
+    ``head``: a statement of the site about its journal, well signed, to be kept with them.
+    """
 
     site: SiteId
     start: Cursor
     rows: tuple[JournalRow, ...]
+    head: SignedHead | None = None
 
     @property
     def end(self) -> Cursor:
@@ -138,6 +143,8 @@ class Archive:
                 self._expect(batch)
                 for row, value in zip(batch.rows, values, strict=True):
                     self._add(batch.site, row, value, now_us)
+                if batch.head is not None:
+                    self._keep(batch.site, batch.head, now_us)
                 end = batch.end
                 self._db.execute(schema.SET_CURSOR, (batch.site, end.epoch, end.seq, end.hash, now_us))
 
@@ -153,6 +160,18 @@ class Archive:
         with _mapped(self._db):
             row = self._db.execute(sql, (site,)).fetchone()
         return Cursor(row[0], Seq(row[1]), row[2]) if row else None
+
+    def unfit_head(self, site: SiteId, epoch: bytes, after: Seq = _START) -> Seq | None:
+        """Give the first row behind ``after`` that is not what the site signed, or None when all kept heads fit the rows."""
+        with _mapped(self._db):
+            (found,) = next(self._db.execute(schema.UNFIT_HEAD, (site, epoch, after)))
+        return None if found is None else Seq(found)
+
+    def signed_to(self, site: SiteId, epoch: bytes) -> Seq:
+        """Give the last stored row that the site's signature vouches for, 0 without one."""
+        with _mapped(self._db):
+            row = self._db.execute(schema.SIGNED_TO, (site, epoch)).fetchone()
+        return Seq(0 if row is None else row[0])
 
     def rows(self, site: SiteId, epoch: bytes, after: Seq = _START) -> Iterator[JournalRow]:
         """Give the stored rows of an epoch in order, as they came."""
@@ -202,6 +221,9 @@ class Archive:
         stored = self.cursor(batch.site, batch.start.epoch)
         if stored not in (None, batch.start):
             raise ValueError(f"rows after {batch.start.seq} do not continue the cursor of {batch.site}")
+
+    def _keep(self, site: SiteId, head: SignedHead, now_us: int) -> None:
+        self._db.execute(schema.ADD_HEAD, (site, head.epoch, head.seq, head.hash, head.at_us, head.key, head.signature, now_us))
 
     def _add(self, site: SiteId, row: JournalRow, value: Exploded | Unread, now_us: int) -> None:
         add = self._db.execute
@@ -285,17 +307,14 @@ def _for_writing(path: Path) -> apsw.Connection:
 def _prepare(connection: apsw.Connection, path: Path) -> None:
     is_new = not _has_tables(connection)
     if not is_new:
-        _check_version(connection, path)  # before any setting: somebody else's database is left as it is
+        _bring_up(connection, _known_version(connection, path))  # before any setting: somebody else's database is left as it is
     for name, value, expected in schema.PRAGMAS:
         connection.execute(f"PRAGMA {name} = {value}")
         found = connection.pragma(name)
         if found != expected:
             raise ArchiveDamaged(f"{path}: PRAGMA {name} reads back as {found}, not {expected}")
     if is_new:
-        connection.execute(
-            f"BEGIN IMMEDIATE; {schema.TABLES}; PRAGMA application_id = {schema.APPLICATION_ID}; "
-            f"PRAGMA user_version = {schema.VERSION}; COMMIT"
-        )
+        _bring_up(connection, 0)
     verdict = connection.pragma("quick_check")
     if verdict != "ok":
         raise ArchiveDamaged(f"{path}: {verdict}")
@@ -305,12 +324,29 @@ def _has_tables(connection: apsw.Connection) -> bool:
     return connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone() is not None
 
 
-def _check_version(connection: apsw.Connection, path: Path) -> None:
-    application, version = connection.pragma("application_id"), connection.pragma("user_version")
+def _bring_up(connection: apsw.Connection, version: int) -> None:
+    """Take the steps from ``version`` to today's, all or none."""
+    if version == schema.VERSION:
+        return
+    steps = "; ".join(schema.STEPS[version:])
+    mark = f"PRAGMA application_id = {schema.APPLICATION_ID}; PRAGMA user_version = {schema.VERSION}"
+    connection.execute(f"BEGIN IMMEDIATE; {steps}; {mark}; COMMIT")
+
+
+def _known_version(connection: apsw.Connection, path: Path) -> int:
+    """Give the version of an archive that this program can bring up to date."""
+    application, version = connection.pragma("application_id"), int(connection.pragma("user_version"))
     if application != schema.APPLICATION_ID:
         raise ArchiveDamaged(f"{path}: not an archive of this program")
+    if not 1 <= version <= schema.VERSION:
+        raise ArchiveDamaged(f"{path}: archive of version {version}; this program knows up to {schema.VERSION}")
+    return version
+
+
+def _check_version(connection: apsw.Connection, path: Path) -> None:
+    version = _known_version(connection, path)
     if version != schema.VERSION:
-        raise ArchiveDamaged(f"{path}: archive of version {version}; this program reads {schema.VERSION}")
+        raise ArchiveDamaged(f"{path}: archive of version {version}; `edge-agent collect` brings it to {schema.VERSION}")
 
 
 @contextmanager

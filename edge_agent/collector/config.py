@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from edge_agent.domain.ids import SiteId
 from edge_agent.errors import ConfigInvalid, ConfigUnreadable
+from edge_agent.signing.keys import VerifyKey
 from edge_agent.transport.keys import is_key
 from edge_agent.wire.frames import is_name
 
@@ -37,6 +38,14 @@ def _zone_name(text: str) -> str:
     return text
 
 
+def _signing_key(text: str) -> str:
+    try:
+        VerifyKey.parse(text)
+    except ConfigInvalid as problem:
+        raise ValueError(problem.detail) from problem
+    return text
+
+
 Name = Annotated[str, AfterValidator(_topic_name)]
 Endpoint = Annotated[str, AfterValidator(_tcp_endpoint)]
 Zone = Annotated[str, AfterValidator(_zone_name)]
@@ -52,13 +61,15 @@ class Table(BaseModel):
 class SiteEntry(Table):
     """One site. ``server_key``: its public key as 40 characters of Z85, or the path of its ``.key`` file.
 
-    ``timezone``: the zone of the site's calendar days in reports, where it differs from the report's. ``insecure_loopback_only``: no
-    encryption, for a site on this very machine.
+    ``journal_key``: the public key (``ed25519:...``) with which the site must sign its journal's heads; absent = whatever key it shows is
+    kept with them. ``timezone``: the zone of the site's calendar days in reports, where it differs from the report's.
+    ``insecure_loopback_only``: no encryption, for a site on this very machine.
     """
 
     id: Name
     endpoint: Endpoint
     server_key: str | None = None
+    journal_key: Annotated[str, AfterValidator(_signing_key)] | None = None
     timezone: Zone | None = None
     insecure_loopback_only: bool = False
 
@@ -67,6 +78,11 @@ class SiteEntry(Table):
         if (self.server_key is None) != self.insecure_loopback_only:
             raise ValueError("give server_key (or insecure_loopback_only, on this machine), and not both")
         return self
+
+    @property
+    def believed(self) -> VerifyKey | None:
+        """The only key that may sign this site's heads."""
+        return None if self.journal_key is None else VerifyKey.parse(self.journal_key)
 
     @property
     def site_id(self) -> SiteId:

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from edge_agent.collector.archive import Archive, Batch, Cursor
-from edge_agent.domain.ids import SiteId
+from edge_agent.domain.ids import Seq, SiteId
 from edge_agent.errors import TryLater
 
 _MOST_BATCHES = 32
@@ -29,6 +29,12 @@ class ArchiveLane:
 
     async def newest(self, site: SiteId) -> Cursor | None:
         return await self._on_thread(lambda: self._archive.newest(site))
+
+    async def unfit_head(self, site: SiteId, epoch: bytes, after: Seq) -> Seq | None:
+        return await self._on_thread(lambda: self._archive.unfit_head(site, epoch, after))
+
+    async def signed_to(self, site: SiteId, epoch: bytes) -> Seq:
+        return await self._on_thread(lambda: self._archive.signed_to(site, epoch))
 
     async def commit(self, batch: Batch) -> None:
         """Return when the batch is on disk.

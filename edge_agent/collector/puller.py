@@ -13,10 +13,24 @@ from typing import Any, NoReturn, Protocol
 from edge_agent import __version__
 from edge_agent.collector.archive import Batch, Cursor
 from edge_agent.domain.ids import Seq, SiteId
-from edge_agent.errors import Diverged, EdgeAgentError, EpochChanged, MalformedMessage, PeerError, PeerSilent, TryLater, WrongSite
+from edge_agent.errors import (
+    Diverged,
+    EdgeAgentError,
+    EpochChanged,
+    MalformedMessage,
+    PeerError,
+    PeerSilent,
+    SignatureInvalid,
+    SignerUnknown,
+    TryLater,
+    WrongSite,
+)
+from edge_agent.signing.heads import check_head
+from edge_agent.signing.keys import VerifyKey
 from edge_agent.wire import verbs
 from edge_agent.wire.chain import JournalRow, first_break
 from edge_agent.wire.frames import ROOT, Envelope
+from edge_agent.wire.heads import SignedHead, SignedHeadPart
 from edge_agent.wire.verbs import BatchReply, HelloReply, HelloRequest, PullRequest, Verb
 
 
@@ -38,7 +52,10 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SiteState:
-    """``durable``: last number on our disk; ``head``: last number of the site's journal as it last said; ``rows``: stored since start."""
+    """``durable``: last number on our disk; ``head``: last number of the site's journal as it last said; ``rows``: stored since start.
+
+    ``signed``: last number on our disk that the site's own signature vouches for.
+    """
 
     site: SiteId
     phase: Phase = Phase.CONNECTING
@@ -46,6 +63,7 @@ class SiteState:
     durable: int = 0
     head: int = 0
     rows: int = 0
+    signed: int = 0
     code: str = ""
     detail: str = ""
 
@@ -78,6 +96,8 @@ class Store(Protocol):
     async def cursor(self, site: SiteId, epoch: bytes) -> Cursor | None: ...
     async def newest(self, site: SiteId) -> Cursor | None: ...
     async def commit(self, batch: Batch) -> None: ...
+    async def unfit_head(self, site: SiteId, epoch: bytes, after: Seq) -> Seq | None: ...
+    async def signed_to(self, site: SiteId, epoch: bytes) -> Seq: ...
 
 
 def pause_s(pace: Pace, failures: int, jitter: float) -> float:
@@ -89,8 +109,12 @@ def pause_s(pace: Pace, failures: int, jitter: float) -> float:
 class SitePuller:
     """Pulls one site until cancelled, or until the site's journal contradicts what is stored."""
 
-    def __init__(self, site: SiteId, consumer: str, link: Link, store: Store, tell: Callable[[SiteState], None]) -> None:
-        """Follow ``site`` as its consumer ``consumer``; ``tell`` hears every change of state."""
+    def __init__(
+        self, site: SiteId, consumer: str, link: Link, store: Store, tell: Callable[[SiteState], None], believed: VerifyKey | None = None
+    ) -> None:
+        """Follow ``site`` as its consumer ``consumer``; ``tell`` hears every change of state. ``believed``: whose signed heads count."""
+        self._believed = believed
+        self._kept: SignedHead | None = None
         self._consumer = consumer
         self._link = link
         self._store = store
@@ -115,6 +139,7 @@ class SitePuller:
     async def _follow(self, pace: Pace) -> NoReturn:
         hello = await self._hello(pace)
         cursor = await self._start(hello)
+        await self._check_heads(cursor, Seq(0))
         self._say(epoch=hello.epoch, durable=cursor.seq, head=hello.head, phase=_progress(cursor.seq, hello.head), code="", detail="")
         while True:
             cursor = await self._page(cursor, pace)
@@ -155,23 +180,49 @@ class SitePuller:
             raise EpochChanged("the answer is of another epoch")
         if head.n != len(reply.rows):
             raise MalformedMessage("a batch has as many rows as it says", {"said": head.n, "rows": len(reply.rows)})
-        return await self._store_rows(cursor, reply.rows, head.head)
+        return await self._store_rows(cursor, reply.rows, head.head, self._new_head(head.signed_head))
 
-    async def _store_rows(self, cursor: Cursor, rows: tuple[JournalRow, ...], head: int) -> Cursor:
-        """Store the rows that truly continue ``cursor``; tell of the first one that does not."""
+    def _new_head(self, part: SignedHeadPart | None) -> SignedHead | None:
+        """Give the signed head that came with a batch when it is new and well signed.
+
+        Raises:
+            MalformedMessage: the signature is not one of the site's.
+        """
+        signed = None if part is None else part.head(self._state.site)
+        if signed is None or signed == self._kept:
+            return None
+        try:
+            check_head(signed, self._believed)
+        except (SignatureInvalid, SignerUnknown) as problem:
+            raise MalformedMessage(f"the site's signed head is refused: {problem.detail}", {"why": problem.code}) from problem
+        return signed
+
+    async def _check_heads(self, cursor: Cursor, after: Seq) -> None:
+        """Hold what the site signed against the rows that are stored behind ``after``."""
+        unfit = await self._store.unfit_head(self._state.site, cursor.epoch, after)
+        if unfit is not None:
+            raise Diverged("the site signed another row than the one it sent", {"seq": unfit})
+        self._say(signed=await self._store.signed_to(self._state.site, cursor.epoch))
+
+    async def _store_rows(self, cursor: Cursor, rows: tuple[JournalRow, ...], head: int, signed: SignedHead | None) -> Cursor:
+        """Store the rows that truly continue ``cursor``, and a new signed head; tell of the first row that does not fit."""
         if head < cursor.seq:
             raise Diverged("the site's journal is shorter than what it has sent", {"head": head, "durable": cursor.seq})
         if not all(self._is_ours(row, cursor) for row in rows):
             raise WrongSite("a row of another site or epoch in a batch")
         broken = first_break(rows, cursor.hash, cursor.seq)
         good = rows if broken is None else rows[: broken - cursor.seq - 1]
-        if good:
-            batch = Batch(self._state.site, cursor, good)
+        start = cursor
+        if good or signed is not None:
+            batch = Batch(self._state.site, start, good, signed)
             await self._store.commit(batch)
             cursor = batch.end
         self._say(durable=cursor.seq, head=head, rows=self._state.rows + len(good), phase=_progress(cursor.seq, head), code="", detail="")
         if broken is not None:
             raise Diverged("the chain of the site's journal breaks", {"seq": broken})
+        if good or signed is not None:
+            self._kept = signed or self._kept
+            await self._check_heads(cursor, start.seq if signed is None else Seq(min(start.seq, signed.seq - 1)))
         return cursor
 
     def _is_ours(self, row: JournalRow, cursor: Cursor) -> bool:

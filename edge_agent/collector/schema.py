@@ -2,7 +2,7 @@
 
 APPLICATION_ID = 0x45494851
 """``EIHQ``: tells ``file(1)`` and us what the database is."""
-VERSION = 1
+VERSION = 2
 
 PRAGMAS: tuple[tuple[str, str, str | int], ...] = (
     ("journal_mode", "WAL", "wal"),
@@ -72,6 +72,26 @@ CREATE TABLE outcome (
 CREATE INDEX outcome_by_time ON outcome (produced_us);
 """
 
+HEADS = """
+-- What each site signed about its journal, kept even where it contradicts the rows: then above all it is evidence.
+CREATE TABLE head (
+    site TEXT NOT NULL, epoch BLOB NOT NULL, seq INTEGER NOT NULL, hash BLOB NOT NULL, at_us INTEGER NOT NULL,
+    key BLOB NOT NULL, signature BLOB NOT NULL, received_us INTEGER NOT NULL,
+    PRIMARY KEY (site, epoch, seq, hash, key)
+) STRICT, WITHOUT ROWID;
+"""
+STEPS: tuple[str, ...] = (TABLES, HEADS)
+"""Script n brings an archive from version n to n + 1; a released script is never edited."""
+
+ADD_HEAD = "INSERT OR IGNORE INTO head VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+UNFIT_HEAD = """
+SELECT min(head.seq) FROM head JOIN journal USING (site, epoch, seq)
+WHERE head.site = ? AND head.epoch = ? AND head.seq > ? AND head.hash <> journal.hash
+"""
+SIGNED_TO = """
+SELECT head.seq FROM head JOIN journal USING (site, epoch, seq)
+WHERE head.site = ? AND head.epoch = ? AND head.hash = journal.hash ORDER BY head.seq DESC LIMIT 1
+"""
 ADD_ROW = "INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 ADD_FACT = "INSERT INTO fact VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (site, fact_id) DO NOTHING"
 ADD_UNREAD = "INSERT INTO unread VALUES (?, ?, ?, ?)"

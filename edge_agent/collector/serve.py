@@ -14,9 +14,10 @@ from edge_agent.collector.puller import Link, Pace, Phase, SitePuller, SiteState
 from edge_agent.domain.clock import Clock
 from edge_agent.domain.ids import SiteId
 from edge_agent.errors import ConfigInvalid, EdgeAgentError, KeysMissing
+from edge_agent.signing.keys import VerifyKey
 from edge_agent.transport.context import open_context
 from edge_agent.transport.endpoints import is_loopback
-from edge_agent.transport.keys import KeyPair, load_public, load_secret
+from edge_agent.transport.keys import KeyPair, load_secret, load_server_keys
 from edge_agent.transport.link import Retry, SyncLink
 from edge_agent.transport.sockets import ClientSecurity, InsecureLoopback
 
@@ -57,10 +58,11 @@ class Board:
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """A site and the way to ask it."""
+    """A site, the way to ask it, and the only key that may sign its heads (None: any)."""
 
     site: SiteId
     link: Link
+    believed: VerifyKey | None = None
 
 
 async def follow(followed: Iterable[Followed], archive: Archive, consumer: str, board: Board, pace: Pace) -> None:
@@ -70,7 +72,7 @@ async def follow(followed: Iterable[Followed], archive: Archive, consumer: str, 
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(lane.run())
             for each in followed:
-                puller = SitePuller(each.site, consumer, each.link, lane, board.post)
+                puller = SitePuller(each.site, consumer, each.link, lane, board.post, each.believed)
                 tasks.create_task(puller.run(pace, _JITTER.random))
     finally:
         lane.close()
@@ -88,7 +90,7 @@ def links(config: CollectorConfig, stack: ExitStack) -> list[Followed]:
     for entry in config.site:
         link = SyncLink(context, entry.endpoint, _security(entry, own), Retry(attempts=1))
         stack.callback(link.close)
-        followed.append(Followed(entry.site_id, link))
+        followed.append(Followed(entry.site_id, link, entry.believed))
     return followed
 
 
@@ -99,7 +101,7 @@ def _security(entry: SiteEntry, own: KeyPair | None) -> ClientSecurity | Insecur
         return InsecureLoopback()
     if own is None:
         raise KeysMissing(f"no secret_key to show to {entry.id}")
-    return ClientSecurity(own, load_public(entry.server_key))
+    return ClientSecurity(own, *load_server_keys(entry.server_key))
 
 
 async def collect(config: CollectorConfig, clock: Clock, tell: Callable[[SiteState], None], until_idle_s: float | None) -> Board:

@@ -1,16 +1,17 @@
 """What a console knows of each scan: facts in, rows out. No terminal, no clock."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
-from edge_agent.console.catalogue import clean, sentence
-from edge_agent.console.client import SeenFact
+from edge_agent.console.catalogue import clean, conclusion, sentence
+from edge_agent.console.events import SeenFact
 from edge_agent.wire.messages import (
     AssessmentBody,
-    Body,
+    ControlBody,
     DetectionPart,
     FindingPart,
+    FoundPart,
     HeterogeneityPart,
     ProductPart,
     ReferralBody,
@@ -20,6 +21,8 @@ from edge_agent.wire.messages import (
 
 _COMMISSIONED = "commissioned"
 _RECENT = timedelta(hours=1)
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+_SAID_KEPT = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +30,9 @@ class ScanRow:
     """One scan as shown. ``latency_s``: from accepted (or, when that is unknown, from judged) to seen; None for a replayed fact.
 
     ``since_taken_s``: from the exposure to seen, None when replayed or when the scanner's clock makes no sense of it.
-    ``verdict``: the last officer's word; ``is_verdict_stale``: it was given for an older revision.
+    ``verdict``: the last officer's word; ``is_verdict_stale``: it was given for an older revision. ``said``: what people said of the
+    scan, one line each, in the journal's order. ``body``: the assessment behind the row. ``at``: when it came about, for the order among
+    sites.
     """
 
     scan_id: str
@@ -45,6 +50,10 @@ class ScanRow:
     seq: int
     verdict: str = ""
     verdict_revision: int = 0
+    site: str = ""
+    said: tuple[str, ...] = ()
+    body: AssessmentBody | None = None
+    at: datetime | None = None
 
     @property
     def is_verdict_stale(self) -> bool:
@@ -52,15 +61,23 @@ class ScanRow:
 
 
 class Board:
-    """The newest scans of one site, newest first; older ones leave when there are more than ``capacity``."""
+    """The newest scans of one or several sites, newest first; older ones leave when there are more than ``capacity``.
 
-    def __init__(self, capacity: int = 200) -> None:
+    ``shown``: conclusions whose scans are listed; empty = all. Within a site the journal's order counts, among sites the time.
+    """
+
+    def __init__(self, capacity: int = 200, shown: Collection[str] = ()) -> None:
         self._capacity = capacity
+        self._shown = frozenset(shown)
         self._rows: dict[str, ScanRow] = {}
+        self._unplaced: dict[str, list[ScanWord]] = {}
 
     @property
     def rows(self) -> Sequence[ScanRow]:
-        return sorted(self._rows.values(), key=lambda row: row.seq, reverse=True)
+        listed = [row for row in self._rows.values() if not self._shown or row.conclusion in self._shown]
+        if len({row.site for row in listed}) <= 1:
+            return sorted(listed, key=lambda row: row.seq, reverse=True)
+        return sorted(listed, key=lambda row: (row.at or _LONG_AGO, row.seq), reverse=True)
 
     def find(self, scan_id: str) -> ScanRow | None:
         return self._rows.get(scan_id)
@@ -72,25 +89,60 @@ class Board:
             self._judged(_assessed(fact, body))
         elif isinstance(body, SetAsideBody):
             self._judged(_set_aside(fact, body))
-        elif isinstance(body, VerdictBody):
-            self._decided(body, body.conclusion)
-        elif isinstance(body, ReferralBody):
-            self._decided(body, "refer")
+        elif isinstance(body, VerdictBody | ReferralBody | ControlBody):
+            self._said(clean(body.scan_id or ""), _word(body))
 
     def _judged(self, row: ScanRow) -> None:
         before = self._rows.get(row.scan_id)
         if before is not None:
             if before.revision > row.revision:
                 return
-            row = replace(row, verdict=before.verdict, verdict_revision=before.verdict_revision)
+            row = replace(row, verdict=before.verdict, verdict_revision=before.verdict_revision, said=before.said)
         self._rows[row.scan_id] = row
+        for word in self._unplaced.pop(row.scan_id, ()):
+            self._said(row.scan_id, word)
         if len(self._rows) > self._capacity:
-            del self._rows[min(self._rows.values(), key=lambda old: old.seq).scan_id]
+            del self._rows[min(self._rows.values(), key=lambda old: (old.at or _LONG_AGO, old.seq)).scan_id]
 
-    def _decided(self, body: Body, word: str) -> None:
-        row = self._rows.get(body.scan_id or "")
-        if row is not None:
-            self._rows[row.scan_id] = replace(row, verdict=word, verdict_revision=body.revision)
+    def _said(self, scan_id: str, word: "ScanWord") -> None:
+        row = self._rows.get(scan_id)
+        if row is None:  # a filtered console may hear of a verdict before the scan
+            self._unplaced.setdefault(scan_id, []).append(word)
+            if len(self._unplaced) > self._capacity:
+                del self._unplaced[next(iter(self._unplaced))]
+            return
+        row = replace(row, said=(*row.said, word.line)[-_SAID_KEPT:])
+        if word.verdict:
+            row = replace(row, verdict=word.verdict, verdict_revision=word.revision)
+        self._rows[scan_id] = row
+
+
+@dataclass(frozen=True, slots=True)
+class ScanWord:
+    """What a person said of a scan: as a line, and as the officer's word if it was an officer."""
+
+    line: str
+    revision: int
+    verdict: str = ""
+
+
+def _word(body: VerdictBody | ReferralBody | ControlBody) -> ScanWord:
+    when = f"{body.produced_at:%m-%d %H:%M} UTC"
+    if isinstance(body, ControlBody):
+        found = "; ".join(_found(part) for part in body.found)
+        return ScanWord(clean(f"examination: {conclusion(body.conclusion)[0]}{': ' + found if found else ''}, {when}"), body.revision)
+    word, reasons = ("refer", [body.reason]) if isinstance(body, ReferralBody) else (body.conclusion, body.reasons)
+    why = "; ".join(sentence(reason) for reason in reasons)
+    where = f"from {body.workstation}" if body.workstation else "by the decision clock"
+    who = "supervisor" if isinstance(body, VerdictBody) and body.is_supervisor else "officer"
+    line = f"{who}: {conclusion(word)[0]}{': ' + why if why else ''}, r{body.revision}, {when} {where}"
+    return ScanWord(clean(line), body.revision, word)
+
+
+def _found(part: FoundPart) -> str:
+    where, heading = f"in {part.where}" if part.where else "", f"HS {part.hs}" if part.hs else ""
+    said = (part.quantity, part.what, where, heading, part.concealment, part.form)
+    return " ".join(word for word in said if word)
 
 
 def _assessed(fact: SeenFact, body: AssessmentBody) -> ScanRow:
@@ -111,6 +163,9 @@ def _assessed(fact: SeenFact, body: AssessmentBody) -> ScanRow:
         since_taken_s=since_taken.total_seconds() if is_sound else None,
         replayed=fact.replayed,
         seq=fact.seq,
+        site=clean(body.site),
+        body=body,
+        at=min(body.produced_at, fact.seen_at),
     )
 
 
@@ -135,6 +190,8 @@ def _set_aside(fact: SeenFact, body: SetAsideBody) -> ScanRow:
         since_taken_s=None,
         replayed=fact.replayed,
         seq=fact.seq,
+        site=clean(body.site),
+        at=min(body.produced_at, fact.seen_at),
     )
 
 
@@ -147,7 +204,8 @@ def _finding(finding: FindingPart) -> str:
         case DetectionPart():
             return clean(f"{finding.label} {finding.score:.2f}")
         case HeterogeneityPart():
-            return f"heterogeneity {finding.score:.2f}"
+            against = f"the declared {', '.join(finding.against)}" if finding.declared and finding.against else "the rest of the load"
+            return clean(f"unlike {against}: {finding.score:.2f}")
         case ProductPart():
             return (
                 clean(f"looks like {finding.ranked[0][0]} ({finding.ranked[0][1]:.0%})") if finding.ranked else "looks like nothing known"

@@ -20,8 +20,11 @@ CONCLUSIONS = {
     "not-suspicious": ("not suspicious", "green"),
     "rescan": ("rescan", "yellow"),
     "refer": ("referred", "yellow"),
+    "found": ("FOUND", "bold red"),
+    "nothing-found": ("nothing found", "green"),
+    "not-examined": ("not examined", "yellow"),
 }
-"""Word and style of every conclusion of machine and officer."""
+"""Word and style of every conclusion of machine, officer and examination."""
 
 ADVISORY = "advisory, not commissioned"
 
@@ -73,6 +76,9 @@ _TOLD: Mapping[str, tuple[tuple[tuple[str, ...], str], ...]] = {
         (("problem",), "the scanner's side-car cannot be read: {problem}"),
         (("cause",), "the scanner's side-car cannot be read: {cause}"),
     ),
+    "self-test-failed": (
+        (("passed_at",), "the models fail their self-test: what was judged since {passed_at} may be wrong, and nothing is judged now"),
+    ),
     "polarity-doubtful": (
         (("found",), "the profile leaves it to the picture whether air is bright or dark (detect), and its borders do not tell"),
     ),
@@ -97,7 +103,25 @@ _PROBLEMS = {
 """Words for what is wrong with a side-car; others are shown as they are."""
 
 _AUDIT = {
+    "viewed": "{workstation} looked at the pictures of this scan (r{revision})",
+    "bundles-in-force": "other models are in force",
+    "ledger-moved": "the ledger was found on another machine or folder: a new epoch began",
+    "ledger-restored": "the ledger was restored from a backup: a new epoch began",
+    "retention-swept": "retention took things away",
+    "hold-placed": "put on legal hold ({reason})",
+    "hold-released": "legal hold released ({reason})",
+    "selected-not-scanned": "a selected consignment was not scanned by {due}",
+    "selected-found-late": "a selected consignment was scanned after its time (scan {scan_id})",
+    "numbering-gap": "the scanner's number {number} is missing",
+    "numbering-gap-closed": "the scanner's number {number}, which was missing, came after all (scan {scan_id})",
     "duplicate-of": "the same scan was delivered again (scan {scan_id})",
+    "peer-admitted": "{consumer} ({role}) connected for the first time this day; fingerprint {key}",
+    "peer-refused": "somebody was not let in, {count} times ({reason})",
+    "key-enrolled": "the key of {consumer} ({role}) was enrolled; fingerprint {key}",
+    "key-revoked": "the key of {consumer} ({role}) was revoked; fingerprint {key}",
+    "key-changed": "what {consumer} ({role}) may do, or its key, was changed; fingerprint {key}",
+    "key-expired": "the time of {consumer}'s key ({role}) is over; fingerprint {key}",
+    "identities-viewed": "{consumer} ({role}) was shown identifiers of this scan: {classes}",
     "vendor-analyst": "the analyst at the vendor's console concluded: {conclusion}",
 }
 
@@ -113,13 +137,19 @@ _SET_ASIDE = {
 }
 
 _HEALTH = {
-    "self-test-failed": "the models failed their self-test",
-    "running-on-cpu": "running on the CPU although a GPU is wanted",
+    "self-test-failed": "the models failed their self-test: nothing is judged until they pass it",
+    "running-on-cpu": "running on the CPU although a GPU is wanted ({why})",
     "folder-lost": "the folder of scanner {scanner} cannot be read",
     "disk-low": "only {free} of the disk is free",
+    "disk-sparing": "only {free} of the disk is free: no new pictures and packages are kept; scans are assessed",
+    "ledger-damaged": "the ledger failed its check ({why}): what it tells from there on cannot be relied on",
+    "disk-full": "only {free} of the disk is free: no scan is accepted until there is space; scans stay with the scanner",
     "sandbox-partial": "the kernel does not fence the decoders in fully ({level}: {why})",
+    "drop-overdue": "scanner {scanner}: {drops} deliveries are still being written, or cannot be read, long after their time",
+    "selections-unreadable": "a list of selected consignments cannot be read ({why}); what was read before counts",
     "declarations-unreadable": "the file of declared goods cannot be read ({why}); the last good one counts",
     "consumer-expired": "the key of {consumer} has expired",
+    "allow-list-unreadable": "the file that says who may connect is wrong ({why}); the list of before is in force",
     "bundles-fell-back": "the active models do not work ({why}); the ones of before are in force",
     "shadow-unavailable": "the model on trial in shadow does not work ({why})",
     "certificate-expired": "the commissioning certificate for {subject} has expired",

@@ -1,92 +1,69 @@
-"""The console's side of a site: every fact once and in order, whatever the link does; and verdicts.
+"""The library to build a console on: every fact of a site once and in order, verdicts, and pictures. Base package only.
 
-Subscribe first, pull second, drop what came twice. The client follows the whole stream, so its chain hash covers every row, and
-each PULL proves to both sides that they hold the same journal.
+:func:`open_console` is all that a program needs to begin::
+
+    async with open_console("tcp://gate:5571", "site.key", "console.key_secret") as console:
+        async for event in console.events():
+            print(event)
 """
 
 import uuid
-from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime
-from enum import StrEnum
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
-import edge_agent
+from edge_agent.console.events import Event, LinkState, Newest, Only, Phase, SeenFact, Start
+from edge_agent.console.fetch import Pictures
+from edge_agent.console.follow import EVERYTHING, Follower, Site, Wish
+from edge_agent.console.identities import Identities
 from edge_agent.domain.clock import Clock
-from edge_agent.domain.ids import FactId, ScanId, Seq, SiteId
-from edge_agent.errors import Diverged, EpochChanged, MalformedMessage, NotAllowed, PeerError, UnsupportedVersion
-from edge_agent.transport.endpoints import reachable
-from edge_agent.transport.link import TIMEOUT_S, LiveLink, Retry, Silence, SyncLink
-from edge_agent.transport.sockets import ClientSecurity, Context, InsecureLoopback
-from edge_agent.wire.catchup import Arrival, Cursor, after_batch, after_live, arrival, must_pull
-from edge_agent.wire.chain import JournalRow
-from edge_agent.wire.frames import Envelope, LiveMessage, topic_root
-from edge_agent.wire.heartbeat import Heartbeat
-from edge_agent.wire.messages import AnyBody, CodeParams, decode
-from edge_agent.wire.verbs import (
-    BatchReply,
-    HelloReply,
-    HelloRequest,
-    OkReply,
-    PullRequest,
-    Verb,
-    VerdictRequest,
-    content,
-    read,
-)
+from edge_agent.domain.ids import FactId, ScanId, Seq
+from edge_agent.errors import PeerError, PeerSilent
+from edge_agent.telemetry.clock import SystemClock
+from edge_agent.transport.context import open_context
+from edge_agent.transport.endpoints import reachable, split
+from edge_agent.transport.keys import load_secret, load_server_keys
+from edge_agent.transport.link import Retry, SyncLink
+from edge_agent.transport.sockets import ClientSecurity, Context
+from edge_agent.wire.frames import Envelope
+from edge_agent.wire.messages import CodeParams
+from edge_agent.wire.pictures import PlanesReply, TileRequest
+from edge_agent.wire.verbs import ControlRequest, FoundItem, OkReply, PullRequest, Request, Verb, VerdictRequest, YouPart, content, read
+
+__all__ = [
+    "ConsoleClient",
+    "ControlResult",
+    "Decision",
+    "Event",
+    "FoundItem",
+    "LinkState",
+    "Newest",
+    "OfficerWord",
+    "Only",
+    "Phase",
+    "SeenFact",
+    "Site",
+    "Start",
+    "TileRequest",
+    "Wish",
+    "open_console",
+]
 
 OfficerWord = Literal["suspicious", "not-suspicious", "rescan", "refer"]
-BEGINNING = Seq(0)
-_FATAL = (NotAllowed, UnsupportedVersion, Diverged)
-_ONCE = Retry(attempts=1)
 
 
-class Phase(StrEnum):
-    """What an officer must know about the link."""
-
-    CONNECTING = "connecting"
-    CATCHING_UP = "catching-up"
-    LIVE = "live"
-    STALE = "stale"
-    """Nothing from the site for three seconds, or it does not answer: what is shown may be old."""
-    DIVERGED = "diverged"
-    """The site's journal is not the one this console has read: an auditor's case."""
-
-
-@dataclass(frozen=True, slots=True)
-class LinkState:
-    """The link now. ``head``: the site's last number as far as known; ``seq``: the last one handed out; ``health``: the site's word."""
-
-    phase: Phase
-    site: str = ""
-    head: int = 0
-    seq: int = 0
-    health: str = ""
-    detail: str = ""
-
-    @property
-    def lag(self) -> int:
-        """Rows that the site has and this console has not."""
-        return max(self.head - self.seq, 0)
-
-
-@dataclass(frozen=True, slots=True)
-class SeenFact:
-    """One row of the journal. ``body`` is None for a kind that a newer site invented. ``replayed``: pulled, not heard live."""
-
-    seq: Seq
-    topic: str
-    body: AnyBody | None
-    replayed: bool
-    seen_at: datetime
+def _new_id() -> str:
+    return str(uuid.uuid4())
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What an officer decided about one revision of a scan.
 
-    ``officer``: plain reference, sent to the site only, whose journal holds a token. ``verdict_id`` is made once a decision, so that
-    sending the same decision again changes nothing.
+    ``officer``: plain reference, sent to the site only, whose journal holds a token. ``is_supervisor``: logged in as one; refused from a
+    console that is not enrolled for it. ``verdict_id`` is made once a decision, so that sending the same decision again changes nothing.
     """
 
     scan_id: ScanId
@@ -94,65 +71,67 @@ class Decision:
     conclusion: OfficerWord
     officer: str = field(repr=False)
     reasons: Sequence[CodeParams] = ()
-    verdict_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    is_supervisor: bool = False
+    verdict_id: str = field(default_factory=_new_id)
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
-    """Where a site answers (its SYNC endpoint) and how the link is secured."""
+class ControlResult:
+    """What an examination of a scanned consignment found. ``control_id``: as ``verdict_id``. Roles of headquarters only."""
 
-    endpoint: str
-    security: ClientSecurity | InsecureLoopback
+    scan_id: ScanId
+    revision: int
+    office: str
+    conclusion: Literal["found", "nothing-found", "not-examined"]
+    found: Sequence[FoundItem] = ()
+    control_id: str = field(default_factory=_new_id)
 
 
 class ConsoleClient:
-    """One console at one site."""
+    """One console at one site. To be used from one event loop; its methods may be called by many tasks at once."""
 
-    def __init__(self, context: Context, site: Site, clock: Clock, after: Seq = BEGINNING) -> None:
-        """Prepare; nothing is sent before ``events`` is iterated. ``after``: last number the caller has already, 0 for all rows."""
+    def __init__(self, context: Context, site: Site, clock: Clock, wish: Wish = EVERYTHING) -> None:
+        """Prepare; nothing is sent before ``events`` is iterated or something is asked."""
         self._context = context
         self._site = site
         self._clock = clock
-        self._after = after
-        self._questions = SyncLink(context, site.endpoint, site.security, _ONCE)
-        self._decisions = SyncLink(context, site.endpoint, site.security)
-        self._handed: set[str] = set()
-        self._cursor = Cursor(b"", Seq(0), b"")
-        self._state = LinkState(Phase.CONNECTING)
+        self._follower = Follower(context, site, clock, wish)
+        self._pictures: Pictures | None = None
+        self._retry = Retry()
+        self._identities = Identities()
 
     @property
     def state(self) -> LinkState:
-        return replace(self._state, seq=self._cursor.seq)
+        """Give the link's state at this moment, whether or not anybody reads ``events``."""
+        return self._follower.state
 
-    async def events(self) -> AsyncGenerator[SeenFact | LinkState, None]:
-        """Give every fact once, in the journal's order, and the link's state each time its phase changes; never ends by itself.
+    @property
+    def you(self) -> YouPart | None:
+        """Give as whom the site knows this console; None before it answered."""
+        return self._follower.hello.you if self._follower.hello is not None else None
+
+    @property
+    def identities(self) -> Mapping[str, str]:
+        """Give the identifiers asked for so far, by token. They are personal data: show them, never log or store them."""
+        return self._identities
+
+    def events(self) -> AsyncGenerator[Event, None]:
+        """Give every wanted fact once and in order, and the link's state each time its phase changes; never ends by itself.
+
+        The order is the journal's; of a console that names scanners, it is the journal's within a topic. To be iterated once.
 
         Raises:
-            NotAllowed, UnsupportedVersion: the site refuses this console.
+            NotAllowed: the site refuses this key, unless the console waits for it.
+            UnsupportedVersion: no protocol version in common.
             Diverged: the site's journal is another than before; told by a LinkState first.
         """
-        yield self.state
-        hello = await self._first_hello()
-        while hello is None:
-            yield self._turn(Phase.STALE, "the site does not answer")
-            hello = await self._first_hello()
-        endpoint = reachable(hello.live, self._site.endpoint)
-        live = LiveLink(self._context, endpoint, self._site.security, [topic_root(SiteId(hello.site))])
-        try:
-            yield self._turn(Phase.CATCHING_UP)
-            async for event in self._catch_up():
-                yield event
-            async for message in live:
-                async for event in self._take(message):
-                    yield event
-        finally:
-            live.close()
+        return self._follower.events()
 
     async def decide(self, decision: Decision) -> tuple[Seq, FactId]:
         """Send a verdict; give its number once the site has committed it. Sending the same decision again is a no-op.
 
         Raises:
-            PeerSilent: not known whether it was committed; the journal will show it if so.
+            PeerSilent: not known whether it was committed; the journal will show it if so, and sending it again is safe.
             ReasonRequired, UnknownScan, FreeTextRefused, NotAllowed, PeerError: refused.
         """
         request = VerdictRequest(
@@ -163,123 +142,106 @@ class ConsoleClient:
             conclusion=decision.conclusion,
             reasons=list(decision.reasons),
             at=self._clock.now(),
+            supervisor=decision.is_supervisor,
         )
-        reply = await self._decisions.request(Verb.VERDICT, content(request))
-        done = read(OkReply, reply.content)
-        return Seq(done.seq), FactId(done.fact_id)
+        return await self._submit(Verb.VERDICT, request)
+
+    async def report(self, result: ControlResult) -> tuple[Seq, FactId]:
+        """Send the result of an examination; as ``decide``.
+
+        Raises:
+            NotAllowed: this key is no collector's. Others: as ``decide``.
+        """
+        request = ControlRequest(
+            control_id=result.control_id,
+            scan_id=result.scan_id,
+            revision=result.revision,
+            office=result.office,
+            conclusion=result.conclusion,
+            found=list(result.found),
+            at=self._clock.now(),
+        )
+        return await self._submit(Verb.CONTROL, request)
+
+    async def identify(self, seq: Seq) -> None:
+        """Ask for the identifiers behind the tokens of row ``seq``, those that this role may see; the site journals the view.
+
+        Raises:
+            NotAllowed, PeerSilent, PeerError: not given.
+        """
+        epoch = self._follower.epoch
+        if epoch is None:
+            raise PeerSilent("the site has not answered yet; iterate events() first")
+        request = PullRequest(epoch=epoch.hex(), after=seq - 1, max=1, identities=True)
+        self._identities.take(await self._asked(Verb.PULL, request))
+
+    async def blob(self, sha256: str) -> bytes:
+        """Give a picture or map that an assessment names in ``blobs``; its digest was compared.
+
+        Raises:
+            UnknownBlob, BlobGone: no such picture (any more). NotAllowed: not for this role.
+            PeerSilent: no answer, or ``events`` has not met the site yet. MalformedMessage: not the bytes that were asked for.
+        """
+        return await self._fetching().blob(sha256)
+
+    async def planes(self, scan: ScanId, revision: int) -> PlanesReply:
+        """Give which planes of a revision are stored, with their sizes and levels.
+
+        Raises:
+            UnknownScan, UnknownBlob, NotAllowed, PeerSilent, MalformedMessage.
+        """
+        return await self._fetching().planes(scan, revision)
+
+    async def tile(self, tile: TileRequest) -> bytes:
+        """Give one tile of a plane as PNG, at most 512 x 512 px; its digest was compared.
+
+        Raises:
+            UnknownScan, UnknownBlob, BlobGone, NotAllowed, PeerSilent, MalformedMessage.
+        """
+        return await self._fetching().tile(tile)
 
     def close(self) -> None:
-        """Close the sockets of both links."""
-        self._questions.close()
-        self._decisions.close()
+        """Close the sockets. What is still being asked fails."""
+        self._follower.close()
+        if self._pictures is not None:
+            self._pictures.close()
 
-    async def _first_hello(self) -> HelloReply | None:
-        """Greet and find the starting place; None when the site does not answer yet."""
+    async def _submit(self, verb: Verb, request: Request) -> tuple[Seq, FactId]:
+        done = read(OkReply, (await self._asked(verb, request)).content)
+        return Seq(done.seq), FactId(done.fact_id)
+
+    async def _asked(self, verb: Verb, request: Request) -> Envelope:
+        link = SyncLink(self._context, self._site.endpoint, self._site.security, self._retry)
         try:
-            hello = await self._hello()
-            self._cursor = await self._anchor(hello)
-        except _FATAL:
-            raise
-        except PeerError:
-            return None
-        return hello
+            return await link.request(verb, content(request))
+        finally:
+            link.close()
 
-    async def _hello(self) -> HelloReply:
-        request = HelloRequest(client="console", build=edge_agent.__version__)
-        reply = await self._questions.request(Verb.HELLO, content(request), TIMEOUT_S)
-        hello = read(HelloReply, reply.content)
-        self._state = replace(self._state, site=hello.site, head=hello.head)
-        return hello
+    def _fetching(self) -> Pictures:
+        hello = self._follower.hello
+        if hello is None:
+            raise PeerSilent("the site has not answered yet; iterate events() first")
+        if hello.blob is None:
+            raise PeerError("this site is too old to give pictures")
+        if self._pictures is None:
+            self._pictures = Pictures(self._context, reachable(hello.blob, self._site.endpoint), self._site.security)
+        return self._pictures
 
-    async def _anchor(self, hello: HelloReply) -> Cursor:
-        """Find the starting cursor: before the oldest row, or at the row the caller has last, whose hash is pulled with it."""
-        epoch = bytes.fromhex(hello.epoch)
-        if self._after < hello.first:
-            return Cursor(epoch, Seq(hello.first - 1), bytes.fromhex(hello.first_hash))
-        request = PullRequest(epoch=hello.epoch, after=self._after - 1, max=1)
-        rows = (await self._questions.request(Verb.PULL, content(request))).rows
-        if not rows or rows[0].seq != self._after:
-            raise Diverged("the site's journal has no such row", {"seq": self._after, "head": hello.head})
-        return Cursor(epoch, rows[0].seq, rows[0].hash)
 
-    async def _take(self, message: LiveMessage | Heartbeat | Silence) -> AsyncGenerator[SeenFact | LinkState, None]:
-        """Take one thing from LIVE; pull whatever it shows to be missing."""
-        if isinstance(message, Silence):
-            yield self._turn(Phase.STALE, "no heartbeat")
-            must_ask = True  # the site may be there although LIVE is cut
-        elif isinstance(message, Heartbeat):
-            self._state = replace(self._state, head=message.head, health=message.state)
-            must_ask = self._state.phase is not Phase.LIVE or must_pull(self._cursor, bytes.fromhex(message.epoch), Seq(message.head))
-        else:
-            kind = arrival(self._cursor, message)
-            must_ask = kind in (Arrival.GAP, Arrival.OTHER_EPOCH)
-            if kind is Arrival.NEXT:
-                self._cursor = after_live(self._cursor, message)
-                self._state = replace(self._state, head=max(self._state.head, message.seq))
-                for fact in self._once(message.seq, message.topic, message.body, replayed=False):
-                    yield fact
-        if must_ask:
-            async for event in self._catch_up(is_heard=not isinstance(message, Silence)):
-                yield event
+@asynccontextmanager
+async def open_console(endpoint: str, server_key: str, key: Path | str, wish: Wish = EVERYTHING) -> AsyncIterator[ConsoleClient]:
+    """Give a console at the site that answers at ``endpoint`` (its SYNC address); everything is closed on leaving.
 
-    async def _catch_up(self, *, is_heard: bool = False) -> AsyncGenerator[SeenFact | LinkState, None]:
-        """Pull until level with the site. ``is_heard``: LIVE has spoken just now, so a success means the link is whole."""
-        is_level = False
-        while not is_level:
-            try:
-                facts, is_level = await self._advance()
-            except Diverged as problem:
-                yield self._turn(Phase.DIVERGED, problem.detail)
-                raise
-            except (NotAllowed, UnsupportedVersion):
-                raise
-            except PeerError as problem:
-                yield self._turn(Phase.STALE, problem.detail)
-                return
-            for fact in facts:
-                yield fact
-        if is_heard and self._state.phase is not Phase.LIVE:
-            yield self._turn(Phase.LIVE)
+    ``server_key``: the site's public key as text, or its ``.key`` file; ``key``: this console's ``.key_secret`` file.
 
-    async def _advance(self) -> tuple[list[SeenFact], bool]:
-        """Pull one batch; give its new facts, and whether the console is level with the site now."""
-        rows, head = await self._pull()
-        self._cursor = after_batch(self._cursor, rows)
-        self._state = replace(self._state, head=head)
-        facts = [fact for row in rows for fact in self._once(row.seq, row.topic, row.body, replayed=True)]
-        return facts, not rows or self._cursor.seq >= head
-
-    async def _pull(self) -> tuple[Sequence[JournalRow], int]:
+    Raises:
+        ConfigInvalid, KeysMissing: the endpoint or the keys cannot be used.
+    """
+    split(endpoint)
+    site = Site(endpoint, ClientSecurity(load_secret(Path(key)), *load_server_keys(server_key)))
+    with open_context() as context:
+        client = ConsoleClient(context, site, SystemClock(), wish)
         try:
-            reply = await self._questions.request(Verb.PULL, content(self._request()))
-        except EpochChanged:
-            # A restored journal: read the new epoch from its beginning; facts known by their identity are not handed out again.
-            hello = await self._hello()
-            self._cursor = Cursor(bytes.fromhex(hello.epoch), Seq(hello.first - 1), bytes.fromhex(hello.first_hash))
-            reply = await self._questions.request(Verb.PULL, content(self._request()))
-        return reply.rows, _batch(reply).head
-
-    def _request(self) -> PullRequest:
-        return PullRequest(epoch=self._cursor.epoch.hex(), after=self._cursor.seq, hash=self._cursor.hash.hex())
-
-    def _once(self, seq: Seq, topic: str, raw: bytes, *, replayed: bool) -> list[SeenFact]:
-        """Give the fact unless it was handed out before (only a new epoch repeats facts)."""
-        try:
-            body = decode(raw)
-        except MalformedMessage:
-            return [SeenFact(seq, topic, None, replayed, self._clock.now())]
-        if body.fact_id in self._handed:
-            return []
-        self._handed.add(body.fact_id)
-        return [SeenFact(seq, topic, body, replayed, self._clock.now())]
-
-    def _turn(self, phase: Phase, detail: str = "") -> LinkState:
-        self._state = replace(self._state, phase=phase, detail=detail)
-        return self.state
-
-
-def _batch(reply: Envelope) -> BatchReply:
-    batch = read(BatchReply, reply.content)
-    if batch.n != len(reply.rows):
-        raise MalformedMessage("the batch holds another number of rows than it says", {"n": batch.n, "rows": len(reply.rows)})
-    return batch
+            yield client
+        finally:
+            client.close()

@@ -5,6 +5,7 @@ No single key sends a verdict: a word is chosen, reasons may be added, and Enter
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from enum import Enum
 from typing import TypeAlias
 
 from edge_agent.console.board import ScanRow
@@ -14,9 +15,12 @@ from edge_agent.domain.ids import ScanId
 from edge_agent.wire.messages import CodeParams
 
 WORDS: dict[str, OfficerWord] = {"s": "suspicious", "n": "not-suspicious", "r": "rescan", "f": "refer"}
+_WITHOUT_PICTURE = ("rescan", "refer")
 _REASON_CODES = tuple(VERDICT_REASONS)
 _SEQUENCES = {"\x1b[A": "up", "\x1b[B": "down", "\x1bOA": "up", "\x1bOB": "down", "\x1b": "escape", "\r": "enter", "\n": "enter"}
-_LONGEST = 3
+_SEQUENCES |= {"\x1b[5~": "back", "\x1b[6~": " "}
+_LONGEST = 4
+_SCROLL_LINES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +32,29 @@ class Draft:
     reasons: tuple[str, ...] = ()
 
 
+class Page(Enum):
+    """What fills the screen."""
+
+    LIST = "list"
+    SCAN = "scan"
+    HELP = "help"
+
+
 @dataclass(frozen=True, slots=True)
 class Dialogue:
-    """Which scan is chosen (None: the newest), the verdict being made, and what to tell the officer."""
+    """Which scan is chosen (None: the newest), the verdict being made, and what to tell the officer.
+
+    ``view``: which of the scan's views is drawn, counted up without end; ``has_heat``: with its heat map; ``scroll``: lines of the scan's
+    page that are above the screen.
+    """
 
     chosen: str | None = None
     draft: Draft | None = None
     message: str = ""
+    page: Page = Page.LIST
+    view: int = 0
+    has_heat: bool = True
+    scroll: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +88,34 @@ def press(dialogue: Dialogue, key: str, rows: Sequence[ScanRow], officer: str) -
     """Take one key. ``rows``: the scans shown, newest first; ``officer``: empty when nobody is named, then nothing can be sent."""
     if dialogue.draft is not None:
         return _drafting(dialogue, dialogue.draft, key, officer)
-    if key == "q":
-        return dialogue, Quit()
-    if key == "t":
-        return dialogue, Again()
+    if key in _ACTIONS:
+        return dialogue, _ACTIONS[key]
     if key in ("up", "down", "k", "j"):
-        return replace(dialogue, chosen=_moved(dialogue.chosen, rows, -1 if key in ("up", "k") else 1), message=""), None
+        chosen = _moved(dialogue.chosen, rows, -1 if key in ("up", "k") else 1)
+        return replace(dialogue, chosen=chosen, message="", view=0, scroll=0), None
     if key in WORDS:
         return _begun(dialogue, WORDS[key], rows, officer), None
-    return dialogue, None
+    return _looked(dialogue, key, rows), None
+
+
+_ACTIONS: dict[str, Quit | Again] = {"q": Quit(), "t": Again()}
+
+
+def _looked(dialogue: Dialogue, key: str, rows: Sequence[ScanRow]) -> Dialogue:
+    """Take a key that only changes what is looked at. Whoever opens a scan stays with it when newer ones come."""
+    if key == "enter" and dialogue.page is Page.LIST:
+        row = chosen_row(dialogue, rows)
+        return replace(dialogue, page=Page.SCAN, chosen=row.scan_id, scroll=0) if row is not None else dialogue
+    match key:
+        case "?":
+            return replace(dialogue, page=Page.LIST if dialogue.page is Page.HELP else Page.HELP)
+        case "enter" | "escape":
+            return replace(dialogue, page=Page.LIST, message="")
+        case "v" | "m":
+            return replace(dialogue, view=dialogue.view + (key == "v"), has_heat=dialogue.has_heat ^ (key == "m"))
+        case " " | "back" | "b":
+            return replace(dialogue, scroll=max(dialogue.scroll + (_SCROLL_LINES if key == " " else -_SCROLL_LINES), 0))
+    return dialogue
 
 
 def chosen_row(dialogue: Dialogue, rows: Sequence[ScanRow]) -> ScanRow | None:
@@ -96,9 +135,11 @@ def _begun(dialogue: Dialogue, word: OfficerWord, rows: Sequence[ScanRow], offic
     row = chosen_row(dialogue, rows)
     if not officer:
         return replace(dialogue, message="start with --officer to send verdicts")
-    if row is None or row.conclusion == "set-aside":
-        return replace(dialogue, message="there is no assessment to decide about")
-    return Dialogue(row.scan_id, Draft(row, word))
+    if row is None:
+        return replace(dialogue, message="there is no scan to decide about")
+    if row.conclusion == "set-aside" and word not in _WITHOUT_PICTURE:
+        return replace(dialogue, message="nobody saw this scan's picture: only rescan (r) or refer (f)")
+    return replace(dialogue, chosen=row.scan_id, draft=Draft(row, word), message="")
 
 
 def _drafting(dialogue: Dialogue, draft: Draft, key: str, officer: str) -> tuple[Dialogue, Action]:

@@ -6,10 +6,9 @@ from typing import TypeAlias
 
 from edge_agent.console.board import Board
 from edge_agent.console.catalogue import ADVISORY, clean, conclusion, sentence
-from edge_agent.console.client import LinkState, Phase, SeenFact
+from edge_agent.console.events import Event, LinkState, Phase, SeenFact
 from edge_agent.wire.messages import AuditBody, Body, ControlBody, HealthBody, ReferralBody, VerdictBody
 
-Event: TypeAlias = SeenFact | LinkState
 Line: TypeAlias = Callable[[Event], str]
 SHORT_ID = 8
 
@@ -18,7 +17,8 @@ def json_line(event: Event) -> str:
     """Give one JSON object: ``{"event":"fact",...,"body":{...}}`` or ``{"event":"link",...}``."""
     if isinstance(event, LinkState):
         content: dict[str, object] = {"event": "link", "phase": event.phase.value, "site": event.site, "head": event.head, "seq": event.seq}
-        content |= {"lag": event.lag, "health": event.health, "detail": event.detail}
+        content |= {"lag": event.lag, "health": event.health, "durable": event.durable, "malformed": event.malformed}
+        content |= {"missed": event.missed, "clock_offset_s": event.clock_offset.total_seconds(), "detail": event.detail}
     else:
         body = event.body.model_dump(mode="json", by_alias=True, exclude_none=True) if event.body is not None else None
         content = {"event": "fact", "seq": event.seq, "topic": event.topic, "replayed": event.replayed}

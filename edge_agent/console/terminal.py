@@ -1,38 +1,45 @@
-"""The console in a terminal: a live table with keys for verdicts, or lines when there is no terminal to draw on."""
+"""The terminal console: lines for a pipe, or a screen on which an officer looks and decides."""
 
 import asyncio
 import os
 import sys
 import termios
 import tty
-from collections.abc import Callable, Iterator, Sequence
+from collections import ChainMap
+from collections.abc import Callable, Collection, Coroutine, Iterator, Sequence
 from contextlib import aclosing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TextIO
 
-from rich.console import Console, Group, RenderableType
-from rich.live import Live
-from rich.table import Table
-from rich.text import Text
+from rich.console import Console
 
 from edge_agent.console.board import Board, ScanRow
-from edge_agent.console.catalogue import ADVISORY, VERDICT_REASONS, conclusion
-from edge_agent.console.client import ConsoleClient, Decision, LinkState, Phase, SeenFact
-from edge_agent.console.dialogue import Again, Dialogue, Draft, Quit, chosen_row, keys_in, needs_reason, press
-from edge_agent.console.lines import SHORT_ID, Line, link_line
+from edge_agent.console.catalogue import conclusion
+from edge_agent.console.client import ConsoleClient, Decision
+from edge_agent.console.coarse import Palette
+from edge_agent.console.dialogue import Again, Dialogue, Page, Quit, chosen_row, keys_in, press
+from edge_agent.console.events import Event, LinkState, SeenFact
+from edge_agent.console.gallery import Gallery, Shot
+from edge_agent.console.lines import SHORT_ID, Line
+from edge_agent.console.painter import Painter
+from edge_agent.console.screen import Contents, Layout
+from edge_agent.domain.clock import Clock
+from edge_agent.domain.ids import Seq
 from edge_agent.errors import PeerError, PeerSilent
 from edge_agent.wire.messages import AssessmentBody, SetAsideBody
 
-_REDRAW_S = 0.25
-_MARGIN_LINES = 16
-_WIDE = 120
-_LINK_STYLES = {
-    Phase.CONNECTING: "yellow",
-    Phase.CATCHING_UP: "yellow",
-    Phase.LIVE: "green",
-    Phase.STALE: "bold white on red",
-    Phase.DIVERGED: "bold white on red",
-}
+_TICK_S = 0.5
+"""Longest time between two looks at the clocks; what is typed or heard is drawn at once."""
+_SETTLE_S = 0.05
+"""Shortest time between two drawings: a backlog of a thousand facts is not a thousand screens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """One site: what it is called before it answers, and the console at it."""
+
+    name: str
+    client: ConsoleClient
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +57,7 @@ class Stop:
         self._until = until
         self._outcomes = 0
 
-    def after(self, event: SeenFact | LinkState) -> bool:
+    def after(self, event: Event) -> bool:
         """Tell whether ``event`` was the last one wanted."""
         if isinstance(event, LinkState):
             return self._until.seq is not None and event.seq >= self._until.seq
@@ -59,73 +66,130 @@ class Stop:
         return by_seq or (self._until.count is not None and self._outcomes >= self._until.count)
 
 
-async def print_lines(client: ConsoleClient, line: Line, until: Until, out: TextIO) -> None:
-    """Print one line an event until ``until``, or until the reader of ``out`` leaves."""
+def is_shown(event: Event, shown: Collection[str]) -> bool:
+    """Tell whether a line is wanted: ``shown`` names conclusions (``alert``) and kinds (``verdict``); empty = all."""
+    if isinstance(event, LinkState) or not shown:
+        return True
+    body = event.body
+    if isinstance(body, AssessmentBody):
+        return body.conclusion in shown or body.kind in shown
+    return body is not None and body.kind in shown
+
+
+async def print_lines(sites: Sequence[Watched], line: Line, shown: Collection[str], until: Until, out: TextIO) -> None:
+    """Print one line an event until ``until``, or until the reader of ``out`` leaves.
+
+    Raises:
+        PeerError: a site refuses this console, or its journal diverged.
+    """
     stop = Stop(until)
-    async with aclosing(client.events()) as events:
-        async for event in events:
-            out.write(line(event) + "\n")
-            out.flush()
-            if stop.after(event):
-                return
+
+    async def follow(watched: Watched) -> None:
+        async with aclosing(watched.client.events()) as events:
+            async for event in events:
+                if is_shown(event, shown):
+                    out.write(line(event) + "\n")
+                    out.flush()
+                if stop.after(event):
+                    return
+
+    await _until_one_ends([follow(watched) for watched in sites])
 
 
 class Screen:
-    """The live table of one site."""
+    """The live screen of one or several sites."""
 
-    def __init__(self, client: ConsoleClient, officer: str, console: Console) -> None:
-        self._client = client
+    def __init__(self, sites: Sequence[Watched], officer: str, console: Console, clock: Clock, shown: Collection[str] = ()) -> None:
+        """``officer``: who decides; empty = nobody, then no verdict can be sent. ``shown``: conclusions that are listed; empty = all."""
+        self._sites = tuple(sites)
         self._officer = officer
-        self._console = console
-        self._board = Board()
+        self._board = Board(shown=shown)
         self._dialogue = Dialogue()
         self._unconfirmed: Decision | None = None
         self._sending: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._asked: set[str] = set()
         self._left = asyncio.Event()
+        self._changed = asyncio.Event()
+        self._gallery = Gallery(self._fetched, clock, self._changed.set)
+        self._painter = Painter(console)
+        self._layout = Layout(console, palette_of(console))
 
     async def run(self, until: Until) -> None:
-        """Show the site until ``until``, or until the officer quits.
+        """Show the sites until ``until``, or until the officer quits.
 
         Raises:
-            PeerError: the site refuses this console, or its journal diverged.
+            PeerError: the only site refuses this console, or its journal diverged. Of several sites the others go on.
         """
-        follow = asyncio.create_task(self._follow(until))
-        leave = asyncio.create_task(self._left.wait())
-        try:
-            with (
-                _keys(self._pressed, self._left.set),
-                Live(console=self._console, auto_refresh=False, screen=self._console.is_terminal) as live,
-            ):
-                while not (follow.done() or leave.done()):
-                    live.update(self.picture(), refresh=True)
-                    await asyncio.wait({follow, leave}, timeout=_REDRAW_S, return_when=asyncio.FIRST_COMPLETED)
-            if follow.done():
-                follow.result()
-        finally:
-            tasks = (follow, leave, *self._sending)
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-
-    def picture(self) -> Group:
-        """Give what is shown now."""
-        room = max(self._console.height - _MARGIN_LINES, 3)
-        rows = self._board.rows[:room]
-        chosen = chosen_row(self._dialogue, rows)
-        is_wide = self._console.width >= _WIDE
-        parts: list[RenderableType] = [_link_text(self._client.state), _table(rows, chosen, is_wide=is_wide)]
-        parts += [_detail(chosen)] if chosen is not None else []
-        parts += [_prompt(self._dialogue.draft) if self._dialogue.draft is not None else _help(self._officer)]
-        return Group(*parts, Text(self._dialogue.message, style="bold"))
-
-    async def _follow(self, until: Until) -> None:
         stop = Stop(until)
-        async with aclosing(self._client.events()) as events:
-            async for event in events:
-                if isinstance(event, SeenFact):
-                    self._board.apply(event)
-                if stop.after(event):
-                    return
+        jobs = [self._follow(watched, stop) for watched in self._sites]
+        try:
+            with self._painter.screen(), _keys(self._pressed, self._left.set):
+                await _until_one_ends([*jobs, self._draw(), _waited(self._left)])
+        finally:
+            await self._gallery.close()
+            under_way = (*self._sending, *self._tasks)
+            for task in under_way:
+                task.cancel()
+            await asyncio.gather(*under_way, return_exceptions=True)
+
+    async def _draw(self) -> None:
+        while True:
+            self._changed.clear()
+            self._painter.paint(self._layout.lines(self._contents()))
+            await asyncio.sleep(_SETTLE_S)
+            await _waited(self._changed, _TICK_S)
+
+    def _contents(self) -> Contents:
+        rows = self._board.rows
+        chosen = chosen_row(self._dialogue, rows)
+        looks = chosen is not None and self._dialogue.page is not Page.HELP
+        shot = self._gallery.shot(chosen, self._dialogue.view, has_heat=self._dialogue.has_heat) if looks and chosen else Shot()
+        links = [(watched.name, watched.client.state) for watched in self._sites]
+        if chosen is not None and self._dialogue.page is Page.SCAN:
+            self._identify(chosen)
+        values = ChainMap(*(dict(watched.client.identities) for watched in self._sites))
+        return Contents(links, rows, self._dialogue, self._officer, shot, values)
+
+    def _identify(self, row: ScanRow) -> None:
+        """Ask once for the identifiers of a scan whose page is open: each view is journalled, so nobody's is asked for unseen."""
+        if row.body is None or not row.body.identities or row.body.fact_id in self._asked:
+            return
+        self._asked.add(row.body.fact_id)
+        task = asyncio.create_task(self._identified(row))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _identified(self, row: ScanRow) -> None:
+        try:
+            await self._at(row.site).identify(Seq(row.seq))
+        except PeerError as problem:
+            self._say(f"no identifiers: {problem.detail}")
+        self._changed.set()
+
+    async def _follow(self, watched: Watched, stop: Stop) -> None:
+        try:
+            async with aclosing(watched.client.events()) as events:
+                async for event in events:
+                    if isinstance(event, SeenFact):
+                        self._board.apply(event)
+                    self._changed.set()
+                    if stop.after(event):
+                        return
+        except PeerError as problem:
+            if len(self._sites) == 1:
+                raise
+            self._say(f"{watched.name}: {problem.detail}. {problem.hint}")
+            await _waited(self._left)
+
+    async def _fetched(self, site: str, sha256: str) -> bytes:
+        return await self._at(site).blob(sha256)
+
+    def _at(self, site: str) -> ConsoleClient:
+        for watched in self._sites:
+            if watched.client.state.site == site:
+                return watched.client
+        raise PeerSilent("the site of this scan does not answer")
 
     def _pressed(self, text: str) -> None:
         for key in keys_in(text):
@@ -136,6 +200,7 @@ class Screen:
                 self._start(action)
             elif isinstance(action, Again) and self._unconfirmed is not None:
                 self._start(self._unconfirmed)
+        self._changed.set()
 
     def _start(self, decision: Decision) -> None:
         if self._sending:
@@ -147,8 +212,9 @@ class Screen:
 
     async def _send(self, decision: Decision) -> None:
         words = f"{conclusion(decision.conclusion)[0]} for {decision.scan_id[:SHORT_ID]}"
+        row = self._board.find(decision.scan_id)
         try:
-            seq, _ = await self._client.decide(decision)
+            seq, _ = await self._at(row.site if row is not None else "").decide(decision)
         except PeerSilent:
             self._unconfirmed = decision
             self._say(f"not confirmed: {words}; press t to send the same verdict again")
@@ -159,64 +225,35 @@ class Screen:
             self._say(f"committed as #{seq}: {words}")
 
     def _say(self, message: str) -> None:
-        self._dialogue = Dialogue(self._dialogue.chosen, self._dialogue.draft, message)
+        self._dialogue = replace(self._dialogue, message=message)
+        self._changed.set()
 
 
-def _link_text(state: LinkState) -> Text:
-    return Text(link_line(state), style=_LINK_STYLES[state.phase])
+def palette_of(console: Console) -> Palette:
+    """Say what a terminal can draw: half blocks need 256 colours and UTF-8."""
+    has_colours = console.color_system in ("256", "truecolor")
+    return Palette.BLOCKS if has_colours and console.encoding.lower().startswith("utf") else Palette.LETTERS
 
 
-def _table(rows: Sequence[ScanRow], chosen: ScanRow | None, *, is_wide: bool) -> Table:
-    """Draw the scans; on a narrow terminal the columns that the detail below repeats are left out."""
-    headings = ("#", "scan", *(("scanner",) if is_wide else ()), "taken (UTC)", "machine", "officer")
-    table = Table(expand=True, show_edge=False)
-    for heading in (*headings, *(("findings", "seen after", "provider") if is_wide else ("seen after",))):
-        table.add_column(heading, no_wrap=True, overflow="ellipsis", ratio=1 if heading == "findings" else None)
-    for row in rows:
-        words, style = conclusion(row.conclusion)
-        machine = Text(words, style=style)
-        if row.is_advisory:
-            machine.append(" adv.", style="dim")
-        verdict, verdict_style = conclusion(row.verdict) if row.verdict else ("", "")
-        officer = Text(verdict + (" (stale)" if row.is_verdict_stale else ""), style=verdict_style)
-        taken = f"{row.taken_at:{'%Y-%m-%d %H:%M:%S' if is_wide else '%H:%M:%S'}}" if row.taken_at else ""
-        after = "replayed" if row.replayed else f"{row.latency_s:.2f} s" if row.latency_s is not None else ""
-        cells = [str(row.seq), f"{row.scan_id[:SHORT_ID]} r{row.revision}", *((row.scanner,) if is_wide else ()), taken, machine, officer]
-        cells += [Text(", ".join(row.findings)), after, row.provider] if is_wide else [after]
-        table.add_row(*cells, style="reverse" if chosen is not None and row.scan_id == chosen.scan_id else "")
-    return table
+async def _until_one_ends(jobs: Sequence[Coroutine[None, None, None]]) -> None:
+    """Run ``jobs`` until one ends, and end the others; what it raised is raised."""
+    tasks = [asyncio.create_task(job) for job in jobs]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _detail(row: ScanRow) -> Text:
-    words, style = conclusion(row.conclusion)
-    text = Text(f"{row.scan_id} r{row.revision}  ")
-    text.append(words, style=style)
-    if row.is_advisory:
-        text.append(f"  {ADVISORY}", style="bold yellow")
-    where = [row.scanner, *((f"judged on {row.provider}",) if row.provider else ())]
-    where += [f"seen {row.since_taken_s:.1f} s after the exposure"] if row.since_taken_s is not None else []
-    text.append("\n  " + "  ".join(where), style="dim")
-    if row.findings:
-        text.append("\n  found: " + ", ".join(row.findings))
-    for reason in row.reasons:
-        text.append(f"\n  {reason}")
-    return text
-
-
-def _prompt(draft: Draft) -> Text:
-    words, style = conclusion(draft.word)
-    text = Text("Send ")
-    text.append(words, style=style)
-    text.append(f" for {draft.scan.scan_id[:SHORT_ID]} r{draft.scan.revision}?  Enter sends, Esc cancels")
-    text.append("  (a reason is required)" if needs_reason(draft) else "", style="bold yellow")
-    for number, (code, meaning) in enumerate(VERDICT_REASONS.items(), start=1):
-        text.append(f"\n  {number} {'[x]' if code in draft.reasons else '[ ]'} {meaning}")
-    return text
-
-
-def _help(officer: str) -> Text:
-    verdicts = "s suspicious  n not suspicious  r rescan  f refer  " if officer else ""
-    return Text(f"up/down choose  {verdicts}q quit", style="dim")
+async def _waited(event: asyncio.Event, at_most_s: float | None = None) -> None:
+    try:
+        async with asyncio.timeout(at_most_s):
+            await event.wait()
+    except TimeoutError:
+        return
 
 
 @contextmanager

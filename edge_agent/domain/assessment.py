@@ -117,7 +117,7 @@ class Provenance:
 
 @dataclass(frozen=True, slots=True)
 class BlobRef:
-    """A picture or map kept outside the journal by its SHA-256. ``role``: ``heatmap:<view>``, ``goods-map:<view>``, ``preview``.
+    """A picture or map kept outside the journal by its SHA-256. ``role``: ``heatmap:<view>``, ``goods-map:<view>``, ``preview:<view>``.
 
     A detector's own heat map is ``heatmap:<view>:<bundle>``.
     """

@@ -68,7 +68,8 @@ class Completeness(StrEnum):
 class ProbeResult:
     """Header facts of a drop, found by the decode child. ``reason`` is a code (with ``params``) when not complete.
 
-    ``expected_bytes``: what the headers announce, None when a format does not say.
+    ``expected_bytes``: what the headers announce, None when a format does not say. ``decoded_bytes``: what the planes will take in
+    memory, None when some header could not be read.
     """
 
     completeness: Completeness
@@ -77,3 +78,4 @@ class ProbeResult:
     sidecar: SideCar | None
     reason: str = ""
     params: tuple[tuple[str, Scalar], ...] = ()
+    decoded_bytes: int | None = None

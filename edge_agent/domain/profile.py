@@ -3,7 +3,8 @@
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from fnmatch import fnmatchcase
+from fnmatch import translate
+from functools import lru_cache
 from typing import Literal
 
 from edge_agent.domain.attachment import AttachmentKind
@@ -109,6 +110,7 @@ class Profile:
     zone of the scanner's clock when its times carry none. ``quiet_s``: a drop is settled when nothing changed for this long.
     ``unknown_after_s``: a file that no rule knows is accepted alone after this long, and set aside. ``required_views``: missing one is
     an obstacle.
+    ``number``: regular expression with a group ``number``, searched in the group key: the scanner's own running number, empty = none.
     ``verified``: somebody compared what it reads with the vendor's own picture; else every scan says ``profile-unverified``.
     """
 
@@ -125,11 +127,17 @@ class Profile:
     map: SidecarMap | None = None
     normalise: Normalise = Normalise()
     verified: bool = True
+    number: str = ""
+
+    def running_number(self, key: str) -> int | None:
+        """Give the scanner's own running number of a group key, None where there is none; one of more than 18 digits is none."""
+        found = re.search(self.number, key) if self.number else None
+        digits = found["number"] or "" if found is not None else ""
+        return int(digits) if digits.isdecimal() and len(digits) <= 18 else None
 
     def ignores(self, name: str) -> bool:
         """Say whether a file is nobody's member: its base name (case ignored) fits ``ignore`` or the names of unfinished files."""
-        base = name.rpartition("/")[2].lower()
-        return any(fnmatchcase(base, glob.lower()) for glob in (*UNFINISHED_NAMES, *self.ignore))
+        return _any_of((*UNFINISHED_NAMES, *self.ignore)).fullmatch(name.rpartition("/")[2].lower()) is not None
 
     def match(self, name: str) -> tuple[MemberRule, str] | None:
         """Give the first rule whose pattern fits ``name`` (relative to the watched folder) and the group key; None if no rule knows it."""
@@ -144,3 +152,9 @@ class Profile:
     def rule(self, role: str) -> MemberRule | None:
         """Give the rule of a role, None for roles that this profile does not know."""
         return next((rule for rule in self.members if rule.role == role), None)
+
+
+@lru_cache(maxsize=256)
+def _any_of(globs: tuple[str, ...]) -> re.Pattern[str]:
+    """Give one expression for several globs: it is asked about every file of every look."""
+    return re.compile("|".join(translate(glob.lower()) for glob in globs))

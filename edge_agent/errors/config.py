@@ -64,3 +64,10 @@ class LedgerForeign(ConfigError):
 
     code = "ledger-foreign"
     hint = "Check [site] id and state_dir, and that no older version of edge-agent is installed than the one that wrote the ledger."
+
+
+class LedgerOutdated(ConfigError):
+    """An older version of this program wrote the ledger, and a command that only reads cannot bring it up to date."""
+
+    code = "ledger-outdated"
+    hint = "Start the agent once; it brings its ledger up to date. A backup is brought up to date by restoring it."

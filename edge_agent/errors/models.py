@@ -118,6 +118,13 @@ class DeviceLost(DeviceFailed):
     hint = "The service restarts by itself; if it goes on, look at the driver's log."
 
 
+class DeviceUntrusted(DeviceFailed):
+    """A golden case that came out at the start does not any more: the device answers, and wrongly."""
+
+    code = "device-untrusted"
+    hint = "The service restarts and proves its models anew; look again at scans since the last passed self-test, which health names."
+
+
 class DeviceOutOfMemory(DeviceFailed):
     """The accelerator has no memory left."""
 

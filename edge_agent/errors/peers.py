@@ -60,10 +60,24 @@ class ReasonRequired(PeerError):
 
 
 class UnknownScan(PeerError):
-    """The named scan or revision has no assessment at this site."""
+    """The site has no such scan or revision, or nobody saw a picture of it, so that there is nothing to judge."""
 
     code = "unknown-scan"
-    hint = "Check the scan's identity; a scan that was set aside has no assessment to judge."
+    hint = "Check the scan's identity; a scan that was set aside can only be scanned again, referred, or examined."
+
+
+class UnknownBlob(PeerError):
+    """No fact of this site names such a blob, or there is no such view, plane, level or tile."""
+
+    code = "unknown-blob"
+    hint = "Ask for digests that an assessment names, and for planes that PLANES lists."
+
+
+class BlobGone(PeerError):
+    """A picture that was here is not given: retention took it, it was erased, or it is damaged."""
+
+    code = "blob-gone"
+    hint = "The facts about the scan remain. If the picture is damaged, look at the site's log and its disk."
 
 
 class FreeTextRefused(PeerError):

@@ -63,6 +63,7 @@ class Probed(_Body):
     sidecar: SideCar | None
     reason: str
     params: _Scalars
+    decoded_bytes: Annotated[int, Field(ge=0)] | None = None
 
 
 class PlaneBody(_Body):
@@ -122,12 +123,13 @@ def probed_body(result: ProbeResult) -> Probed:
         sidecar=result.sidecar,
         reason=result.reason,
         params=result.params,
+        decoded_bytes=result.decoded_bytes,
     )
 
 
 def probe_result(body: Probed) -> ProbeResult:
     """Give the result of a body."""
-    return ProbeResult(body.completeness, body.members, body.expected_bytes, body.sidecar, body.reason, body.params)
+    return ProbeResult(body.completeness, body.members, body.expected_bytes, body.sidecar, body.reason, body.params, body.decoded_bytes)
 
 
 def note_bodies(notes: Sequence[Reason]) -> tuple[tuple[str, _Scalars], ...]:

@@ -4,6 +4,7 @@ For packages that this site wrote and verified: a tile is not checked against th
 verified first (``edge-agent scan validate``), in the decode child.
 """
 
+import hashlib
 import struct
 import zipfile
 from collections.abc import Mapping
@@ -44,7 +45,9 @@ class TileReader:
             raise UnreadableScan("not a readable scan package", {"error": type(error).__name__}) from error
         try:
             with zipfile.ZipFile(self._file) as archive:
-                self.document = ScanJson.model_validate_json(archive.read(SCAN_JSON))
+                raw = archive.read(SCAN_JSON)
+                self.document = ScanJson.model_validate_json(raw)
+                self.document_sha256 = hashlib.sha256(raw).hexdigest()
                 self._entries: Mapping[str, zipfile.ZipInfo] = {info.filename: info for info in archive.infolist()}
         except _DAMAGE as error:
             self._file.close()
@@ -71,6 +74,31 @@ class TileReader:
         _, image = self._image(view, quantity, energy)
         return level_sizes(Size(image.cols, image.rows))
 
+    def is_foreign(self, key: tuple[str, Quantity, Energy]) -> bool:
+        """Tell whether a plane is the scanner's own file, which is not to be decoded outside the sandbox.
+
+        Raises:
+            KeyError: the package has no such plane.
+        """
+        return self._image(*key)[1].lossy
+
+    def check(self, key: tuple[str, Quantity, Energy]) -> None:
+        """Compare the entry of a plane with its digest.
+
+        Raises:
+            KeyError: no such plane.
+            UnreadableScan: it was altered.
+        """
+        entry = self._image(*key)[1].entry
+        try:
+            offset, size = self._span(entry)
+            self._file.seek(offset)
+            is_whole = hashlib.sha256(self._file.read(size)).hexdigest() == self.document.entries[entry].sha256
+        except _DAMAGE as error:
+            raise UnreadableScan("a plane of the package is damaged", {"error": type(error).__name__}) from error
+        if not is_whole:
+            raise UnreadableScan("a plane of the package was altered")
+
     def tile(self, key: tuple[str, Quantity, Energy], level: int, column: int, row: int) -> Pixels:
         """Give tile (column, row) of a level of the plane ``key`` (view, quantity, energy); smaller at the right and lower border.
 
@@ -82,10 +110,7 @@ class TileReader:
         """
         part, image = self._image(*key)
         size = level_sizes(Size(image.cols, image.rows))[_not_negative(level)]
-        left, top = _not_negative(column) * TILE_PX, _not_negative(row) * TILE_PX
-        if left >= size.width or top >= size.height:
-            raise IndexError("no such tile")
-        width, height = min(TILE_PX, size.width - left), min(TILE_PX, size.height - top)
+        left, top, width, height = _tile_box(size, column, row)
         try:
             if image.levels and image.entry.endswith(".tif"):
                 return self._tiff_tile(image, level, column, row)[:height, :width]
@@ -134,6 +159,24 @@ class TileReader:
             plane = Plane(image.quantity, image.energy, pixels)
             self._decoded[image.entry] = [plane.pixels, *coarser(plane.pixels, is_mean=image.quantity is not Quantity.MATERIAL)]
         return self._decoded[image.entry]
+
+
+def tile_of(pixels: Pixels, column: int, row: int) -> Pixels:
+    """Give tile (column, row) of a plane or level that is decoded.
+
+    Raises:
+        IndexError: no such tile.
+    """
+    left, top, width, height = _tile_box(Size(pixels.shape[1], pixels.shape[0]), column, row)
+    return pixels[top : top + height, left : left + width]
+
+
+def _tile_box(size: Size, column: int, row: int) -> tuple[int, int, int, int]:
+    """Give left, top, width and height of a tile in px."""
+    left, top = _not_negative(column) * TILE_PX, _not_negative(row) * TILE_PX
+    if left >= size.width or top >= size.height:
+        raise IndexError("no such tile")
+    return left, top, min(TILE_PX, size.width - left), min(TILE_PX, size.height - top)
 
 
 def _not_negative(number: int) -> int:

@@ -40,14 +40,14 @@ def probe(members: Sequence[OpenMember], profile: Profile) -> ProbeResult:
         pixels = _inspect_pixels(members, profile)
     except ScanRejected as refusal:
         return ProbeResult(Completeness.HOPELESS, names, None, state.sidecar, refusal.code, tuple(sorted(refusal.fields.items())))
-    expected = _expected_bytes(members, pixels.inspected)
+    expected, decoded = _expected_bytes(members, pixels.inspected), _decoded_bytes(pixels.inspected)
     waits = _waits_for(members, profile, pixels.inspected, state)
     if waits is not None:
         return ProbeResult(Completeness.WAITING, names, expected, state.sidecar, *waits)
     spoilt = _spoilt_by(pixels, state)
     if spoilt is not None:
         return ProbeResult(Completeness.HOPELESS, names, expected, state.sidecar, *spoilt)
-    return ProbeResult(Completeness.COMPLETE, names, expected, state.sidecar)
+    return ProbeResult(Completeness.COMPLETE, names, expected, state.sidecar, decoded_bytes=decoded)
 
 
 def _inspect_pixels(members: Sequence[OpenMember], profile: Profile) -> _Pixels:
@@ -85,6 +85,15 @@ def _spoilt_by(pixels: _Pixels, state: SideCarState) -> _Why | None:
     if pixels.refused:
         return "member-undecodable", (("role", ",".join(pixels.refused)),)
     return ("sidecar-unreadable", state.trouble) if state.refusal is not None else None
+
+
+def _decoded_bytes(inspected: dict[str, Inspected]) -> int | None:
+    """Give the bytes that all planes take in memory, as their headers announce them; None as soon as one was not read."""
+    headers = [one.header for one in inspected.values()]
+    known = [header for header in headers if header is not None]
+    if len(known) < len(headers):
+        return None
+    return sum(header.width * header.height * header.channels * -(-header.bits // 8) * header.planes for header in known)
 
 
 def _expected_bytes(members: Sequence[OpenMember], inspected: dict[str, Inspected]) -> int | None:

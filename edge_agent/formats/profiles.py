@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from edge_agent.domain.attachment import AttachmentKind
 from edge_agent.domain.profile import Limits, MemberRule, Need, PlaneRule, Profile
@@ -21,6 +21,16 @@ _Seconds = Annotated[float, Field(gt=0, le=7 * 86400, allow_inf_nan=False)]
 _Word = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,40}$")]
 _USUAL = Limits()
 _Count = Annotated[int, Field(gt=0)]
+
+
+def _running(pattern: str) -> str:
+    try:
+        groups = re.compile(pattern).groupindex
+    except re.error as error:
+        raise ValueError(f"not a regular expression: {error}") from error
+    if pattern and "number" not in groups:
+        raise ValueError("needs a group (?P<number>...)")
+    return pattern
 
 
 class _Section(BaseModel):
@@ -112,6 +122,11 @@ class ProfileSection(_Section):
         description="seconds after which a file that no member fits is accepted alone, and set aside", examples=["30.0"]
     )
     required_views: tuple[_Word, ...] = Field(description="views without which a scan cannot be assessed", examples=['["side"]'])
+    number: Annotated[str, AfterValidator(_running)] = Field(
+        "",
+        description="regular expression with a group `number`, searched in the group key: the scanner's own running number; empty = none",
+        examples=["'-(?P<number>[0-9]{1,9})$'"],
+    )
     ignore: tuple[str, ...] = Field((), description="base names that are nobody's member (`*` any text)", examples=['["*_icon.jpg"]'])
     orientation: OrientationSection = OrientationSection()
     limits: LimitsSection = LimitsSection()
@@ -186,6 +201,7 @@ def _profile(section: ProfileSection) -> Profile:
         limits=Limits(**section.limits.model_dump()),
         normalise=section.normalise.value(),
         verified=section.verified,
+        number=section.number,
         map=section.map.value() if section.map is not None else None,
     )
 

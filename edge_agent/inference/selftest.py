@@ -6,7 +6,8 @@ every bundle gave what it gave when the bundle was made.
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -61,23 +62,51 @@ class Expected(BaseModel):
     mass_kg: float | None = None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Golden:
+    """One golden case of a bundle with what it must give."""
+
+    bundle: Bundle
+    name: str
+    case: GoldenCase
+    view: View
+    expected: Expected
+
+
 def run_selftest(loaded: LoadedModels, fan: Fan) -> int:
-    """Run every golden case of every bundle; give how many there were.
+    """Read and run every golden case of every bundle; give how many there were.
 
     Raises:
-        SelfTestFailed: a case gave something else, or a bundle has no case. DeviceFailed, InferenceFailed: as the model says.
+        SelfTestFailed: a case gave something else, or a bundle has no case. BundleCorrupt: one cannot be read.
+        DeviceFailed, InferenceFailed: as the model says.
     """
-    count = 0
+    return run_golden(loaded, golden_set(loaded), fan)
+
+
+def golden_set(loaded: LoadedModels) -> tuple[Golden, ...]:
+    """Read the golden cases of every bundle, to be run as often as wanted whatever becomes of the files.
+
+    Raises:
+        SelfTestFailed: a bundle has no case. BundleCorrupt: one cannot be read.
+    """
+    found: list[Golden] = []
     for bundle in loaded.bundles:
         cases = golden_cases(bundle)
         if not cases:
             raise SelfTestFailed(f"{bundle.ref} has no golden case")
-        for name, (case, view) in cases.items():
-            expected = _expected(bundle, name)
-            seen = observe(loaded, bundle, case, view, fan)
-            _compare(f"{bundle.ref} {name}", expected, seen)
-            count += 1
-    return count
+        found += [Golden(bundle, name, case, view, _expected(bundle, name)) for name, (case, view) in cases.items()]
+    return tuple(found)
+
+
+def run_golden(loaded: LoadedModels, cases: Sequence[Golden], fan: Fan) -> int:
+    """Run golden cases through the real path; give how many there were.
+
+    Raises:
+        SelfTestFailed: a case gave something else. DeviceFailed, InferenceFailed: as the model says.
+    """
+    for one in cases:
+        _compare(f"{one.bundle.ref} {one.name}", one.expected, observe(loaded, one.bundle, one.case, one.view, fan))
+    return len(cases)
 
 
 def golden_cases(bundle: Bundle) -> Mapping[str, tuple[GoldenCase, View]]:

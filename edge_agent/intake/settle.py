@@ -1,12 +1,14 @@
 """When a drop is taken: a pure state machine over what was seen of it. Monotonic seconds come in with every call.
 
 Laws: a drop is never taken within ``quiet_s`` of a change; once it stops changing, it is taken at the latest when the deadline of
-its last missing member has passed and it was looked at once more. Nothing is left lying for ever, whatever it holds.
+its last missing member has passed and it was looked at once more. Nothing is left lying for ever, whatever it holds. A drop that
+cannot be read now is tried again, each time after a longer wait, for as long as it is there.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from heapq import nsmallest
 from typing import TypeAlias
 
 from edge_agent.domain.drop import Completeness, Drop, ProbeResult
@@ -17,6 +19,10 @@ from edge_agent.intake.grouping import is_unknown
 
 _HOPELESS_QUIETS = 3
 """A hopeless drop is given this many quiet times, for a scanner that writes again over a bad file."""
+_LONGEST_WAIT_S = 60.0
+_OVERDUE_AFTER_S = 300.0
+"""How long after its deadline a drop may still be written to, or be unreadable, before that is worth a person's look."""
+_OLDEST_EVERY = 4
 
 Fingerprint: TypeAlias = tuple[tuple[str, int, int], ...]
 
@@ -35,7 +41,8 @@ class Watched:
     """What was seen of one drop. Times are monotonic seconds.
 
     ``unchanged_since``: when its present fingerprint was first seen. ``result``: what the probe said about this fingerprint, None
-    when it was not asked yet; ``probed_at``: when it was asked.
+    when it was not asked yet; ``probed_at``: when it was asked. ``failures``: how often in a row it could not be read as it is now;
+    ``not_before``: when to try again.
     """
 
     drop: Drop
@@ -43,6 +50,8 @@ class Watched:
     unchanged_since: float
     result: ProbeResult | None = None
     probed_at: float = 0.0
+    failures: int = 0
+    not_before: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +92,40 @@ def observe(before: Watched | None, drop: Drop, now: float) -> Watched:
 
 def probed(watched: Watched, result: ProbeResult, now: float) -> Watched:
     """Take in the probe's word about the drop as it is in ``watched``."""
-    return replace(watched, result=result, probed_at=now)
+    return replace(watched, result=result, probed_at=now, failures=0)
+
+
+def postponed(watched: Watched, now: float) -> Watched:
+    """Take in that the drop could not be read now (locked, vanished half-way): try again after 1, 2, 4, ... at most 60 seconds."""
+    wait_s = min(2.0**watched.failures, _LONGEST_WAIT_S)
+    return replace(watched, failures=min(watched.failures + 1, 16), not_before=now + wait_s)
+
+
+def is_overdue(watched: Watched, profile: Profile, now: float) -> bool:
+    """Say whether a drop is still written to, or still cannot be read, long after all of it should have been there."""
+    due = watched.first_seen + max((rule.deadline_s for rule in profile.members), default=0.0) + _OVERDUE_AFTER_S
+    return now >= due and (watched.failures > 0 or watched.unchanged_since >= due - _OVERDUE_AFTER_S)
+
+
+def in_turn(drops: Sequence[Watched], most: int) -> list[Watched]:
+    """Give the ``most`` drops that are taken next, in order: those first seen last go first, of one look the oldest files first.
+
+    So whoever stands at the gate does not wait for a backlog; and so that the backlog does not wait for ever, every fourth place is
+    given to whoever has waited longest.
+    """
+    newest = nsmallest(most, drops, key=lambda one: (-one.first_seen, _written_at(one), one.drop.key))
+    oldest = nsmallest(most, drops, key=lambda one: (one.first_seen, _written_at(one), one.drop.key))
+    sources = iter(newest), iter(oldest)
+    order: dict[DropKey, Watched] = {}
+    while len(order) < len(newest):
+        source = sources[len(order) % _OLDEST_EVERY == _OLDEST_EVERY - 1]
+        turn = next(one for one in source if one.drop.key not in order)
+        order[turn.drop.key] = turn
+    return list(order.values())
+
+
+def _written_at(watched: Watched) -> int:
+    return max(member.mtime_ns for member in watched.drop.members)
 
 
 def refused(drop: Drop, error: ScanRejected) -> ProbeResult:
@@ -94,6 +136,8 @@ def refused(drop: Drop, error: ScanRejected) -> ProbeResult:
 
 def next_step(watched: Watched, profile: Profile, now: float) -> Step:
     """Decide what to do with a drop."""
+    if now < watched.not_before:
+        return Step(Action.WAIT, watched.not_before)
     quiet_at = watched.unchanged_since + profile.quiet_s
     if is_unknown(watched.drop):
         due = max(quiet_at, watched.first_seen + profile.unknown_after_s)

@@ -1,7 +1,8 @@
 """Our own copy of accepted members: ``spool/<scan_id>/r<revision>/``, whole or not there at all, on the disk before the ledger knows.
 
 Every step can be cut by a crash. What a cut leaves behind is either in ``.incoming`` (cleared at the next start), or a folder under
-its final name that the ledger does not know (replaced or removed), never half a copy under its final name.
+its final name that the ledger does not know (replaced when its drop is taken again, else removed after a while), never half a copy
+under its final name.
 """
 
 import errno
@@ -11,12 +12,14 @@ import re
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+from edge_agent.analysis.ports import Fan, one_by_one
 from edge_agent.domain.drop import Drop
 from edge_agent.domain.ids import ScanId
 from edge_agent.domain.member import DropMember, MemberDigest
@@ -41,8 +44,20 @@ class Spooled:
     digests: tuple[MemberDigest, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Which scan and revision a copy is."""
+
+    spooled: Spooled
+    scan_id: ScanId
+    revision: int
+
+
 class Spool:
-    """The spool below ``root``. One thread at a time; one process at a time (the ledger's lock sees to it)."""
+    """The spool below ``root``, of one process at a time (the ledger's lock sees to it).
+
+    Copies may be made by several threads at once; everything else is for one thread at a time.
+    """
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -50,6 +65,8 @@ class Spool:
         root.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
         shutil.rmtree(self._incoming, ignore_errors=True)
         self._incoming.mkdir(mode=_FOLDER_MODE, exist_ok=True)
+        _sync_folder(root)
+        _sync_folder(root.parent)
 
     def copy(self, drop: Drop, profile: Profile) -> Spooled:
         """Copy all members of a settled drop, hashing them on the way; the scanner's files are only read.
@@ -70,9 +87,22 @@ class Spool:
                 raise
         return Spooled(folder, digests)
 
-    def place(self, spooled: Spooled, scan_id: ScanId, revision: int) -> Path:
-        """Give a copy its final name; an orphan under that name (from before a crash) is replaced."""
-        return self._move(spooled.folder, self._folder(scan_id, revision))
+    def place(self, placements: Sequence[Placement], fan: Fan = one_by_one) -> list[Path]:
+        """Give copies their final names, then bring all names to the disk; an orphan under a name (from before a crash) is replaced.
+
+        ``fan``: threads that wait for the disk side by side; it then confirms many names with one flush of its cache.
+
+        Raises:
+            DiskLow: our disk is full; some copies may have their names already, which a later call replaces.
+        """
+        with _disk_low():
+            targets = [self._folder(one.scan_id, one.revision) for one in placements]
+            for one, target in zip(placements, targets, strict=True):
+                target.parent.mkdir(mode=_FOLDER_MODE, exist_ok=True)
+                self._clear(target)
+                one.spooled.folder.rename(target)
+            fan(_sync_folder, list(dict.fromkeys((*(target.parent for target in targets), self._root, self._incoming))))
+        return targets
 
     def discard(self, spooled: Spooled) -> None:
         """Remove a copy that turned out to hold nothing new."""
@@ -98,13 +128,13 @@ class Spool:
         self._clear(self._folder(scan_id, revision))
         self._drop_if_empty(self._root / scan_id)
 
-    def orphans(self, known: Set[tuple[ScanId, int]]) -> list[Path]:
-        """Give the revision folders that the ledger does not know, sorted: a crash came between placing and the transaction."""
+    def revisions(self, before: datetime) -> list[tuple[ScanId, int]]:
+        """Give the scans and revisions that lie here and were copied before a moment, sorted."""
         found = []
         for folder in self._root.glob("*/r*"):
             match = _REVISION.fullmatch(folder.name)
-            if match is not None and (ScanId(folder.parent.name), int(match[1])) not in known:
-                found.append(folder)
+            if match is not None and folder.stat().st_mtime < before.timestamp():
+                found.append((ScanId(folder.parent.name), int(match[1])))
         return sorted(found)
 
     def _folder(self, scan_id: ScanId, revision: int) -> Path:

@@ -13,7 +13,7 @@ from edge_agent.ledger.jobs import MEMBERS, PARTICULARS
 from edge_agent.ledger.moments import from_us, to_us
 from edge_agent.ledger.records import Acceptance, Fingerprint, JobKind
 
-_FINGERPRINT: TypeAdapter[Fingerprint] = TypeAdapter(Fingerprint)
+FINGERPRINT: TypeAdapter[Fingerprint] = TypeAdapter(Fingerprint)
 
 _NEWEST = (
     "SELECT scan_id, revision, metadata_revision, content_digest, metadata_digest,"
@@ -41,7 +41,13 @@ class Arrivals:
     def seen(self, scanner: ScannerId) -> dict[DropKey, Fingerprint]:
         """Give the fingerprint under which each drop of a scanner was last decided."""
         rows = self._db.execute("SELECT drop_key, fingerprint FROM seen WHERE scanner = ?", (scanner,))
-        return {DropKey(key): _FINGERPRINT.validate_json(text) for key, text in rows}
+        return {DropKey(key): FINGERPRINT.validate_json(text) for key, text in rows}
+
+    def taken(self, scanner: ScannerId, drops: Sequence[tuple[DropKey, Fingerprint]]) -> list[DropKey]:
+        """Give those of ``drops`` that were decided under this very fingerprint."""
+        found = "SELECT fingerprint FROM seen WHERE scanner = ? AND drop_key = ?"
+        rows = [(key, fingerprint, self._db.execute(found, (scanner, key)).fetchone()) for key, fingerprint in drops]
+        return [key for key, fingerprint, row in rows if row is not None and FINGERPRINT.validate_json(row[0]) == fingerprint]
 
     def known(self, scanner: ScannerId, drop_key: DropKey, content_digest: str | None, identities: tuple[Token, ...]) -> Known:
         """Give what ``domain.arrival.decide`` needs: the newest state of the drop key, and a twin by pixels under another key.
@@ -61,7 +67,7 @@ class Arrivals:
         self._db.execute(
             "INSERT INTO seen (scanner, drop_key, fingerprint, seen_us) VALUES (?,?,?,?) ON CONFLICT (scanner, drop_key)"
             " DO UPDATE SET fingerprint = excluded.fingerprint, seen_us = excluded.seen_us",
-            (arrival.scanner, arrival.drop_key, _FINGERPRINT.dump_json(acceptance.fingerprint).decode(), to_us(at)),
+            (arrival.scanner, arrival.drop_key, FINGERPRINT.dump_json(acceptance.fingerprint).decode(), to_us(at)),
         )
         match decision:
             case NewScan(scan):

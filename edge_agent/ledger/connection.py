@@ -112,6 +112,28 @@ def open_reader(path: Path) -> apsw.Connection:
         return _configured(apsw.Connection(uri, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI), _READER_PRAGMAS)
 
 
+def open_copier(path: Path) -> apsw.Connection:
+    """Open for copying the whole file elsewhere, beside a writer; SQLite takes ``VACUUM INTO`` for writing, so the mode alone protects it.
+
+    Raises:
+        LedgerFailed, LedgerDamaged.
+    """
+    with _named(None):
+        uri = f"file:{quote(str(path))}?mode=ro"
+        pragmas = {name: values for name, values in _READER_PRAGMAS.items() if name != "query_only"}
+        return _configured(apsw.Connection(uri, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI), pragmas)
+
+
+def copy_into(connection: apsw.Connection, path: Path) -> None:
+    """Write what the file holds at this moment into the empty file ``path``; it still has to be synced.
+
+    Raises:
+        DiskLow, LedgerFailed, LedgerDamaged, LedgerBusy.
+    """
+    with _named(connection):
+        connection.execute("VACUUM INTO ?", (str(path),))
+
+
 @contextmanager
 def writing(connection: apsw.Connection) -> Iterator[None]:
     """Run the block as one durable transaction: all of it is on the disk afterwards, or none.

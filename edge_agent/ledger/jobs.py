@@ -19,6 +19,7 @@ from edge_agent.errors import NotQuarantined
 from edge_agent.ledger.moments import from_us, to_us
 from edge_agent.ledger.records import Counts, Job, JobId, JobKind, Packed, Quarantined
 
+_EARLIEST_EVERY = 5
 LONGEST_BACK_OFF = timedelta(hours=1)
 """A later ``not_before`` can only come from a wall clock that was wrong, so it is not obeyed."""
 
@@ -43,6 +44,7 @@ class Jobs:
 
     def __init__(self, connection: apsw.Connection) -> None:
         self._db = connection
+        self._claims = 0
 
     def counts(self) -> Counts:
         states = dict(self._db.execute("SELECT state, count(*) FROM job WHERE kind = 'assess' GROUP BY state"))
@@ -50,7 +52,7 @@ class Jobs:
         return Counts(sum(states.values()), states.get("assessed", 0), states.get("set-aside", 0), in_flight)
 
     def claim(self, now: datetime) -> Job | None:
-        """Take the next job: a suspect that is due, alone; else the highest priority, then the earliest accepted.
+        """Take the next job: a suspect that is due, alone; else the highest priority, then the earliest accepted; see :meth:`_in_turn`.
 
         Jobs of one scan run one after the other in the order of acceptance, so that its facts are journalled in that order.
         """
@@ -62,11 +64,23 @@ class Jobs:
         if job is not None and claimed:
             return None
         if job is None:
-            where = f"WHERE state = 'waiting' AND is_suspect = 0 AND {_DUE} AND {_NOTHING_EARLIER_OF_THE_SCAN}"
-            job = self._first(f"{where} ORDER BY priority DESC, job_id LIMIT 1", due)
+            job = self._in_turn(due)
         if job is not None:
+            self._claims += 1
             self._db.execute("UPDATE job SET state = 'claimed', not_before_us = NULL WHERE job_id = ?", (job.job_id,))
         return job
+
+    def _in_turn(self, due: tuple[int, int]) -> Job | None:
+        """Give the job that is served next: the highest priority's earliest; at every fifth claim the earliest of all.
+
+        So the urgent go first, and nobody waits for more than five times the work that was accepted before him.
+        """
+        where = f"WHERE state = 'waiting' AND is_suspect = 0 AND {_DUE} AND {_NOTHING_EARLIER_OF_THE_SCAN}"
+        if self._claims % _EARLIEST_EVERY != _EARLIEST_EVERY - 1:
+            return self._first(f"{where} ORDER BY priority DESC, job_id LIMIT 1", due)
+        priorities = self._db.execute("SELECT DISTINCT priority FROM job WHERE state = 'waiting' AND is_suspect = 0").fetchall()
+        earliest = [self._first(f"{where} AND priority = ? ORDER BY job_id LIMIT 1", (*due, row[0])) for row in priorities]
+        return min((job for job in earliest if job is not None), key=lambda job: job.job_id, default=None)
 
     def release(self, job: JobId, not_before_us: int | None) -> None:
         """Put a claimed job back; it keeps its place in the order."""
@@ -113,7 +127,7 @@ class Jobs:
     def quarantined(self) -> list[Quarantined]:
         rows = self._db.execute(
             "SELECT scan_id, revision, metadata_revision, scanner, drop_key, reason, closed_us, spool FROM job"
-            " WHERE state = 'set-aside' ORDER BY closed_us, job_id"
+            " WHERE state = 'set-aside' AND evicted NOT LIKE '%quarantine%' ORDER BY closed_us, job_id"
         )
         return [
             Quarantined(ScanId(scan), revision, metadata, ScannerId(scanner), DropKey(key), reason, from_us(closed), spool)
@@ -129,15 +143,21 @@ class Jobs:
         self._db.execute(
             "UPDATE job SET state = 'waiting', fact_id = NULL, reason = NULL, closed_us = NULL, attempts = 0, charges = 0,"
             " retries = retries + 1"
-            " WHERE state = 'set-aside' AND scan_id = ? AND revision = ?",
+            " WHERE state = 'set-aside' AND scan_id = ? AND revision = ? AND evicted NOT LIKE '%quarantine%'",
             (scan_id, revision),
         )
         if self._db.changes() == 0:
             raise NotQuarantined("this scan is not set aside", {"scan_id": scan_id, "revision": revision})
 
+    def in_flight(self) -> list[Job]:
+        """Give revisions that wait or run, in the order of acceptance."""
+        return self._all("WHERE kind = 'assess' AND state IN ('waiting', 'claimed') ORDER BY job_id", ())
+
     def unpacked(self, limit: int) -> list[Job]:
-        """Give assessed revisions that have no package yet, earliest first, at most ``limit``."""
-        return self._all("WHERE state = 'assessed' AND kind = 'assess' AND package_path IS NULL ORDER BY job_id LIMIT ?", (limit,))
+        """Give assessed revisions that have no package yet and whose files are still there, earliest first, at most ``limit``."""
+        return self._all(
+            "WHERE state = 'assessed' AND kind = 'assess' AND package_path IS NULL AND evicted = '' ORDER BY job_id LIMIT ?", (limit,)
+        )
 
     def newest_since(self, since: datetime) -> list[Job]:
         """Give the newest job of each scan accepted at or after ``since``, earliest first; none of those set aside.
@@ -155,7 +175,7 @@ class Jobs:
         """Give the packages of a scan, or of all scans, in the order of acceptance."""
         found = self._db.execute(
             "SELECT scan_id, revision, package_path, package_sha256 FROM job"
-            " WHERE package_path IS NOT NULL AND (?1 IS NULL OR scan_id = ?1) ORDER BY job_id",
+            " WHERE package_path IS NOT NULL AND evicted NOT LIKE '%package%' AND (?1 IS NULL OR scan_id = ?1) ORDER BY job_id",
             (scan_id,),
         )
         return [Packed(ScanId(scan), revision, path, sha256) for scan, revision, path, sha256 in found]

@@ -62,7 +62,11 @@ class Journal:
         return JournalHead(self._epoch, first, Seq(seq), digest)
 
     def rows(self, after: Seq, max_rows: int, max_bytes: int) -> list[JournalRow]:
-        """Give the rows that follow ``after``, in order: at most ``max_rows``, and as many as fit in ``max_bytes``, but one at least."""
+        """Give the rows that follow ``after``, in order: at most ``max_rows``, and as many as fit in ``max_bytes``, but one at least.
+
+        Raises:
+            LedgerDamaged: one of them was altered since it was written.
+        """
         found: list[JournalRow] = []
         budget = max_bytes
         cursor = self._db.execute(
@@ -74,7 +78,17 @@ class Journal:
                 cursor.close()
                 break
             found.append(JournalRow(self._epoch, Seq(seq), Seq(prev_seq), name, body, digest))
+        if found:
+            self._refuse_altered(found)
         return found
+
+    def _refuse_altered(self, rows: list[JournalRow]) -> None:
+        """Let no row out whose bytes are not those that were chained: some 2 us a row."""
+        before = Seq(rows[0].seq - 1)
+        previous = self.hash_at(before)
+        broken = rows[0].seq if previous is None else first_break(rows, previous, before)
+        if broken is not None:
+            raise LedgerDamaged("a row of the journal is not what was written", {"seq": broken})
 
     def hash_at(self, seq: Seq) -> bytes | None:
         """Give the chain's hash after row ``seq``; the hash before the oldest row is known too. None for any other number."""

@@ -4,10 +4,10 @@ Whatever a method has returned from is on the disk. Every method may raise, besi
 again when there is space), LedgerFailed and LedgerDamaged (end the process).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 import apsw
 
@@ -15,48 +15,56 @@ from edge_agent.domain.arrival import Known
 from edge_agent.domain.assessment import BlobRef
 from edge_agent.domain.clock import Clock
 from edge_agent.domain.identity import IdentityValue
-from edge_agent.domain.ids import DropKey, FactId, ScanId, ScannerId, Seq, SiteId, Token
-from edge_agent.ledger import schema
+from edge_agent.domain.ids import DropKey, ScanId, ScannerId, Seq, SiteId, Token
+from edge_agent.ledger import epochs, eviction, schema
 from edge_agent.ledger.arrivals import Arrivals
+from edge_agent.ledger.backup import finish_restore
 from edge_agent.ledger.connection import ProcessLock, check_library, create_file, open_writer, reading, shrink_log, writing
-from edge_agent.ledger.identity import Identities
-from edge_agent.ledger.jobs import LONGEST_BACK_OFF, Jobs
-from edge_agent.ledger.journal import Journal
+from edge_agent.ledger.jobs import LONGEST_BACK_OFF
+from edge_agent.ledger.log_check import check_log
 from edge_agent.ledger.moments import to_us
+from edge_agent.ledger.queries import Queries
+from edge_agent.ledger.reads import LedgerReads
 from edge_agent.ledger.records import (
     Acceptance,
-    Acknowledged,
     Appended,
-    Counts,
     Entry,
     Fingerprint,
     IdentityRow,
     Job,
     JobId,
-    LatestAssessment,
-    Quarantined,
 )
-from edge_agent.ledger.verification import verify
-from edge_agent.wire.chain import JournalHead, JournalRow
+from edge_agent.signing.keys import SigningKey
+from edge_agent.wire.heads import SignedHead
+
+Outcome = TypeVar("Outcome")
+CHECK_WITHIN_S = 30.0
+"""How long the opening may read pages, which is some ten gigabytes of them; scans wait meanwhile."""
 
 
-class Ledger:
+def _no_entry(_outcome: object) -> Entry | None:
+    return None
+
+
+class Ledger(LedgerReads):
     """Durable memory of a site: what was accepted, what became of it, and the journal of facts."""
 
     def __init__(self, lock: ProcessLock, connection: apsw.Connection, clock: Clock) -> None:
         """Take over a locked and prepared file; :meth:`open` is the way in."""
+        super().__init__(connection)
         self._lock = lock
-        self._db = connection
         self._clock = clock
-        self._site, self._epoch = schema.identity_of(connection)
-        self._journal = Journal(connection, self._site, self._epoch)
-        self._jobs = Jobs(connection)
+        self.is_checked = False
+        """Whether all pages were read at the opening; a very large file is checked later."""
         self._arrivals = Arrivals(connection, self._site)
-        self._identities = Identities(connection)
+        self.queries = Queries(connection, self._journal, self._epoch)
 
     @classmethod
     def open(cls, path: Path, site: SiteId, clock: Clock) -> Self:
         """Open the file, made with mode 0600 if absent and brought up to date if older; reads all of it once.
+
+        Reading takes no longer than :data:`CHECK_WITHIN_S`. A copy of a ledger begins a new epoch.
+        A restore that was cut short takes effect first.
 
         Raises:
             LedgerBusy: another process holds it.
@@ -66,11 +74,17 @@ class Ledger:
         check_library(apsw.sqlite_lib_version())
         lock = ProcessLock(path.with_name(f"{path.name}.lock"))
         try:
+            finish_restore(path)
             create_file(path)
+            check_log(path)
             connection = open_writer(path)
             try:
-                schema.prepare(connection, site, to_us(clock.now()))
+                until = clock.monotonic() + CHECK_WITHIN_S
+                is_checked = schema.prepare(connection, site, to_us(clock.now()), lambda: clock.monotonic() > until)
+                with writing(connection):
+                    epochs.settle(connection, site, epochs.Place.of(path), clock.now())
                 ledger = cls(lock, connection, clock)
+                ledger.is_checked = is_checked
                 ledger.check_head()
             except BaseException:
                 connection.close()
@@ -87,24 +101,13 @@ class Ledger:
         finally:
             self._lock.close()
 
-    # What is in it
+    def cut_log(self) -> None:
+        """Move the whole write-ahead log into the file and cut it to nothing.
 
-    @property
-    def site(self) -> SiteId:
-        return self._site
-
-    @property
-    def epoch(self) -> bytes:
-        return self._epoch
-
-    def head(self) -> JournalHead:
-        with reading(self._db):
-            return self._journal.head()
-
-    def counts(self) -> Counts:
-        """Give the law's terms: accepted = assessed + set aside + in flight. Reads an index entry per scan ever accepted."""
-        with reading(self._db):
-            return self._jobs.counts()
+        Raises:
+            LedgerBusy: a reader still needs it; ask again.
+        """
+        shrink_log(self._db)
 
     # Intake
 
@@ -138,11 +141,6 @@ class Ledger:
         with writing(self._db):
             return self._identities.tokenise(values, at)
 
-    def identities(self, tokens: Sequence[Token]) -> tuple[IdentityRow, ...]:
-        """Give the rows of the tokens in the order asked; tokens that this site never made are left out."""
-        with reading(self._db):
-            return self._identities.rows(tokens)
-
     def erase(self, tokens: Sequence[Token]) -> int:
         """Forget the values behind tokens, in the log too; give how many there were. Asking again is harmless.
 
@@ -154,10 +152,20 @@ class Ledger:
         shrink_log(self._db)
         return erased
 
+    def fold_log(self) -> None:
+        """Move the write-ahead log into the file and cut it to nothing: what was forgotten is in neither any more.
+
+        Raises:
+            LedgerBusy: a reader still needs the log; ask again.
+        """
+        shrink_log(self._db)
+
     # Jobs
 
     def claim(self, now: datetime) -> Job | None:
-        """Take the next job: a suspect, alone; else the highest priority, then the earliest accepted. None when there is none to run now.
+        """Take the next job: a suspect, alone; else the highest priority, then the earliest accepted; in each fifth place the earliest.
+
+        None when there is none to run now.
 
         Jobs of one scan run one after the other. A job backing off is passed over, unless it was told to wait more than an hour.
         """
@@ -215,11 +223,6 @@ class Ledger:
         with writing(self._db):
             self._jobs.mark_packed(job, path, sha256)
 
-    def quarantined(self) -> list[Quarantined]:
-        """Give what is set aside now, longest first."""
-        with reading(self._db):
-            return self._jobs.quarantined()
-
     def retry(self, scan_id: ScanId, revision: int, entry: Entry) -> Appended:
         """Let what was set aside of a revision wait again; ``entry`` is the audit fact that says who asked.
 
@@ -245,20 +248,11 @@ class Ledger:
         with writing(self._db):
             return self._journal.append(entry, at)
 
-    def rows(self, after: Seq, max_rows: int, max_bytes: int) -> list[JournalRow]:
-        """Give the rows that follow ``after``: at most ``max_rows``, and as many as fit in ``max_bytes``, but one at least."""
-        with reading(self._db):
-            return self._journal.rows(after, max_rows, max_bytes)
-
-    def hash_at(self, seq: Seq) -> bytes | None:
-        """Give the chain's hash after row ``seq`` (the epoch for 0 of a whole journal), None for a number that is not kept."""
-        with reading(self._db):
-            return self._journal.hash_at(seq)
-
-    def topic_heads(self) -> dict[str, Seq]:
-        """Give the newest number of each topic."""
-        with reading(self._db):
-            return self._journal.topic_heads()
+    def sign_head(self, key: SigningKey) -> SignedHead | None:
+        """State and keep what the last row is, signed; None when there is nothing new to state."""
+        at_us = to_us(self._clock.now())
+        with writing(self._db):
+            return self._heads.sign(self._journal.head(), key, at_us)
 
     def acknowledge(self, consumer: str, seq: Seq, hash: bytes, at: datetime) -> None:
         """Note that a durable consumer holds everything up to ``seq`` on its own disk.
@@ -269,24 +263,20 @@ class Ledger:
         with writing(self._db):
             self._journal.acknowledge(consumer, seq, hash, at)
 
-    def acknowledged(self) -> dict[str, Acknowledged]:
-        """Give each durable consumer's last word."""
+    def forgotten(self, scanner: ScannerId, drops: Sequence[tuple[DropKey, Fingerprint]]) -> list[DropKey]:
+        """Give those of ``drops`` that were dealt with, unchanged, whether or not retention has forgotten their names."""
         with reading(self._db):
-            return self._journal.acknowledged()
+            return [*self._arrivals.taken(scanner, drops), *eviction.forgotten(self._db, scanner, drops)]
 
-    def latest_assessment(self, scan_id: ScanId) -> LatestAssessment | None:
-        """Give the machine's newest word on a scan: the highest revision's, and of those the last journalled."""
-        with reading(self._db):
-            return self._journal.latest_assessment(scan_id)
-
-    def has_fact(self, fact_id: FactId) -> Seq | None:
-        """Give the number of a fact, or None."""
-        with reading(self._db):
-            return self._journal.has_fact(fact_id)
-
-    def verify(self) -> Seq | None:
-        """Recompute the whole chain; give the first row that does not fit, or None. Takes some 20 us a row."""
-        return verify(self._db, self._journal, self._site)
+    def transact(self, work: Callable[[apsw.Connection], Outcome], entry: Callable[[Outcome], Entry | None] = _no_entry) -> Outcome:
+        """Run ``work``, a function of this package, as one durable transaction, with the fact that ``entry`` makes of its outcome."""
+        at = self._clock.now()
+        with writing(self._db):
+            outcome = work(self._db)
+            fact = entry(outcome)
+            if fact is not None:
+                self._journal.append(fact, at)
+            return outcome
 
     def check_head(self) -> None:
         """Recompute the last link only.

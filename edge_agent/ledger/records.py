@@ -1,15 +1,17 @@
 """Values that go into the ledger and come out of it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import NewType, TypeAlias
 
 from edge_agent.domain.arrival import Arrival, Decision, Particulars
-from edge_agent.domain.assessment import FactKind
+from edge_agent.domain.assessment import BlobRef, FactKind
 from edge_agent.domain.identity import IdentityClass
 from edge_agent.domain.ids import Commitment, DropKey, FactId, ScanId, ScannerId, Seq, Token
 from edge_agent.domain.member import MemberDigest
+from edge_agent.wire.chain import JournalHead, JournalRow
 
 JobId = NewType("JobId", int)
 Fingerprint: TypeAlias = tuple[tuple[str, int, int], ...]
@@ -158,3 +160,42 @@ class IdentityRow:
     def __repr__(self) -> str:
         """Hide the value, so that a traceback or a log of this object carries no personal data."""
         return f"IdentityRow({self.token}, {self.kind}, hidden)"
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The journal's newest outcomes at one moment: its head, the last number of each topic asked for, and rows in their order.
+
+    ``left_out``: outcomes that did not fit.
+    """
+
+    head: JournalHead
+    heads: Mapping[str, Seq]
+    rows: tuple[JournalRow, ...]
+    left_out: int
+
+
+@dataclass(frozen=True, slots=True)
+class FilteredRows:
+    """Rows of some topics: all there are up to number ``upto``, where the chain hash is ``hash``."""
+
+    rows: tuple[JournalRow, ...]
+    upto: Seq
+    hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class NamedBlob:
+    """A blob that a fact about a revision of a scan names."""
+
+    ref: BlobRef
+    scan_id: ScanId
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """Rows that a consumer has not acknowledged, and when the oldest of them was committed (None when there are none)."""
+
+    rows: int
+    oldest_at: datetime | None

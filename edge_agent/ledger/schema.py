@@ -6,14 +6,17 @@ again, and a job is closed exactly when it names the fact that closed it.
 """
 
 import secrets
+from collections.abc import Callable
 
 import apsw
 
 from edge_agent.domain.ids import SiteId
-from edge_agent.errors import LedgerDamaged, LedgerForeign
+from edge_agent.errors import LedgerDamaged, LedgerForeign, LedgerOutdated
 from edge_agent.ledger.connection import one, reading, writing
 from edge_agent.wire.chain import EPOCH_BYTES
 
+_STEPS_BETWEEN = 10_000
+"""Steps of SQLite's machine, below a ms, after which a check asks whether to go on."""
 _APPLICATION_ID = 0x45444731  # "EDG1": tells a ledger from any other SQLite file
 
 _FIRST = """
@@ -138,12 +141,94 @@ CREATE TABLE blob (
 CREATE INDEX blob_by_digest ON blob (sha256);
 """
 
-STEPS: tuple[str, ...] = (_FIRST,)
-"""Script n brings a file from version n to n + 1; a released script is never edited."""
+# Signed heads may be of earlier epochs: a restored ledger goes on with the old chain under a new epoch. `machine` and `inode` say where
+# the file was last opened for writing, so that a copy of it is told from the file itself; `checked_us`: when all of it was last checked.
+_SECOND_HEADS = """
+CREATE TABLE head (
+    epoch      BLOB NOT NULL CHECK (length(epoch) = 16),
+    seq        INTEGER NOT NULL CHECK (seq >= 1),
+    hash       BLOB NOT NULL CHECK (length(hash) = 32),
+    at_us      INTEGER NOT NULL,
+    key        BLOB NOT NULL CHECK (length(key) = 32),
+    signature  BLOB NOT NULL CHECK (length(signature) = 64),
+    PRIMARY KEY (seq, epoch)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER heads_go_with_their_rows AFTER UPDATE OF first_seq ON meta
+    BEGIN DELETE FROM head WHERE seq < NEW.first_seq - 1; END;
+ALTER TABLE meta ADD COLUMN machine TEXT;
+ALTER TABLE meta ADD COLUMN inode INTEGER;
+ALTER TABLE meta ADD COLUMN checked_us INTEGER;
+"""
+
+# What was taken off the disk stays named here: in `job.evicted` by kind, and in `eviction` until the file is really gone. `until_us`: up
+# to when days of keeping are counted. `salt` makes the digests that stand in the place of forgotten file names. `sidecar`: whose side-cars
+# lie among the blobs.
+_SECOND_RETENTION = """
+ALTER TABLE job ADD COLUMN evicted TEXT NOT NULL DEFAULT '';
+CREATE TABLE hold (
+    scan_id    TEXT PRIMARY KEY,
+    reason     TEXT NOT NULL,
+    placed_us  INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE eviction (
+    path  TEXT PRIMARY KEY
+) STRICT, WITHOUT ROWID;
+CREATE TABLE retention (
+    id        INTEGER PRIMARY KEY CHECK (id = 1),
+    until_us  INTEGER NOT NULL,
+    salt      BLOB NOT NULL CHECK (length(salt) = 16)
+) STRICT;
+INSERT INTO retention (id, until_us, salt) VALUES (1, 0, randomblob(16));
+CREATE INDEX job_by_fact ON job (fact_id);
+CREATE TABLE sidecar (
+    sha256   TEXT NOT NULL,
+    scan_id  TEXT NOT NULL,
+    PRIMARY KEY (sha256, scan_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX sidecar_by_scan ON sidecar (scan_id);
+INSERT OR IGNORE INTO sidecar (sha256, scan_id)
+    SELECT member.value ->> 'sha256', job.scan_id FROM job, json_each(job.members) AS member WHERE NOT member.value ->> 'is_pixels';
+CREATE TRIGGER job_names_its_sidecars AFTER INSERT ON job
+    BEGIN
+        INSERT OR IGNORE INTO sidecar (sha256, scan_id)
+            SELECT member.value ->> 'sha256', NEW.scan_id FROM json_each(NEW.members) AS member WHERE NOT member.value ->> 'is_pixels';
+    END;
+"""
+
+# Consignments that were selected for scanning: `scanner` empty = any; `selected_us`: from when on a scan counts.
+_SECOND_SELECTIONS = """
+CREATE TABLE selection (
+    token        TEXT NOT NULL,
+    selected_us  INTEGER NOT NULL,
+    scanner      TEXT NOT NULL,
+    reason       TEXT NOT NULL,
+    campaign     TEXT NOT NULL,
+    due_us       INTEGER NOT NULL,
+    state        TEXT NOT NULL CHECK (state IN ('pending', 'scanned', 'missed', 'late')),
+    scan_id      TEXT,
+    PRIMARY KEY (token, selected_us, scanner),
+    CHECK ((state IN ('scanned', 'late')) = (scan_id IS NOT NULL))
+) STRICT, WITHOUT ROWID;
+CREATE INDEX selection_by_due ON selection (due_us);
+"""
+
+_SECOND = _SECOND_HEADS + _SECOND_RETENTION + _SECOND_SELECTIONS
+
+STEPS: tuple[str, ...] = (_FIRST, _SECOND)
+"""Script n brings a file from version n to n + 1; a released script is never edited.
+
+The second is in the making: whoever needs tables for it writes a constant like ``_SECOND_HEADS`` and adds it to ``_SECOND``.
+"""
 
 
-def prepare(connection: apsw.Connection, site: SiteId, now_us: int) -> None:
+def _never() -> bool:
+    return False
+
+
+def prepare(connection: apsw.Connection, site: SiteId, now_us: int, is_late: Callable[[], bool] = _never) -> bool:
     """Create the tables in an empty file or bring an older file up to date, then check that it is this site's and whole.
+
+    Gives whether every page was read before ``is_late`` said to stop.
 
     Raises:
         LedgerForeign: another site's, or written by a newer version.
@@ -159,24 +244,54 @@ def prepare(connection: apsw.Connection, site: SiteId, now_us: int) -> None:
             connection.execute(f"PRAGMA user_version={len(STEPS)}")
             if version == 0:
                 _begin(connection, site, now_us)
-    check(connection)
-    owner, _ = identity_of(connection)
-    if owner != site:
-        raise LedgerForeign("the ledger belongs to another site", {"site": owner})
+    found, _ = identity_of(connection)
+    if found != site:
+        raise LedgerForeign("the ledger belongs to another site", {"site": found})
+    return check(connection, is_late)
 
 
-def check(connection: apsw.Connection) -> None:
-    """Read every page (some seconds for a gigabyte) and refuse a file with any fault.
+def check(connection: apsw.Connection, is_late: Callable[[], bool] = _never) -> bool:
+    """Read every page (some seconds for a gigabyte) and refuse a file with any fault; give whether ``is_late`` let it come to its end.
 
     Raises:
-        LedgerForeign, LedgerDamaged.
+        LedgerForeign, LedgerOutdated, LedgerDamaged.
     """
-    if _version(connection) != len(STEPS):
-        raise LedgerDamaged("the file holds no ledger")
-    with reading(connection):
-        findings = [str(row[0]) for row in connection.execute("PRAGMA quick_check(10)")]
+    require_current(connection)
+    connection.set_progress_handler(is_late, _STEPS_BETWEEN)
+    try:
+        with reading(connection):
+            findings = [str(row[0]) for row in connection.execute("PRAGMA quick_check(10)")]
+    except apsw.InterruptError:
+        return False
+    finally:
+        connection.set_progress_handler(None)
     if findings != ["ok"]:
         raise LedgerDamaged(f"integrity check: {findings[0]}", {"findings": len(findings)})
+    return True
+
+
+def require_current(connection: apsw.Connection) -> None:
+    """Refuse what is no ledger of today's version.
+
+    Raises:
+        LedgerForeign, LedgerOutdated, LedgerDamaged.
+    """
+    version = _version(connection)
+    if version == 0:
+        raise LedgerDamaged("the file holds no ledger")
+    if version != len(STEPS):
+        raise LedgerOutdated("an older version wrote this ledger", {"found": version, "known": len(STEPS)})
+
+
+def owner(connection: apsw.Connection) -> tuple[SiteId, bytes]:
+    """Give the site and the epoch of a ledger of any version up to today's.
+
+    Raises:
+        LedgerForeign: a newer version wrote it. LedgerDamaged: the file holds no ledger.
+    """
+    if _version(connection) == 0:
+        raise LedgerDamaged("the file holds no ledger")
+    return identity_of(connection)
 
 
 def identity_of(connection: apsw.Connection) -> tuple[SiteId, bytes]:

@@ -1,18 +1,36 @@
 """The auditor's walk through a journal: every link recomputed, every column compared with the body it describes."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import apsw
 
 from edge_agent.domain.assessment import FactKind
 from edge_agent.domain.ids import FactId, ScanId, Seq, SiteId
-from edge_agent.errors import TooLarge
+from edge_agent.errors import SignatureInvalid, SignerUnknown, TooLarge
 from edge_agent.ledger.connection import reading
+from edge_agent.ledger.heads import Heads
 from edge_agent.ledger.journal import Journal, check_entry
 from edge_agent.ledger.records import Entry
+from edge_agent.signing.heads import check_head
+from edge_agent.signing.keys import VerifyKey
 from edge_agent.wire.chain import link
+from edge_agent.wire.heads import SignedHead
 
 _PAGE_ROWS = 500
+
+
+def _untold(_done: int, _of: int) -> None:
+    """Tell nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checking:
+    """How to verify: whose journal; the only key that may have signed its heads (None: any); who hears of progress, in rows."""
+
+    site: SiteId
+    believed: VerifyKey | None = None
+    tell: Callable[[int, int], None] = _untold
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,25 +77,81 @@ class _Walk:
         return True
 
 
-def verify(connection: apsw.Connection, journal: Journal, site: SiteId) -> Seq | None:
-    """Give the number of the first row that does not fit, or None when all do.
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What a walk came to. ``bad_seq``: first row that does not fit, None when all do; ``why``: ``row`` or ``head``, empty when all fit.
 
-    Takes some 20 us a row; reads in pages, so that no long read keeps the log from shrinking. Rows cut off at the end leave a
-    journal that fits: only a reader that kept a later hash, or the topics' heads if they were left alone, can tell.
+    ``heads``: how many signed heads fit the rows; ``signed_seq``: the last row that they vouch for, 0 without one; ``signers``:
+    fingerprints of the keys that signed them.
+    """
+
+    bad_seq: Seq | None
+    why: str
+    heads: int
+    signed_seq: Seq
+    signers: tuple[str, ...]
+
+
+def verify(connection: apsw.Connection, journal: Journal, heads: Heads, how: Checking) -> Verification:
+    """Recompute every link, then hold every signed head against the rows.
+
+    Takes some 20 us a row and 150 us a head; reads in pages, so that no long read keeps the log from shrinking. Rows cut off at the
+    end leave a journal that fits: only a signed head or a reader that kept a later hash can tell, or the topics' heads if they were
+    left alone.
 
     Raises:
         LedgerDamaged, LedgerFailed.
     """
+    bad = _first_bad_row(connection, journal, how)
+    return _with_heads(connection, journal, heads, how, bad)
+
+
+def _first_bad_row(connection: apsw.Connection, journal: Journal, how: Checking) -> Seq | None:
     with reading(connection):
         head = journal.head()
         first, before = journal.oldest()
-        heads = {name: seq for name, seq in journal.topic_heads().items() if seq >= first}
-    walk = _Walk(site, first, before)
+        tips = {name: seq for name, seq in journal.topic_heads().items() if seq >= first}
+    walk = _Walk(how.site, first, before)
     while page := _page(connection, walk.after, head.seq):
         for row in page:
             if not walk.step(row):
                 return Seq(walk.after + 1)
-    return None if walk.after == head.seq and walk.topics == heads else Seq(walk.after + 1)
+        how.tell(walk.after, head.seq)
+    return None if walk.after == head.seq and walk.topics == tips else Seq(walk.after + 1)
+
+
+def _with_heads(connection: apsw.Connection, journal: Journal, heads: Heads, how: Checking, bad: Seq | None) -> Verification:
+    """Check heads up to the first bad row, for those behind it say nothing new."""
+    count, signed, signers = 0, Seq(0), dict[str, None]()
+    for head in _all_heads(connection, heads):
+        if bad is not None and head.seq >= bad:
+            break
+        with reading(connection):
+            known, last = journal.hash_at(head.seq), journal.head().seq
+        if known != head.hash or not _is_signed(head, how.believed):
+            return Verification(Seq(min(head.seq, last + 1)), "head", count, signed, tuple(signers))
+        count, signed = count + 1, head.seq
+        signers[VerifyKey(head.key).fingerprint] = None
+    return Verification(bad, "row" if bad is not None else "", count, signed, tuple(signers))
+
+
+def _all_heads(connection: apsw.Connection, heads: Heads) -> Iterator[SignedHead]:
+    after = (Seq(-1), b"")
+    while True:
+        with reading(connection):
+            page = heads.page(after, _PAGE_ROWS)
+        if not page:
+            return
+        yield from page
+        after = (page[-1].seq, page[-1].epoch)
+
+
+def _is_signed(head: SignedHead, believed: VerifyKey | None) -> bool:
+    try:
+        check_head(head, believed)
+    except (SignatureInvalid, SignerUnknown):
+        return False
+    return True
 
 
 def _page(connection: apsw.Connection, after: Seq, last: Seq) -> list[_StoredRow]:

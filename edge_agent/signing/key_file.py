@@ -13,12 +13,16 @@ _MAX_FILE_BYTES = 4096
 
 @dataclass(frozen=True, slots=True)
 class KeyFile:
-    """What stands in a key file, as text; ``secret`` is empty in a public one. ``mode``: permission bits."""
+    """What stands in a key file, as text; ``secret`` is empty in a public one. ``mode``: permission bits.
+
+    ``before``: in a public file, the key that this one follows; empty where there is none.
+    """
 
     name: str
     public: str
     secret: str = field(repr=False)
     mode: int
+    before: str = ""
 
     @property
     def is_open_to_others(self) -> bool:
@@ -36,10 +40,10 @@ def read_key_file(path: Path) -> KeyFile:
         table = tomllib.loads(raw.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
         raise ValueError(f"{path} is not a key file") from problem
-    name, public, secret = (table.get(key, "") for key in ("name", "public", "secret"))
-    if not (isinstance(name, str) and isinstance(public, str) and isinstance(secret, str)):
-        raise ValueError(f"{path} is not a key file")  # noqa: TRY004 - what is wrong is the file's content, not a caller's type
-    return KeyFile(name, public, secret, mode)
+    fields = {key: table.get(key, "") for key in ("name", "public", "secret", "before")}
+    if not all(isinstance(value, str) for value in fields.values()):
+        raise ValueError(f"{path} is not a key file")
+    return KeyFile(fields["name"], fields["public"], fields["secret"], mode, fields["before"])
 
 
 def _read(path: Path) -> tuple[bytes, int]:
@@ -67,6 +71,11 @@ def write_key_file(path: Path, text: str, mode: int) -> None:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(folder)  # the name too: a key that others were told of must not vanish
+        finally:
+            os.close(folder)
     except FileExistsError as problem:
         raise ConfigInvalid(f"{path} exists; a key is never overwritten") from problem
     except OSError as problem:

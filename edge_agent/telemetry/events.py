@@ -23,9 +23,59 @@ def agent_stopped(reason: str, in_flight: int) -> None:
     structlog.get_logger().info("agent_stopped", reason=reason, in_flight=in_flight)
 
 
+def self_test_passed(golden_cases: int) -> None:
+    """The golden cases came out again while the daemon works."""
+    structlog.get_logger().info("self_test_passed", golden_cases=golden_cases)
+
+
+def self_test_failed(code: str, detail: str) -> None:
+    """A golden case does not come out any more; scans in hand are given up, and the process ends."""
+    structlog.get_logger().error("self_test_failed", code=code, detail=detail)
+
+
+def device_error_unnoted(code: str, errno: int) -> None:
+    """A device error could not be written down, so the next start does not count it."""
+    structlog.get_logger().error("device_error_unnoted", code=code, errno=errno)
+
+
+def lanes_stuck(lanes: Sequence[str]) -> None:
+    """Work on these lanes takes longer than stuck_after_s, so the service manager is no longer told that all is well."""
+    structlog.get_logger().error("lanes_stuck", lanes=list(lanes))
+
+
 def work_recovered(suspects: int) -> None:
     """The last process died with work in hand; it is taken up again, first and alone."""
     structlog.get_logger().warning("work_recovered", suspects=suspects)
+
+
+def quarantined_files_missing(scan_id: str, revision: int) -> None:
+    """A scan is set aside, but its files are in neither place any more, as after the restore of an older ledger."""
+    structlog.get_logger().warning("quarantined_files_missing", scan_id=scan_id, revision=revision)
+
+
+def ledger_opened(seconds: float, is_checked: bool) -> None:  # noqa: FBT001 - a field of the line
+    """The ledger was opened; ``is_checked`` is false when it is so large that reading every page was left to the weekly check."""
+    structlog.get_logger().info("ledger_opened", seconds=round(seconds, 3), is_checked=is_checked)
+
+
+def ledger_checked(seconds: float, heads: int, signed_seq: int) -> None:
+    """All of the ledger was checked and found sound, and what the site signed fits it."""
+    structlog.get_logger().info("ledger_checked", seconds=round(seconds, 1), heads=heads, signed_seq=signed_seq)
+
+
+def ledger_check_failed(why: str, seq: int) -> None:
+    """The weekly check found a fault: stop the agent, keep the file, restore the last backup. ``seq``: first row that does not fit."""
+    structlog.get_logger().error("ledger_check_failed", why=why, seq=seq)
+
+
+def ledger_upkeep_postponed(code: str) -> None:
+    """The ledger's upkeep could not be done now; it is tried again."""
+    structlog.get_logger().warning("ledger_upkeep_postponed", code=code)
+
+
+def journal_unsigned() -> None:
+    """No [journal] key is configured: nobody can prove later what this site's journal said."""
+    structlog.get_logger().warning("journal_unsigned")
 
 
 def scan_accepted(scanner: str, scan_id: str, revision: int, what: str, spool_ms: float) -> None:
@@ -99,6 +149,41 @@ def folder_found(scanner: str) -> None:
     structlog.get_logger().info("folder_found", scanner=scanner)
 
 
+def folder_watched(scanner: str, by: str, file_system: str) -> None:
+    """How the scanner's folder is watched: by the system's events, or by looking regularly (network shares)."""
+    structlog.get_logger().info("folder_watched", scanner=scanner, by=by, file_system=file_system)
+
+
+def backlog_found(scanner: str, count: int) -> None:
+    """So many drops lie in the scanner's folder and are not accepted yet; they are taken in turn with what comes now."""
+    structlog.get_logger().info("backlog_found", scanner=scanner, count=count)
+
+
+def backlog_taken(scanner: str) -> None:
+    """The backlog in the scanner's folder is accepted."""
+    structlog.get_logger().info("backlog_taken", scanner=scanner)
+
+
+def drop_overdue(scanner: str, count: int) -> None:
+    """Drops are still written to, or cannot be read, five minutes after all of them should have been there; they are tried on."""
+    structlog.get_logger().warning("drop_overdue", scanner=scanner, count=count)
+
+
+def selections_taken_in(count: int) -> None:
+    """So many lines of the lists of selected consignments were read; those that are new are awaited from now on."""
+    structlog.get_logger().info("selections_taken_in", count=count)
+
+
+def selections_postponed(code: str) -> None:
+    """Selections cannot be compared with the accepted scans now; the next look tries again."""
+    structlog.get_logger().warning("selections_postponed", code=code)
+
+
+def orphans_removed(count: int) -> None:
+    """Copies in the spool that a crash had left a week ago and that no accepted scan names were removed."""
+    structlog.get_logger().warning("orphans_removed", count=count)
+
+
 def drop_vanished(scanner: str, count: int) -> None:
     """Drops left the scanner's folder before they were complete."""
     structlog.get_logger().warning("drop_vanished", scanner=scanner, count=count)
@@ -109,9 +194,59 @@ def health_changed(state: str, codes: Sequence[str]) -> None:
     structlog.get_logger().warning("health_changed", state=state, codes=list(codes))
 
 
-def peer_refused(code: str, peer: str) -> None:
-    """A peer was refused; ``peer`` is its enrolled name, or ``stranger``."""
-    structlog.get_logger().warning("peer_refused", code=code, peer=peer)
+def space_changed(space: str, free_bytes: int) -> None:
+    """The disk is shorter of space than before, or has more again: ample, low, sparing (no new pictures and packages) or stopped."""
+    structlog.get_logger().warning("space_changed", space=space, free_bytes=free_bytes)
+
+
+def ballast_given_up() -> None:
+    """The file that keeps space for an emergency was removed; it is made again when there is room."""
+    structlog.get_logger().warning("ballast_given_up")
+
+
+def things_evicted(counts: Mapping[str, int]) -> None:
+    """Retention took things away: how many of each kind, about how many bytes, rows of the journal, identifiers."""
+    structlog.get_logger().info("things_evicted", counts=dict(counts))
+
+
+def housekeeping_postponed(code: str) -> None:
+    """House-keeping could not be finished now; it goes on later, and nothing is lost by that."""
+    structlog.get_logger().warning("housekeeping_postponed", code=code)
+
+
+def hold_changed(scan_id: str, what: str) -> None:
+    """A legal hold was placed on a scan (hold-placed) or released (hold-released)."""
+    structlog.get_logger().info("hold_changed", scan_id=scan_id, what=what)
+
+
+def peer_refused(code: str, peer: str, count: int = 1) -> None:
+    """A peer was refused; ``peer`` is its enrolled name, or ``stranger``: these are counted and told once a minute."""
+    structlog.get_logger().warning("peer_refused", code=code, peer=peer, count=count)
+
+
+def allow_list_reloaded(consumers: int, added: int, removed: int, changed: int) -> None:
+    """Other keys are enrolled than before; the new allow-list is in force."""
+    structlog.get_logger().warning("allow_list_reloaded", consumers=consumers, added=added, removed=removed, changed=changed)
+
+
+def allow_list_refused(problem: EdgeAgentError) -> None:
+    """The configuration file is wrong now; the allow-list of before stays in force until it is mended."""
+    structlog.get_logger().error("allow_list_refused", code=problem.code, detail=problem.detail, hint=problem.hint)
+
+
+def allow_list_untold(why: str) -> None:
+    """The state directory does not take the file that says which allow-list is in force; it is in force all the same."""
+    structlog.get_logger().warning("allow_list_untold", why=why)
+
+
+def configuration_waits(keys: Sequence[str]) -> None:
+    """The configuration file was changed in more than its allow-list; these keys wait for a restart."""
+    structlog.get_logger().warning("configuration_waits", keys=list(keys))
+
+
+def picture_damaged(sha256: str) -> None:
+    """A stored picture, or the package of this digest, was altered on the disk; it is not shown."""
+    structlog.get_logger().error("picture_damaged", sha256=sha256)
 
 
 def agent_failed(problem: EdgeAgentError) -> None:

@@ -8,12 +8,15 @@ from pathlib import Path
 
 import zmq
 
+from edge_agent.agent.blob_desk import PictureDesk
 from edge_agent.agent.desk import Answers, JournalDesk
 from edge_agent.agent.feed import Feed
 from edge_agent.agent.lanes import Lane
 from edge_agent.agent.ledger_lane import LedgerLane
+from edge_agent.agent.shelf import Shelf
 from edge_agent.domain.clock import Clock
 from edge_agent.domain.ids import Seq
+from edge_agent.ledger.blobs import BlobStore
 from edge_agent.ledger.ledger import Ledger
 from edge_agent.ledger.records import Entry
 from edge_agent.telemetry.clock import SystemClock
@@ -23,7 +26,7 @@ from edge_agent.transport.desk import Peer, RouterDesk, Trouble
 from edge_agent.transport.keys import Admission, AllowList, Consumer, KeyPair, Role
 from edge_agent.transport.link import Retry, SyncLink
 from edge_agent.transport.live import LivePublisher
-from edge_agent.transport.sockets import ClientSecurity, Context, InsecureLoopback, ServerSecurity
+from edge_agent.transport.sockets import BLOB_DOMAIN, DOMAINS, ClientSecurity, Context, InsecureLoopback, ServerSecurity
 from edge_agent.transport.zap import Refusal, ZapProvider
 from edge_agent.wire.frames import Envelope
 from edge_agent.wire.heartbeat import SiteState
@@ -68,6 +71,8 @@ class LoopbackSite:
     feed: Feed
     sync: str
     live: str
+    blob: str
+    state_dir: Path
     context: Context
     troubles: list[Trouble]
     refusals: list[Refusal]
@@ -79,9 +84,9 @@ class LoopbackSite:
         self.feed.ring()
         return seqs
 
-    def link(self, pair: KeyPair, retry: Retry = ONE_TRY) -> SyncLink:
-        """Give a client link; its socket ends with the site."""
-        link = SyncLink(self.context, self.sync, self.keys.client(pair), retry)
+    def link(self, pair: KeyPair, retry: Retry = ONE_TRY, endpoint: str = "") -> SyncLink:
+        """Give a client link to SYNC, or to another ``endpoint`` of the site; its socket ends with the site."""
+        link = SyncLink(self.context, endpoint or self.sync, self.keys.client(pair), retry)
         self.links.append(link)
         return link
 
@@ -94,7 +99,9 @@ class Setting:
     consumers: Sequence[Consumer] | None = None
     sync: str = ANY_PORT
     live: str = ANY_PORT
+    blob: str = ANY_PORT
     live_shown: str = ""
+    next_key: str = ""
     is_insecure: bool = False
     has_zap: bool = True
     clock: Clock = field(default_factory=SystemClock)
@@ -110,7 +117,12 @@ async def loopback_site(folder: Path, setting: Setting | None = None) -> AsyncIt
     try:
         with ExitStack() as stack:
             server, clients = stack.enter_context(open_context()), stack.enter_context(open_context())
-            site, jobs = _built(setting, LedgerLane(ledger, lane), server, clients)
+            pictures = Lane("pictures")
+            stack.callback(pictures.close)
+            shelf = Shelf(BlobStore(folder / "blobs"), folder, pictures)
+            stack.callback(shelf.close)
+            stock = _Stock(LedgerLane(ledger, lane), shelf, folder)
+            site, jobs = _built(setting, stock, server, clients)
             tasks = [asyncio.create_task(job) for job in jobs]
             try:
                 yield site
@@ -128,9 +140,14 @@ async def loopback_site(folder: Path, setting: Setting | None = None) -> AsyncIt
         lane.close()
 
 
-def _built(
-    setting: Setting, ledger: LedgerLane, server: Context, clients: Context
-) -> tuple[LoopbackSite, list[Coroutine[None, None, None]]]:
+@dataclass(frozen=True)
+class _Stock:
+    ledger: LedgerLane
+    shelf: Shelf
+    state_dir: Path
+
+
+def _built(setting: Setting, stock: _Stock, server: Context, clients: Context) -> tuple[LoopbackSite, list[Coroutine[None, None, None]]]:
     troubles: list[Trouble] = []
     refusals: list[Refusal] = []
     keys = setting.keys
@@ -138,10 +155,14 @@ def _built(
     security = InsecureLoopback() if setting.is_insecure else ServerSecurity(keys.server)
     jobs: list[Coroutine[None, None, None]] = []
     if setting.has_zap:
-        jobs.append(ZapProvider(server, admission, frozenset({"live", "sync"}), refusals.append).serve())
+        jobs.append(ZapProvider(server, admission, DOMAINS, refusals.append).serve())
     publisher = LivePublisher(server, SITE, setting.live, security)
     desk = RouterDesk(server, setting.sync, security, admission, troubles.append)
-    feed = Feed(ledger, publisher, setting.clock, lambda: SiteState(state="healthy"))
-    journal = JournalDesk(ledger, Answers(SITE, setting.live_shown or publisher.endpoint), setting.clock, feed.news, feed.ring)
-    jobs += [desk.serve(setting.answer or journal.answer), feed.run()]
-    return LoopbackSite(keys, ledger, feed, desk.endpoint, publisher.endpoint, clients, troubles, refusals), jobs
+    blob = RouterDesk(server, setting.blob, security, admission, troubles.append, BLOB_DOMAIN)
+    feed = Feed(stock.ledger, publisher, setting.clock, lambda: SiteState(state="healthy"), durable=lambda: admission.allowed.durable)
+    answers = Answers(SITE, setting.live_shown or publisher.endpoint, blob.endpoint, setting.next_key)
+    journal = JournalDesk(stock.ledger, answers, setting.clock, feed.news, feed.ring)
+    pictures = PictureDesk(stock.ledger, stock.shelf, SITE, setting.clock, feed.ring)
+    jobs += [desk.serve(setting.answer or journal.answer), blob.serve(pictures.answer), feed.run()]
+    endpoints = (desk.endpoint, publisher.endpoint, blob.endpoint)
+    return LoopbackSite(keys, stock.ledger, feed, *endpoints, stock.state_dir, clients, troubles, refusals), jobs

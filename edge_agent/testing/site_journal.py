@@ -12,6 +12,7 @@ from edge_agent.errors import Diverged, EpochChanged
 from edge_agent.wire import verbs
 from edge_agent.wire.chain import JournalRow, link
 from edge_agent.wire.frames import Envelope, topic
+from edge_agent.wire.heads import SignedHead, SignedHeadPart
 from edge_agent.wire.messages import (
     AnyBody,
     AssessmentBody,
@@ -155,6 +156,7 @@ class SiteJournal:
         self.epoch = epoch
         self.rows: list[JournalRow] = []
         self.acknowledged = Seq(0)
+        self.signed: SignedHead | None = None
         self._bell = asyncio.Event()
         self.before_reply: Callable[[str, dict[str, Any]], None] = lambda _verb, _content: None
 
@@ -215,4 +217,6 @@ class SiteJournal:
         if request.durable is not None:
             self.acknowledged = Seq(request.after)
         rows = tuple(self.rows[request.after : request.after + request.max])
-        return Envelope(Verb.BATCH, 1, verbs.content(BatchReply(epoch=self.epoch.hex(), head=len(self.rows), n=len(rows))), rows)
+        part = None if self.signed is None else SignedHeadPart.of(self.signed)
+        reply = BatchReply(epoch=self.epoch.hex(), head=len(self.rows), n=len(rows), signed_head=part)
+        return Envelope(Verb.BATCH, 1, verbs.content(reply), rows)

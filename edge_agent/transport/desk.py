@@ -1,4 +1,4 @@
-"""SYNC, the site's side: a ROUTER socket with requests in and replies out.
+"""SYNC and BLOB, the site's side: a ROUTER socket with requests in and replies out.
 
 Every request is a task of its own, so that a long poll holds up nobody.
 """
@@ -12,13 +12,13 @@ from typing import TypeAlias
 import zmq
 
 from edge_agent.errors import EdgeAgentError, LedgerDamaged, LedgerFailed, NotAllowed, PeerError, PeerFailed, TooLarge, TryLater
+from edge_agent.transport.handshakes import HandshakeMonitor
 from edge_agent.transport.keys import Admission, Consumer, Role
 from edge_agent.transport.sockets import SYNC_DOMAIN, Context, InsecureLoopback, ServerSecurity, bind, bound_endpoint
 from edge_agent.wire.frames import Envelope, decode_envelope, encode_envelope
-from edge_agent.wire.verbs import Verb, content, refusal
+from edge_agent.wire.verbs import MAX_IN_HAND, Verb, content, refusal
 
 LOOPBACK = Consumer("insecure-loopback", "", Role.COLLECTOR)
-_MAX_WAITING_PER_PEER = 8
 _REQUEST_ID_BYTES = 8
 
 
@@ -56,13 +56,14 @@ class RouterDesk:
         security: ServerSecurity | InsecureLoopback,
         admission: Admission,
         report: Callable[[Trouble], None],
+        domain: str = SYNC_DOMAIN,
     ) -> None:
-        """Bind ``endpoint``.
+        """Bind ``endpoint``; ``domain``: which of the two sockets this is.
 
         Raises:
             ConfigInvalid: the address cannot be bound.
         """
-        self._socket = bind(context, zmq.ROUTER, endpoint, security, SYNC_DOMAIN)
+        self._socket = bind(context, zmq.ROUTER, endpoint, security, domain)
         self._is_open = isinstance(security, InsecureLoopback)
         self._admission = admission
         self._report = report
@@ -82,6 +83,10 @@ class RouterDesk:
             while True:
                 route, *frames = await self._socket.recv_multipart(copy=False)
                 tasks.create_task(self._one(bytes(route.bytes), frames, answer))
+
+    def handshakes(self, context: Context) -> HandshakeMonitor:
+        """Watch handshakes that fail."""
+        return HandshakeMonitor(context, self._socket)
 
     def close(self) -> None:
         self._socket.close(0)
@@ -104,7 +109,9 @@ class RouterDesk:
             request = decode_envelope([frame.bytes for frame in frames])
             verb = request.verb[:32]
             self._refuse_flood(route)
+            consumer.refuse_beyond_role(verb)
             reply = await answer(Peer(route, consumer), request)
+            self._consumer(frames)  # once more: the key may have been revoked while a long poll waited
         except (PeerError, TryLater) as problem:
             reply = self._refused(Trouble(verb, name, problem.code), problem, request_id)
         except (LedgerDamaged, LedgerFailed):
@@ -114,8 +121,8 @@ class RouterDesk:
         await self._send(route, reply, Trouble(verb, name, "peer-gone"))
 
     def _refuse_flood(self, route: bytes) -> None:
-        if self._waiting[route] > _MAX_WAITING_PER_PEER:
-            raise TooLarge("too many requests at once", {"limit": _MAX_WAITING_PER_PEER})
+        if self._waiting[route] > MAX_IN_HAND:
+            raise TooLarge("too many requests at once", {"limit": MAX_IN_HAND})
 
     def _consumer(self, frames: list[zmq.Frame]) -> Consumer:
         """Find the caller by the key that CURVE proved. Checked on every request: a key may have expired since the handshake."""

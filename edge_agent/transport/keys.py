@@ -7,7 +7,7 @@ halves). Keys are 40 characters of Z85.
 import hashlib
 import re
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -19,6 +19,7 @@ from zmq.utils import z85
 from edge_agent.domain.clock import Clock
 from edge_agent.errors import ConfigInvalid, KeysMissing, NotAllowed
 from edge_agent.signing.key_file import KeyFile, read_key_file, write_key_file
+from edge_agent.wire.verbs import Verb
 
 PUBLIC_SUFFIX = ".key"
 SECRET_SUFFIX = ".key_secret"  # noqa: S105 - the end of a file's name
@@ -50,8 +51,10 @@ def fingerprint(public: str) -> str:
     return " ".join(digest[i : i + 4] for i in range(0, 32, 4))
 
 
-def new_key_pair(name: str, folder: Path) -> KeyPair:
+def new_key_pair(name: str, folder: Path, before: str = "") -> KeyPair:
     """Make a key pair and write its two files; the secret one is never readable by others, not even for a moment.
+
+    ``before``: public key of a server that this one will follow; whoever pins the public file believes both.
 
     Raises:
         ConfigInvalid: the name cannot be a file's name, or a key of that name exists (it is never overwritten).
@@ -59,8 +62,9 @@ def new_key_pair(name: str, folder: Path) -> KeyPair:
     if _NAME.fullmatch(name) is None:
         raise ConfigInvalid(f"a key's name has lower-case letters, digits, dot, dash, underscore: {name[:64]!r}")
     public, secret = _drawn_pair()
+    follows = f'before = "{before}"\n' if before else ""
     write_key_file(folder / (name + SECRET_SUFFIX), f'name = "{name}"\npublic = "{public}"\nsecret = "{secret}"\n', 0o600)
-    write_key_file(folder / (name + PUBLIC_SUFFIX), f'name = "{name}"\npublic = "{public}"\n', 0o644)
+    write_key_file(folder / (name + PUBLIC_SUFFIX), f'name = "{name}"\npublic = "{public}"\n{follows}', 0o644)
     return KeyPair(name, public, secret)
 
 
@@ -97,26 +101,86 @@ def load_public(text: str) -> str:
     return _load(Path(text)).public
 
 
+def load_server_keys(text: str) -> tuple[str, ...]:
+    """Give the keys of a server to believe: the one of the Z85 text or key file, and the one that it follows, where the file says so.
+
+    Raises:
+        KeysMissing: neither a key nor a readable key file.
+    """
+    if is_key(text):
+        return (text,)
+    found = _load(Path(text))
+    if found.before and not is_key(found.before):
+        raise KeysMissing(f"{text} is not a key file")
+    return (found.public, found.before) if found.before else (found.public,)
+
+
 class Role(StrEnum):
     """What an enrolled key may do."""
 
     CONSOLE = "console"
+    """A workstation where officers look and decide."""
     COLLECTOR = "collector"
+    """Headquarters."""
+    ADMIN = "admin"
+    """Whoever looks after the machine: reads the journal and its health, sees no picture and decides nothing."""
+
+
+_READING = frozenset({Verb.HELLO, Verb.PULL, Verb.SNAP, Verb.PING})
+_LOOKING = frozenset({Verb.BLOB, Verb.PLANES, Verb.TILE})
+MAY: Mapping[Role, frozenset[Verb]] = {
+    Role.CONSOLE: _READING | _LOOKING | {Verb.VERDICT},
+    Role.COLLECTOR: _READING | _LOOKING | {Verb.VERDICT, Verb.CONTROL},
+    Role.ADMIN: _READING,
+}
+"""The requests that each role may make. A durable collector's PULL may also acknowledge."""
 
 
 @dataclass(frozen=True, slots=True)
 class Consumer:
-    """One enrolled key. ``durable``: rows are kept until this consumer acknowledged them. ``not_after``: aware, None = no end."""
+    """One enrolled key. ``durable``: rows are kept until this consumer acknowledged them. ``not_after``: aware, None = no end.
+
+    ``supervisors``: it may say of its officer that he or she logged in as a supervisor.
+    """
 
     name: str
     public: str
     role: Role
     durable: bool = False
     not_after: datetime | None = None
+    supervisors: bool = False
 
     @property
     def may_acknowledge(self) -> bool:
         return self.durable and self.role is Role.COLLECTOR
+
+    def has_expired(self, at: datetime) -> bool:
+        """Tell whether the key's time is over; its last moment still counts."""
+        return self.not_after is not None and at > self.not_after
+
+    def refuse_beyond_role(self, verb: str) -> None:
+        """Let pass what the role may ask, and what is no request at all, which is refused elsewhere.
+
+        Raises:
+            NotAllowed: a request of another role.
+        """
+        if verb in _REQUESTS - MAY[self.role]:
+            raise NotAllowed(f"the role {self.role} may not ask this", {"consumer": self.name, "role": self.role.value})
+
+
+_REQUESTS: frozenset[str] = frozenset().union(*MAY.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What another allow-list makes different, by name of the consumer; ``changed``: another key, role, end or durability."""
+
+    added: tuple[Consumer, ...] = ()
+    removed: tuple[Consumer, ...] = ()
+    changed: tuple[Consumer, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.removed or self.changed)
 
 
 class AllowList:
@@ -141,6 +205,24 @@ class AllowList:
     def consumers(self) -> tuple[Consumer, ...]:
         return tuple(self._by_key.values())
 
+    @property
+    def durable(self) -> tuple[str, ...]:
+        """Give the names of those whose acknowledgement counts."""
+        return tuple(consumer.name for consumer in self.consumers if consumer.may_acknowledge)
+
+    def inside(self, at: datetime) -> dict[str, Consumer]:
+        """Give everybody who may be inside at a moment, by key."""
+        return {public: one for public, one in self._by_key.items() if not one.has_expired(at)}
+
+    def changes(self, after: "AllowList") -> Changes:
+        """Give what another list would make different."""
+        old, new = ({one.name: one for one in each.consumers} for each in (self, after))
+        return Changes(
+            tuple(one for name, one in new.items() if name not in old),
+            tuple(one for name, one in old.items() if name not in new),
+            tuple(one for name, one in new.items() if name in old and old[name] != one),
+        )
+
     def admit(self, public: str, at: datetime) -> Consumer:
         """Give the consumer behind a key.
 
@@ -150,7 +232,7 @@ class AllowList:
         consumer = self._by_key.get(public)
         if consumer is None:
             raise NotAllowed("this key is not enrolled at the site")
-        if consumer.not_after is not None and at > consumer.not_after:
+        if consumer.has_expired(at):
             raise NotAllowed(f"the key of {consumer.name} has expired", {"consumer": consumer.name})
         return consumer
 
@@ -161,6 +243,21 @@ class Admission:
     def __init__(self, allowed: AllowList, clock: Clock) -> None:
         self._allowed = allowed
         self._clock = clock
+        self._seen: dict[str, datetime] = {}
+
+    @property
+    def allowed(self) -> AllowList:
+        """The list in force."""
+        return self._allowed
+
+    @property
+    def seen(self) -> Mapping[str, datetime]:
+        """When each consumer was last let in or answered, by name; nobody from before this process."""
+        return self._seen
+
+    def replace(self, allowed: AllowList) -> None:
+        """Put another list in force, whole and at once."""
+        self._allowed = allowed
 
     def admit(self, public: str) -> Consumer:
         """Give the consumer behind a key now.
@@ -168,7 +265,10 @@ class Admission:
         Raises:
             NotAllowed: as ``AllowList.admit``.
         """
-        return self._allowed.admit(public, self._clock.now())
+        now = self._clock.now()
+        consumer = self._allowed.admit(public, now)
+        self._seen[consumer.name] = now
+        return consumer
 
 
 def _check(consumer: Consumer) -> None:

@@ -60,11 +60,12 @@ class SyncLink:
             raise RuntimeError("a link carries one request at a time; open another link")
         self._is_busy = True
         try:
-            for tried in range(self._retry.attempts):
+            for tried in range(self._retry.attempts + _other_keys(self._security)):
                 if tried:
                     await asyncio.sleep(self._retry.pause_s(tried))
                 reply = await self._once(verb, content, timeout_s)
                 if reply is not None:
+                    self._learn(reply)
                     return _unless_refused(reply)
         finally:
             self._is_busy = False
@@ -78,6 +79,7 @@ class SyncLink:
 
     async def _once(self, verb: str, content: dict[str, Any], timeout_s: float) -> Envelope | None:
         self._line = self._line or _Line(self._context, self._endpoint, self._security)
+        shown = _shown_key(self._security)
         reply: Envelope | None = None
         try:
             async with asyncio.timeout(timeout_s):
@@ -87,7 +89,15 @@ class SyncLink:
         finally:
             if reply is None:  # whatever went wrong, this socket is not trusted with the next request
                 self.close()
+        if reply is None and isinstance(self._security, ClientSecurity):
+            self._security.turn_from(shown)
         return reply
+
+    def _learn(self, reply: Envelope) -> None:
+        """Take the next key that a site announces for itself while it changes keys."""
+        announced = reply.content.get("next_key")
+        if reply.verb == Verb.HELLO and isinstance(announced, str) and isinstance(self._security, ClientSecurity):
+            self._security.believe(announced)
 
 
 class _Line:
@@ -95,17 +105,28 @@ class _Line:
 
     def __init__(self, context: Context, endpoint: str, security: ClientSecurity | InsecureLoopback) -> None:
         self._socket = connect(context, zmq.DEALER, endpoint, security)
-        self._monitor = self._socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_FAILED_AUTH)
+        watched = zmq.EVENT_HANDSHAKE_FAILED_AUTH
+        if _other_keys(security):  # then a server that does not answer our handshake is asked again with another of its keys
+            watched |= zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+        self._monitor = self._socket.get_monitor_socket(watched)
 
-    async def exchange(self, request: Envelope) -> Envelope:
-        """Send and wait for the reply with the same number, for ever, or until the site refuses the handshake."""
+    async def exchange(self, request: Envelope) -> Envelope | None:
+        """Send and wait for the reply with the same number, for ever, or until the handshake fails.
+
+        None: another key of the server may work.
+
+        Raises:
+            NotAllowed: the site refused this key.
+        """
         talk = asyncio.create_task(self._talk(request))
         refused = asyncio.create_task(self._refused())
         try:
             await asyncio.wait({talk, refused}, return_when=asyncio.FIRST_COMPLETED)
-            if not talk.done():
+            if talk.done():
+                return talk.result()
+            if refused.result():
                 raise NotAllowed("the site refused this key in the handshake")
-            return talk.result()
+            return None
         finally:
             talk.cancel()
             refused.cancel()
@@ -123,16 +144,15 @@ class _Line:
             if reply.request_id == request.request_id:
                 return reply
 
-    async def _refused(self) -> None:
-        while True:
-            event = parse_monitor_message(await self._monitor.recv_multipart())
-            if event["event"] == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
-                return
+    async def _refused(self) -> bool:
+        """Wait until the handshake fails; tell whether it was our key that the site does not want."""
+        event = parse_monitor_message(await self._monitor.recv_multipart())
+        return bool(event["event"] == zmq.EVENT_HANDSHAKE_FAILED_AUTH)
 
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """Nothing came for ``seconds``: not even a heartbeat. The socket was closed and a new one is made."""
+    """Nothing came for ``seconds``: not even a heartbeat. The socket was closed; a new one connects already."""
 
     seconds: float
 
@@ -159,6 +179,8 @@ class LiveLink:
         self._topics = tuple(topics)
         self._silence_s = silence_s
         self._malformed = 0
+        self._silent_since = 0.0
+        self._shown = _shown_key(security)
         self._socket: Socket | None = self._fresh()
 
     @property
@@ -171,11 +193,16 @@ class LiveLink:
 
     async def __anext__(self) -> LiveMessage | Heartbeat | Silence:
         while True:
+            if _shown_key(self._security) != self._shown:
+                self.close()  # the site answers under another of its keys by now
             self._socket = self._socket or self._fresh()
-            if not await self._socket.poll(int(self._silence_s * 1000)):
+            left_s = max(self._silent_since + self._silence_s - _now(), 0.0)  # time spent elsewhere counts: a dead socket is dead
+            if not await self._socket.poll(int(left_s * 1000)):
                 self.close()
+                self._socket = self._fresh()  # it connects while the caller asks on SYNC
                 return Silence(self._silence_s)
             frames = await self._socket.recv_multipart()
+            self._silent_since = _now()
             try:
                 return decode_heartbeat(frames) if is_heartbeat(frames) else decode_live(frames)
             except PeerError:
@@ -188,10 +215,25 @@ class LiveLink:
             self._socket = None
 
     def _fresh(self) -> Socket:
+        self._shown = _shown_key(self._security)
+        self._silent_since = _now()
         socket = connect(self._context, zmq.SUB, self._endpoint, self._security)
         for topic in self._topics:
             socket.set(zmq.SUBSCRIBE, topic.encode())
         return socket
+
+
+def _shown_key(security: ClientSecurity | InsecureLoopback) -> str:
+    return security.server_key if isinstance(security, ClientSecurity) else ""
+
+
+def _other_keys(security: ClientSecurity | InsecureLoopback) -> int:
+    """How many more keys of the server are believed besides the one that is tried."""
+    return security.pinned - 1 if isinstance(security, ClientSecurity) else 0
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _unless_refused(reply: Envelope) -> Envelope:

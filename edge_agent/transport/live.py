@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 import zmq
 
 from edge_agent.domain.ids import SiteId
-from edge_agent.transport.sockets import LIVE_DOMAIN, Context, InsecureLoopback, ServerSecurity, bind, bound_endpoint
+from edge_agent.transport.handshakes import HandshakeMonitor
+from edge_agent.transport.sockets import LIVE_DOMAIN, Context, InsecureLoopback, ServerSecurity, bind, bound_endpoint, rebind
 from edge_agent.wire.chain import JournalRow
 from edge_agent.wire.frames import encode_live
 from edge_agent.wire.heartbeat import INTERVAL_S, Heartbeat, encode_heartbeat
@@ -46,6 +47,17 @@ class LivePublisher:
             await self.heartbeat(content())
             await asyncio.sleep(_MIN_GAP_S)
             await self._subscription(INTERVAL_S - _MIN_GAP_S)
+
+    def handshakes(self, context: Context) -> HandshakeMonitor:
+        """Watch handshakes that fail."""
+        return HandshakeMonitor(context, self._socket)
+
+    async def kick(self) -> None:
+        """End every connection, for a key that is no longer let in goes on listening on one that is open.
+
+        The others come back by themselves and pull what they missed.
+        """
+        await rebind(self._socket)
 
     def close(self) -> None:
         self._socket.close(0)

@@ -4,6 +4,8 @@ ZMTP heartbeats are never set: on libzmq 4.3.5 a full receive queue with heartbe
 heartbeats and TCP keepalive do their work.
 """
 
+import asyncio
+import errno
 from dataclasses import dataclass
 
 import zmq
@@ -11,14 +13,19 @@ import zmq.asyncio
 
 from edge_agent.errors import ConfigInvalid
 from edge_agent.transport.endpoints import is_loopback, readable
-from edge_agent.transport.keys import KeyPair
+from edge_agent.transport.keys import KeyPair, is_key
 
 MAX_MESSAGE_BYTES = 1 << 20
 LIVE_DOMAIN = "live"
 SYNC_DOMAIN = "sync"
+BLOB_DOMAIN = "blob"
+DOMAINS = frozenset({LIVE_DOMAIN, SYNC_DOMAIN, BLOB_DOMAIN})
 _HANDSHAKE_MS = 5000
 _RECONNECT_FIRST_MS = 100
 _RECONNECT_LAST_MS = 5000
+_REBIND_TRIES = 100
+_MOST_PINNED = 2
+_REBIND_PAUSE_S = 0.005
 
 Socket = zmq.asyncio.Socket
 Context = zmq.asyncio.Context
@@ -36,16 +43,41 @@ class ServerSecurity:
     keys: KeyPair
 
 
-@dataclass(frozen=True, slots=True)
 class ClientSecurity:
-    """CURVE client: own key pair and the pinned public key of the server."""
+    """CURVE client: own key pair and the pinned public keys of the server, shown to it one at a time.
 
-    keys: KeyPair
-    server_key: str
+    There are two while a server changes its key. All links of a client share this object: what one finds out holds for all.
+    """
+
+    def __init__(self, keys: KeyPair, *server_keys: str) -> None:
+        """Pin at least one key; the first is tried first."""
+        self.keys = keys
+        self._pinned = list(server_keys)
+
+    @property
+    def server_key(self) -> str:
+        """Give the key to try now."""
+        return self._pinned[0]
+
+    @property
+    def pinned(self) -> int:
+        """How many keys are believed."""
+        return len(self._pinned)
+
+    def believe(self, server_key: str) -> None:
+        """Pin one more key, which the server itself announced over a connection that proved a pinned one."""
+        if is_key(server_key) and server_key not in self._pinned:
+            del self._pinned[_MOST_PINNED - 1 :]  # keys that were announced before and never came
+            self._pinned.append(server_key)
+
+    def turn_from(self, server_key: str) -> None:
+        """Try the next key, unless another link turned already: ``server_key`` did not work."""
+        if self._pinned[0] == server_key:
+            self._pinned.append(self._pinned.pop(0))
 
 
 def bind(context: Context, kind: zmq.SocketType, endpoint: str, security: ServerSecurity | InsecureLoopback, domain: str) -> Socket:
-    """Give a bound XPUB (LIVE) or ROUTER (SYNC) socket with the options of its kind.
+    """Give a bound XPUB (LIVE) or ROUTER (SYNC, BLOB) socket with the options of its domain.
 
     Raises:
         ConfigInvalid: the address is in use or not of this machine, or insecure and not loopback.
@@ -59,7 +91,7 @@ def bind(context: Context, kind: zmq.SocketType, endpoint: str, security: Server
         socket.set(zmq.CURVE_SECRETKEY, security.keys.secret.encode())
         socket.set(zmq.ZAP_DOMAIN, domain.encode())
         socket.set(zmq.ZAP_ENFORCE_DOMAIN, 1)  # without it a stopped ZAP provider would let anybody in
-    _KIND_OPTIONS[kind](socket)
+    _OPTIONS[domain](socket)
     try:
         socket.bind(endpoint)
     except zmq.ZMQError as problem:
@@ -97,6 +129,27 @@ def connect(context: Context, kind: zmq.SocketType, endpoint: str, security: Cli
     return socket
 
 
+async def rebind(socket: Socket) -> None:
+    """Close a bound socket's address with every connection to it, and open it again.
+
+    Whoever is still let in is back within a fraction of a second; nothing is sent to connections that had been there before.
+
+    Raises:
+        zmq.ZMQError: another process took the address meanwhile.
+    """
+    address = socket.get_string(zmq.LAST_ENDPOINT).rstrip("\0")
+    socket.unbind(address)
+    for is_last in (*[False] * _REBIND_TRIES, True):
+        try:
+            socket.bind(address)
+        except zmq.ZMQError as problem:
+            if is_last or problem.errno != errno.EADDRINUSE:
+                raise
+            await asyncio.sleep(_REBIND_PAUSE_S)  # the old listener is closed by another thread, some milliseconds later
+        else:
+            return
+
+
 def bound_endpoint(socket: Socket) -> str:
     """Give the address a socket is bound to, with the port chosen by the system where the configuration said 0 or ``*``."""
     return readable(socket.get_string(zmq.LAST_ENDPOINT).rstrip("\0"))
@@ -119,11 +172,11 @@ def _live_options(socket: Socket) -> None:
     socket.set(zmq.XPUB_VERBOSE, 1)  # tell of every subscription, so that each new reader gets its heartbeat at once
 
 
-def _sync_options(socket: Socket) -> None:
+def _answering_options(socket: Socket) -> None:
     socket.set(zmq.ROUTER_MANDATORY, 1)  # the default drops replies to vanished peers without a word
     socket.set(zmq.ROUTER_HANDOVER, 0)  # no peer may take over the routing id of another
-    socket.set(zmq.SNDHWM, 64)  # a peer that asks and never reads holds at most so many batches in our memory
+    socket.set(zmq.SNDHWM, 16)  # a peer that asks and never reads holds at most so many batches or tiles, of 1 MiB, in our memory
     socket.set(zmq.RCVHWM, 100)
 
 
-_KIND_OPTIONS = {zmq.XPUB: _live_options, zmq.ROUTER: _sync_options}
+_OPTIONS = {LIVE_DOMAIN: _live_options, SYNC_DOMAIN: _answering_options, BLOB_DOMAIN: _answering_options}

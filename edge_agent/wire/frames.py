@@ -4,7 +4,7 @@ import json
 import re
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from edge_agent.domain.ids import ScannerId, Seq, SiteId
@@ -19,6 +19,7 @@ _REQUEST_ID = struct.Struct(">Q")
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 _MAX_JSON_BYTES = 256 * 1024
 _MAX_TOPIC_BYTES = 256
+_MAX_ATTACHMENT_BYTES = 1 << 20
 
 
 def topic(site: SiteId, scanner: ScannerId | None, kind: str) -> str:
@@ -96,18 +97,23 @@ def decode_rows(frames: Sequence[bytes]) -> list[JournalRow]:
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """A request or a reply on SYNC: verb, the asker's number, a JSON object, and rows where the verb brings any."""
+    """A request or a reply on SYNC or BLOB: verb, the asker's number, a JSON object, and rows where the verb brings any.
+
+    ``attachment``: the bytes of a CHUNK; behind rows, what travels with them but is no part of the journal. None = no such frame.
+    """
 
     verb: str
     request_id: int
     content: dict[str, Any]
     rows: tuple[JournalRow, ...] = ()
+    attachment: bytes | None = field(default=None, repr=False)
 
 
 def encode_envelope(envelope: Envelope) -> list[bytes]:
-    """Give ``[verb][request id][json][rows...]``."""
+    """Give ``[verb][request id][json][rows...][attachment]``."""
     content = json.dumps(envelope.content, separators=(",", ":")).encode()
-    return [envelope.verb.encode(), _REQUEST_ID.pack(envelope.request_id), content, *encode_rows(envelope.rows)]
+    attached = [] if envelope.attachment is None else [envelope.attachment]
+    return [envelope.verb.encode(), _REQUEST_ID.pack(envelope.request_id), content, *encode_rows(envelope.rows), *attached]
 
 
 def decode_envelope(frames: Sequence[bytes]) -> Envelope:
@@ -126,7 +132,10 @@ def decode_envelope(frames: Sequence[bytes]) -> Envelope:
         raise MalformedMessage("the request is not JSON") from problem
     if not isinstance(content, dict):
         raise MalformedMessage("the request is not a JSON object")
-    return Envelope(_text(frames[0]), _REQUEST_ID.unpack(frames[1])[0], content, tuple(decode_rows(frames[3:])))
+    rows, attached = (frames[3:-1], frames[-1]) if len(frames) % 3 == 1 else (frames[3:], None)
+    if attached is not None and len(attached) > _MAX_ATTACHMENT_BYTES:
+        raise TooLarge("attachment larger than 1 MiB", {"bytes": len(attached)})
+    return Envelope(_text(frames[0]), _REQUEST_ID.unpack(frames[1])[0], content, tuple(decode_rows(rows)), attached)
 
 
 def _header(raw: bytes) -> tuple[bytes, Seq, Seq]:

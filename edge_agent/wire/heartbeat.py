@@ -38,13 +38,17 @@ class SiteState(Reply):
 
 
 class Heartbeat(SiteState):
-    """The site's state with the place of its journal. ``heads``: last number of each topic. ``clock``: the site's time in UTC."""
+    """The site's state with the place of its journal. ``heads``: last number of each topic. ``clock``: the site's time in UTC.
+
+    ``started``: when the site began to publish; another value than before means that it was restarted, perhaps on another ledger.
+    """
 
     epoch: EpochHex
     head: Number
     first: Number
     heads: dict[str, Number]
     clock: Annotated[AwareDatetime, Field(strict=False)]
+    started: Annotated[AwareDatetime | None, Field(strict=False)] = None
 
 
 def encode_heartbeat(site: SiteId, heartbeat: Heartbeat) -> list[bytes]:

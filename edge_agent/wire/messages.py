@@ -295,13 +295,15 @@ class FoundPart(Part):
 
 
 class ControlBody(Body):
-    """The examination's result."""
+    """The examination's result. ``submitted_by``: name of the collector's key, absent where the scanner's side-car reported it."""
 
     schema_: Literal["control/1.0"] = Field("control/1.0", alias="schema")
     kind: Literal["control"] = "control"
     conclusion: Literal["found", "nothing-found", "not-examined"]
     found: list[FoundPart]
     office: str
+    submitted_by: str | None = None
+    examined_at: datetime | None = None
 
 
 class SetAsideBody(Body):

@@ -9,9 +9,11 @@ from collections.abc import Iterable, Mapping
 
 from edge_agent.domain.identity import IdentityClass, IdentityValue
 from edge_agent.errors import FreeTextRefused, MalformedMessage
-from edge_agent.wire.messages import CodeParams, Scalar
+from edge_agent.wire.messages import CodeParams, FoundPart, Scalar
 
 _WORD = re.compile(r"[a-z]+(-[a-z0-9]{1,12}){0,5}|[0-9]{1,6}")
+_TARIFF = re.compile(r"([0-9]{2,12})?")
+_QUANTITY = re.compile(r"([0-9]{1,9}(\.[0-9]{1,3})?( [a-z]{1,12})?)?")
 _MAX_WORD = 40
 _MAX_OFFICER = 128
 
@@ -37,6 +39,20 @@ def refuse_free_text(reasons: Iterable[CodeParams]) -> None:
     for reason in reasons:
         _word("code", reason.code)
         _params(reason.params)
+
+
+def refuse_free_text_found(found: Iterable[FoundPart]) -> None:
+    """Let only catalogue words, tariff headings and quantities pass.
+
+    Raises:
+        FreeTextRefused: anything else.
+    """
+    for part in found:
+        for what, text in (("what", part.what), ("where", part.where), ("concealment", part.concealment), ("form", part.form)):
+            if text or what == "what":
+                _word(what, text)
+        if _TARIFF.fullmatch(part.hs) is None or _QUANTITY.fullmatch(part.quantity) is None:
+            raise FreeTextRefused("a tariff heading has digits only, a quantity is a number with one word", {"length": len(part.quantity)})
 
 
 def _params(params: Mapping[str, Scalar]) -> None:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from edge_agent.errors import (
+    BlobGone,
     Diverged,
     EdgeAgentError,
     EpochChanged,
@@ -21,16 +22,32 @@ from edge_agent.errors import (
     ReasonRequired,
     Scalar,
     TooLarge,
+    UnknownBlob,
     UnknownScan,
     UnsupportedVersion,
 )
+from edge_agent.wire.heads import SignedHeadPart
 from edge_agent.wire.messages import CodeParams
 
 PROTOCOL = 1
-SCHEMAS = ("assessment/1.0", "verdict/1.0", "control/1.0", "set-aside/1.0", "referral/1.0", "health/1.0", "audit/1.0")
+SCHEMAS = (
+    "assessment/1.0",
+    "verdict/1.0",
+    "control/1.0",
+    "set-aside/1.0",
+    "referral/1.0",
+    "health/1.0",
+    "audit/1.0",
+    "shadow/1.0",
+)
 MAX_ROWS = 500
 MAX_BATCH_BYTES = 1 << 20
 MAX_WAIT_MS = 30_000
+MAX_SNAP = 100
+MAX_TOPICS = 64
+MAX_FOUND = 32
+MAX_IN_HAND = 8
+CHUNK_BYTES = 256 * 1024
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
 
@@ -40,10 +57,16 @@ class Verb(StrEnum):
     HELLO = "HELLO"
     PULL = "PULL"
     BATCH = "BATCH"
+    SNAP = "SNAP"
     VERDICT = "VERDICT"
+    CONTROL = "CONTROL"
     OK = "OK"
     PING = "PING"
     PONG = "PONG"
+    BLOB = "BLOB"
+    PLANES = "PLANES"
+    TILE = "TILE"
+    CHUNK = "CHUNK"
     ERR = "ERR"
 
 
@@ -52,6 +75,8 @@ HashHex = Annotated[str, Field(pattern=r"^([0-9a-f]{32}|[0-9a-f]{64})$", descrip
 Number = Annotated[int, Field(ge=0, lt=1 << 63)]
 Uuid = Annotated[str, Field(pattern=f"^{_UUID}$")]
 ShortText = Annotated[str, Field(max_length=128)]
+Revision = Annotated[int, Field(ge=1, lt=1 << 31)]
+TopicStart = Annotated[str, Field(pattern=r"^ei1/[a-z0-9._~/-]{0,250}$", description="beginning of topics, for a filtered reader")]
 
 
 class Request(BaseModel):
@@ -78,23 +103,33 @@ class HelloRequest(Request):
 
 
 class LimitsPart(Reply):
-    """What one request may ask for: rows and bytes of a BATCH, milliseconds of a long poll."""
+    """What one request may ask for: rows and bytes of a BATCH, milliseconds of a long poll, outcomes of a SNAP, bytes of a CHUNK.
+
+    ``credit``: requests of one connection that may be unanswered at a time; one more is refused.
+    """
 
     rows: Number = MAX_ROWS
     bytes: Number = MAX_BATCH_BYTES
     wait_ms: Number = MAX_WAIT_MS
+    snap: Number = MAX_SNAP
+    chunk: Number = CHUNK_BYTES
+    credit: Number = MAX_IN_HAND
 
 
 class YouPart(Reply):
-    """As whom the site knows the caller."""
+    """As whom the site knows the caller. ``supervisors``: whether it may say that its officer is a supervisor."""
 
     name: str
     role: str
     durable: bool
+    supervisors: bool = False
 
 
 class HelloReply(Reply):
-    """Who the site is and where its journal stands. A new reader starts at ``first - 1`` with ``first_hash``."""
+    """Who the site is and where its journal stands. A new reader starts at ``first - 1`` with ``first_hash``.
+
+    ``next_key``: the public key under which the site will answer after its present one.
+    """
 
     proto: Number
     epoch: EpochHex
@@ -106,6 +141,7 @@ class HelloReply(Reply):
     limits: LimitsPart
     live: str
     blob: str | None = None
+    next_key: str | None = None
     you: YouPart
 
 
@@ -114,6 +150,8 @@ class PullRequest(Request):
 
     ``hash``: chain hash the reader holds at ``after``. ``wait_ms``: hold the answer back until there is a row, at most so long.
     ``durable``: the collector's own name at the site; it means that everything up to ``after`` is on its disk.
+    ``topics``: only rows of topics that begin so (none = all); such a reader goes on from the ``upto`` of the answer, and may not
+    acknowledge. ``identities``: send the values behind tokens too, those that the caller's role may see; each view is journalled.
     """
 
     epoch: EpochHex
@@ -123,25 +161,88 @@ class PullRequest(Request):
     max_bytes: Annotated[int, Field(ge=1, le=MAX_BATCH_BYTES)] = MAX_BATCH_BYTES
     wait_ms: Annotated[int, Field(ge=0, le=MAX_WAIT_MS)] = 0
     durable: ShortText | None = None
+    topics: Annotated[list[TopicStart], Field(max_length=MAX_TOPICS)] = []
+    identities: bool = False
 
 
 class BatchReply(Reply):
-    """Head of the journal and the number of rows that follow, three frames each."""
+    """Head of the journal and the number of rows that follow, three frames each.
+
+    To a filtered PULL also: the journal holds no other row of these topics up to number ``upto``, whose chain hash is ``hash``.
+    To a durable PULL also: the last head that the site signed, where it signs; it may lie before or behind the rows that follow.
+    """
 
     epoch: EpochHex
     head: Number
     n: Number
+    upto: Number | None = None
+    hash: HashHex | None = None
+    signed_head: SignedHeadPart | None = None
+
+
+class SnapRequest(Request):
+    """Ask for the newest ``last`` outcomes of each scanner, with everything said of these scans.
+
+    ``topics`` and ``identities``: as in a PULL.
+    """
+
+    topics: Annotated[list[TopicStart], Field(max_length=MAX_TOPICS)] = []
+    last: Annotated[int, Field(ge=1, le=MAX_SNAP)] = 50
+    identities: bool = False
+
+
+class SnapReply(Reply):
+    """The journal at one moment, and the number of rows that follow in the journal's order.
+
+    ``hash``: chain hash at ``head``: a reader goes on from there. ``heads``: last number of each topic that was asked for.
+    ``left_out``: outcomes among the newest that did not fit in the answer.
+    """
+
+    epoch: EpochHex
+    head: Number
+    hash: HashHex
+    first: Number
+    heads: dict[str, Number]
+    n: Number
+    left_out: Number = 0
 
 
 class VerdictRequest(Request):
-    """An officer's decision. ``officer`` is plain here and becomes a token at the site; ``verdict_id`` makes a resend a no-op."""
+    """An officer's decision. ``officer`` is plain here and becomes a token at the site; ``verdict_id`` makes a resend a no-op.
+
+    ``supervisor``: the officer logged in as one. Only a console that is enrolled for it may say so.
+    """
 
     verdict_id: Uuid
     scan_id: Uuid
-    revision: Annotated[int, Field(ge=1, lt=1 << 31)]
+    revision: Revision
     officer: Annotated[str, Field(min_length=1, max_length=128, repr=False)]
     conclusion: Literal["suspicious", "not-suspicious", "rescan", "refer"]
     reasons: Annotated[list[CodeParams], Field(max_length=16)] = []
+    at: Annotated[AwareDatetime, Field(strict=False)]
+    supervisor: bool = False
+
+
+class FoundItem(Request):
+    """One thing that an examination found: words of a catalogue and numbers, never free text."""
+
+    what: Annotated[str, Field(min_length=1, max_length=40)]
+    where: Annotated[str, Field(max_length=40)] = ""
+    hs: Annotated[str, Field(max_length=12)] = ""
+    quantity: Annotated[str, Field(max_length=24)] = ""
+    concealment: Annotated[str, Field(max_length=40)] = ""
+    form: Annotated[str, Field(max_length=40)] = ""
+
+
+class ControlRequest(Request):
+    """The result of an examination, from headquarters. ``control_id`` makes a resend a no-op; ``office``: who examined, a word."""
+
+    control_id: Uuid
+    scan_id: Uuid
+    revision: Revision
+    office: Annotated[str, Field(min_length=1, max_length=40)]
+    conclusion: Literal["found", "nothing-found", "not-examined"]
+    found: Annotated[list[FoundItem], Field(max_length=MAX_FOUND)] = []
     at: Annotated[AwareDatetime, Field(strict=False)]
 
 
@@ -220,6 +321,8 @@ REFUSALS: dict[str, type[PeerError]] = {
         Diverged,
         ReasonRequired,
         UnknownScan,
+        UnknownBlob,
+        BlobGone,
         FreeTextRefused,
         EpochChanged,
         PeerFailed,

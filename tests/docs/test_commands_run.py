@@ -99,7 +99,7 @@ def test_every_command_line_is_one_that_the_program_understands(line: str) -> No
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("document", RUN, ids=name)
 def test_a_page_works_from_top_to_bottom(document: Path, tmp_path: Path) -> None:
-    for shipped in ("config", "exported_models"):
+    for shipped in ("config", "examples", "exported_models"):
         (tmp_path / shipped).symlink_to(ROOT / shipped)
     here = f'export PATH="{Path(sys.executable).parent}:$PATH" OPENBLAS_NUM_THREADS=1\n'
     script = here + PRELUDE + "".join(block.script(number) for number, block in enumerate(blocks(document), start=1) if block.is_run)

@@ -23,6 +23,7 @@ from edge_agent.agent.config import AgentSections
 from edge_agent.analysis.policy import OBSTACLES, SubjectPolicy
 from edge_agent.cli.main import COMMANDS
 from edge_agent.collector.config import CollectorConfig
+from edge_agent.console.config import ConsoleConfig
 from edge_agent.telemetry import events
 
 REFERENCE = Path(__file__).resolve().parents[2] / "docs" / "reference"
@@ -133,6 +134,7 @@ def key_rows(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
 
 
 KEY_ROWS = [("agent.toml", row) for row in key_rows(AgentSections)] + [("collector.toml", row) for row in key_rows(CollectorConfig)]
+KEY_ROWS += [("console.toml", row) for row in key_rows(ConsoleConfig)]
 
 
 @pytest.mark.parametrize(("file", "row"), KEY_ROWS, ids=lambda value: value[:60])

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import atheris
 
-with atheris.instrument_imports(include=["edge_agent.formats", "edge_agent.domain"]):
+with atheris.instrument_imports(include=["edge_agent.formats", "edge_agent.domain", "edge_agent.wire"]):
     from tests.hostile import targets
 
 

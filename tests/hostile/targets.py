@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from edge_agent.domain.profile import Limits
-from edge_agent.errors import ConfigError, ScanRejected
+from edge_agent.errors import ConfigError, PeerError, ScanRejected
 from edge_agent.formats.catalogue import CODECS
 from edge_agent.formats.codec import Codec, decode_planes
 from edge_agent.formats.dicos import read_headers
@@ -23,7 +23,7 @@ from edge_agent.formats.package import read_package
 from edge_agent.formats.profiles import load_profile
 from edge_agent.formats.raw import RawCodec
 from edge_agent.formats.sidecar import read_sidecar
-from tests.hostile import corpus
+from tests.hostile import corpus, frames
 
 SMALL = Limits(max_pixels=1 << 16, max_file_bytes=1 << 16, max_sidecar_bytes=1 << 16)
 MAX_BYTES = 1 << 13
@@ -80,6 +80,7 @@ TARGETS: dict[str, Target] = {
     "package": lambda data: read_package(io.BytesIO(data), SMALL),
     "profile": profile,
     "answer": answer,
+    "frames": lambda data: frames.one_message(frames.split(data)),
 }
 
 
@@ -90,7 +91,7 @@ def one_input(data: bytes) -> None:
     names = sorted(TARGETS)
     try:
         TARGETS[names[data[0] % len(names)]](data[1:])
-    except (ScanRejected, ConfigError):
+    except (ScanRejected, ConfigError, PeerError):
         return
 
 
@@ -101,5 +102,7 @@ def seeds(folder: Path) -> dict[str, bytes]:
     good |= {f"sidecar-{name}": (f"sidecar-{name}", data) for name, data in corpus.SIDECARS.items()}
     good["package"] = ("package", corpus.package(folder)[1])
     good["profile"] = ("profile", corpus.PROFILE_TEXT.encode())
+    for number, start in enumerate(frames.starts()):
+        good[f"frames-{number}"] = ("frames", b"\xf8".join(start)[:MAX_BYTES])
     good["answer"] = ("answer", b'{"kind":"decoded","views":[],"sidecar":null,"notes":[["x",[["role","a"]]]]}')
     return {name: bytes([names.index(target)]) + data for name, (target, data) in good.items()}

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from edge_agent.agent.amendments import Amendments
-from edge_agent.agent.arrivals import Intake
+from edge_agent.agent.accepting import Intake
 from edge_agent.agent.declarations import Declarations, DeclarationsFile
 from edge_agent.agent.decoders import Decoders
 from edge_agent.agent.lanes import Lane
@@ -44,7 +44,7 @@ class Site:
         declarations = Declarations(DeclarationsFile(self.file))
         clock = ManualClock()
         self.clock = clock
-        self.intake = Intake(SITE, storage, Decoders(0), lanes[1], declarations, clock, asyncio.Lock())
+        self.intake = Intake(SITE, storage, Decoders([]), lanes[1], declarations, clock, asyncio.Lock())
         self.amendments = Amendments(self.intake, declarations, WINDOW)
         self.amendments.announce_to(self._tell)
 

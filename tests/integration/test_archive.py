@@ -13,6 +13,7 @@ from datetime import UTC, date, timedelta, timezone
 import apsw
 import pytest
 
+from edge_agent.collector import schema
 from edge_agent.collector.archive import Archive, Batch, Cursor
 from edge_agent.domain.ids import Seq, SiteId
 from edge_agent.errors import ArchiveBusy, ArchiveDamaged, ConfigInvalid, DiskLow
@@ -294,6 +295,7 @@ def test_a_file_system_that_refuses_is_low_disk_and_is_recovered_from(path):
 KILLED = """
 import sys
 from pathlib import Path
+from edge_agent.collector import schema
 from edge_agent.collector.archive import Archive, Batch, Cursor
 from edge_agent.domain.ids import Seq
 from edge_agent.testing.clock import ManualClock
@@ -355,3 +357,17 @@ def test_an_empty_batch_of_a_known_cursor_changes_nothing(archive):
     at = archive.cursor(NORTH, journal.epoch)
     archive.commit([replace(batch(journal, 1), rows=())])
     assert archive.cursor(NORTH, journal.epoch) == at
+
+
+def test_an_archive_of_the_first_version_is_brought_up_to_date_and_a_report_says_so_before(path):
+    connection = apsw.Connection(str(path))
+    connection.execute(f"BEGIN; {schema.TABLES}; PRAGMA application_id = {schema.APPLICATION_ID}; PRAGMA user_version = 1; COMMIT")
+    connection.execute(schema.SET_CURSOR, ("north", b"e" * 16, 7, b"h" * 32, 0))
+    connection.close()
+    with pytest.raises(ArchiveDamaged, match="edge-agent collect"):
+        Archive.read(path, ManualClock())
+    with Archive.open(path, ManualClock()) as archive:
+        assert archive.newest(SiteId("north")).seq == 7
+        assert archive.unfit_head(SiteId("north"), b"e" * 16) is None
+    with Archive.read(path, ManualClock()) as archive:
+        assert archive.signed_to(SiteId("north"), b"e" * 16) == 0

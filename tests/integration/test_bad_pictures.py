@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from edge_agent.analysis.conclude import conclude
+from edge_agent.analysis.deadline import Deadline
 from edge_agent.analysis.policy import parse_policy
 from edge_agent.analysis.ports import one_by_one
 from edge_agent.analysis.run import examine
@@ -61,7 +62,7 @@ def scan_of(pixels, subject):
 @pytest.mark.parametrize("name", sorted(BAD))
 def test_a_bad_picture_is_named_and_never_passes_as_no_alert(loaded, name, subject):
     pixels, code = BAD[name]
-    examination = examine(scan_of(pixels, subject), (), loaded.models, POLICY, one_by_one, ManualClock())
+    examination = examine(scan_of(pixels, subject), (), loaded.models, POLICY, one_by_one, Deadline(ManualClock()))
     assert code in [obstacle.code for obstacle in examination.evidence.obstacles]
     assert conclude(examination.evidence, POLICY.of(subject)).word != "no-alert"
 
@@ -69,6 +70,6 @@ def test_a_bad_picture_is_named_and_never_passes_as_no_alert(loaded, name, subje
 @pytest.mark.parametrize("subject", [SubjectKind.CARGO, SubjectKind.PARCEL])
 @pytest.mark.parametrize("pixels", [GOOD, load_picture(120, 200, bits=8), load_picture(24, 24, seed=3), load_picture(17, 900)])
 def test_a_small_but_good_picture_has_no_fault_of_its_own(loaded, pixels, subject):
-    examination = examine(scan_of(pixels, subject), (), loaded.models, POLICY, one_by_one, ManualClock())
+    examination = examine(scan_of(pixels, subject), (), loaded.models, POLICY, one_by_one, Deadline(ManualClock()))
     faults = {code for _, code in BAD.values()} - {"dark", "polarity-doubtful", "blurred"}  # those depend on what the crop shows
     assert not faults & {obstacle.code for obstacle in examination.evidence.obstacles}

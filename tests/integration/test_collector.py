@@ -19,8 +19,10 @@ from edge_agent.collector.archive import Archive
 from edge_agent.collector.config import load
 from edge_agent.domain.assessment import FactKind
 from edge_agent.domain.ids import FactId, ScanId, ScannerId, Seq, SiteId
+from edge_agent.ledger.backup import back_up, restore
 from edge_agent.ledger.ledger import Ledger
 from edge_agent.ledger.records import Entry
+from edge_agent.signing.keys import SigningKey
 from edge_agent.telemetry.clock import SystemClock
 from edge_agent.testing.site_journal import alert_for, assessment, audit, detection, kind_of, set_aside
 from edge_agent.transport.context import open_context
@@ -128,9 +130,11 @@ class Headquarters:
         for name in ("hq", "north", "south", "stranger"):
             new_key_pair(name, self.keys)
 
-    def configure(self, key="hq", **endpoints):
+    def configure(self, key="hq", journal_key="", **endpoints):
+        signed = f'journal_key = "{journal_key}"\n' if journal_key else ""
         sites = "".join(
-            f'[[site]]\nid = "{site}"\nendpoint = "{endpoint}"\nserver_key = "keys/{site}.key"\n' for site, endpoint in endpoints.items()
+            f'[[site]]\nid = "{site}"\nendpoint = "{endpoint}"\nserver_key = "keys/{site}.key"\n{signed}'
+            for site, endpoint in endpoints.items()
         )
         head = f'archive = "archive.db"\nsecret_key = "keys/{key}.key_secret"\ntimezone = "Asia/Kolkata"\n'
         self.config.write_text(head + sites)
@@ -245,6 +249,50 @@ def test_a_restored_ledger_that_kept_its_epoch_stops_its_site_loudly_and_the_oth
     assert (last["north"]["phase"], last["south"]["phase"], last["south"]["durable"]) == ("diverged", "current", 2)
     assert "STOPPED north" in err
     assert len(hq.rows("north", journal_rows(north, "north")[0][0].epoch)) == 9
+
+
+def test_a_ledger_restored_by_our_command_is_read_again_from_its_beginning_and_counted_once(hq, tmp_path):
+    north = tmp_path / "north"
+    make_ledger(north, "north", [assessment("north", f"scan {n}") for n in range(5)])
+    back_up(north / "ledger.db", tmp_path / "backup.db")
+    make_ledger(north, "north", [assessment("north", f"scan {n}") for n in range(5, 9)])
+
+    async def before_and_after():
+        async with guarded(hq.keys) as context:
+            async with serving(north, "north", context, hq.keys) as one:
+                hq.configure(north=one.endpoint)
+                first = await hq.drain()
+            restored = restore(tmp_path / "backup.db", north / "ledger.db", CLOCK)
+            make_ledger(north, "north", [assessment("north", f"scan {n}") for n in range(7, 11)])
+            async with serving(north, "north", context, hq.keys) as one:
+                hq.configure(north=one.endpoint)
+                return first, await hq.drain(), restored
+
+    first, (code, states, _), restored = asyncio.run(before_and_after())
+    assert (first[0], code, states[-1]["phase"], states[-1]["durable"]) == (0, 0, "current", 10)
+    assert len(hq.rows("north", restored.from_epoch)) == 9
+    assert [row.hash for row in hq.rows("north", restored.copy.epoch)] == [row.hash for row in journal_rows(north, "north")[0]]
+    with Archive.read(hq.archive, CLOCK) as archive:
+        assert ("north", "assessment", 11) in archive.facts()
+
+
+def test_signed_heads_come_with_the_rows_and_a_wrong_key_stops_the_acknowledgement(hq, tmp_path):
+    north, key = tmp_path / "north", SigningKey.new("north")
+    make_ledger(north, "north", [audit("north", str(n)) for n in range(5)])
+    with closing(Ledger.open(north / "ledger.db", SiteId("north"), CLOCK)) as ledger:
+        ledger.sign_head(key)
+    make_ledger(north, "north", [audit("north", "after the head")])
+
+    async def drained(journal_key):
+        async with guarded(hq.keys) as context, serving(north, "north", context, hq.keys) as one:
+            hq.configure(north=one.endpoint, journal_key=journal_key)
+            return await hq.drain()
+
+    code, states, _ = asyncio.run(drained(SigningKey.new("other").public.text))
+    assert (code, states[-1]["phase"], states[-1]["durable"]) == (1, "refused", 0)
+    assert journal_rows(north, "north")[1]["hq"].seq == 0
+    code, states, _ = asyncio.run(drained(key.public.text))
+    assert (code, states[-1]["phase"], states[-1]["durable"], states[-1]["signed"]) == (0, "current", 6, 5)
 
 
 @pytest.mark.parametrize("fault", ["key not enrolled", "wrong server key", "nobody there"])

@@ -2,19 +2,21 @@
 
 import asyncio
 import time
-from contextlib import aclosing
 
 import apsw
 import pytest
 
-from edge_agent.console.client import ConsoleClient, Decision, LinkState, Phase, SeenFact, Site
+from edge_agent.console.client import ConsoleClient, Decision, LinkState, Phase, SeenFact, Site, Wish
+from edge_agent.console.follow import Follower
 from edge_agent.domain.ids import Seq
 from edge_agent.errors import Diverged, NotAllowed, PeerSilent, ReasonRequired
 from edge_agent.telemetry.clock import SystemClock
+from edge_agent.testing.console import Watch
 from edge_agent.testing.factories import a_scan_id, an_assessment, an_audit
 from edge_agent.testing.loopback import Keyring, Setting, loopback_site
 from edge_agent.testing.proxy import tcp_proxy
 from edge_agent.transport.context import open_context
+from edge_agent.transport.link import Retry
 from edge_agent.wire.frames import LiveMessage
 from edge_agent.wire.messages import CodeParams
 
@@ -23,51 +25,6 @@ SCAN = a_scan_id("a")
 
 def entries(count, start=0):
     return [an_assessment(a_scan_id(str(number))) for number in range(start, start + count)]
-
-
-class Watch:
-    """A console in the background: what it was handed, and the phases it went through."""
-
-    def __init__(self, site, pair=None, after=0, sync=""):
-        self.client = ConsoleClient(
-            site.context, Site(sync or site.sync, site.keys.client(pair or site.keys.console)), SystemClock(), Seq(after)
-        )
-        self.facts, self.phases = [], []
-        self._news = asyncio.Event()
-        self.task = asyncio.create_task(self._run())
-        self.task.add_done_callback(lambda _: self._news.set())
-
-    async def _run(self):
-        async with aclosing(self.client.events()) as events:
-            async for event in events:
-                (self.facts if isinstance(event, SeenFact) else self.phases).append(event)
-                self._news.set()
-
-    async def until(self, holds, within_s=8.0):
-        async with asyncio.timeout(within_s):
-            while not holds(self):
-                if self.task.done():
-                    self.task.result()
-                self._news.clear()
-                await self._news.wait()
-
-    async def live(self):
-        await self.turned(Phase.LIVE)
-
-    async def turned(self, phase):
-        await self.until(lambda watch: watch.phases and watch.phases[-1].phase is phase)
-
-    async def seqs(self, expected):
-        await self.until(lambda watch: len(watch.facts) >= len(expected))
-        assert [fact.seq for fact in self.facts] == list(expected)
-
-    async def __aenter__(self):
-        return self
-
-    async def __aexit__(self, *_):
-        self.task.cancel()
-        await asyncio.gather(self.task, return_exceptions=True)
-        self.client.close()
 
 
 def test_a_console_that_joins_late_is_handed_everything_once_and_then_lives(tmp_path):
@@ -298,7 +255,7 @@ def test_a_verdict_that_cannot_be_delivered_says_so(tmp_path):
             sync.target = site.sync
             client = ConsoleClient(site.context, Site(sync.endpoint, site.keys.client(site.keys.console)), SystemClock())
             sync.is_open = False
-            client._decisions._retry = type(client._decisions._retry)(attempts=1)
+            client._retry = Retry(attempts=1)
             with pytest.raises(PeerSilent):
                 await client.decide(Decision(SCAN, 1, "rescan", "Officer 7"))
             client.close()
@@ -322,14 +279,14 @@ def test_two_consoles_see_the_same_stream(tmp_path):
 def test_a_gap_on_live_is_pulled_at_once_and_old_messages_are_dropped(tmp_path):
     async def law():
         async with loopback_site(tmp_path) as site:
-            client = ConsoleClient(site.context, Site(site.sync, site.keys.client(site.keys.console)), SystemClock())
-            assert await client._first_hello() is not None
+            follower = Follower(site.context, Site(site.sync, site.keys.client(site.keys.console)), SystemClock(), Wish())
+            await follower._begin()
             for entry in entries(3):
                 await site.ledger.append(entry)
             rows = await site.ledger.rows(Seq(0), 3, 1 << 20)
             messages = [LiveMessage(row.topic, row.epoch, row.seq, row.prev_seq, row.body) for row in rows]
-            assert [event.seq async for event in client._take(messages[2]) if isinstance(event, SeenFact)] == [1, 2, 3]
-            assert [event async for event in client._take(messages[1])] == []
-            client.close()
+            assert [event.seq async for event in follower._take(messages[2]) if isinstance(event, SeenFact)] == [1, 2, 3]
+            assert [event async for event in follower._take(messages[1])] == []
+            follower.close()
 
     asyncio.run(law())

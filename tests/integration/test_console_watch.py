@@ -1,14 +1,9 @@
 """``edge-agent watch`` as a process: lines, exit codes, and a verdict by keys in a real pseudo-terminal."""
 
 import asyncio
-import fcntl
 import json
-import os
-import pty
-import struct
 import subprocess
 import sys
-import termios
 from contextlib import asynccontextmanager
 
 import pytest
@@ -16,10 +11,13 @@ import pytest
 from edge_agent.domain.ids import Seq
 from edge_agent.testing.factories import a_scan_id, a_set_aside, an_assessment, an_audit
 from edge_agent.testing.loopback import Keyring, Setting, loopback_site
+from edge_agent.testing.sights import a_sight
+from edge_agent.testing.window import Window, window
 from edge_agent.transport.keys import new_key_pair
-from edge_agent.wire.messages import VerdictBody, decode
+from edge_agent.wire.messages import ObstaclePart, VerdictBody, decode
 
 SCAN = a_scan_id("a")
+NOWHERE = "tcp://127.0.0.1:1"
 
 
 @asynccontextmanager
@@ -87,8 +85,12 @@ def test_a_console_that_is_not_enrolled_exits_1_and_says_what_to_do(tmp_path):
         ["--site", "tcp://127.0.0.1:5571"],
         ["--site", "tcp://127.0.0.1:5571", "--server-key", "nowhere.key", "--key", "nowhere.key_secret"],
         ["--site", "tcp://10.0.0.1:5571", "--insecure-loopback-only"],
+        ["--scanner", "s1"],
+        ["--site", NOWHERE, "--site", NOWHERE, "--server-key", "a" * 40, "--key", "nowhere.key_secret"],
+        ["--config", "nowhere.toml"],
+        ["--config", "nowhere.toml", "--site", NOWHERE],
     ],
-    ids=["no endpoint", "no keys", "no key files", "insecure elsewhere"],
+    ids=["no endpoint", "no keys", "no key files", "insecure elsewhere", "no site", "keys too few", "no file", "two sources"],
 )
 def test_a_faulty_call_exits_78_before_anything_is_sent(words):
     done = subprocess.run(
@@ -110,74 +112,20 @@ def test_a_terminated_watch_ends_in_order(tmp_path):
     asyncio.run(law())
 
 
-class Terminal:
-    """A pseudo-terminal with a watch in it; ``shown`` is everything that was drawn."""
-
-    def __init__(self, words, columns=160):
-        self._master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
-        self.before = termios.tcgetattr(slave)
-        self._slave = slave
-        self.process = subprocess.Popen(
-            ["env", "-u", "COLUMNS", "-u", "LINES", "TERM=xterm-256color", *words], stdin=slave, stdout=slave, stderr=slave
-        )
-        self.shown = ""
-        self._news = asyncio.Event()
-        asyncio.get_running_loop().add_reader(self._master, self._read)
-
-    def _read(self):
-        self.shown += os.read(self._master, 65536).decode("utf-8", "replace")
-        self._news.set()
-
-    def press(self, keys):
-        self.shown = ""
-        os.write(self._master, keys.encode())
-
-    async def until(self, *texts):
-        try:
-            async with asyncio.timeout(15):
-                while not all(text in self.shown for text in texts):
-                    self._news.clear()
-                    await self._news.wait()
-        except TimeoutError:
-            pytest.fail(f"never shown: {[text for text in texts if text not in self.shown]}; but: {self.shown[-3000:]!r}")
-
-    async def left(self):
-        code = await asyncio.get_running_loop().run_in_executor(None, self.process.wait, 10)
-        after = termios.tcgetattr(self._slave)
-        return code, after == self.before
-
-    def close(self):
-        asyncio.get_running_loop().remove_reader(self._master)
-        self.process.kill()
-        self.process.wait()
-        os.close(self._master)
-        os.close(self._slave)
-
-
-@asynccontextmanager
-async def terminal(words, columns):
-    window = Terminal(words, columns)
-    try:
-        yield window
-    finally:
-        window.close()
-
-
-@pytest.mark.parametrize("columns", [80, 160])
-def test_an_officer_decides_by_keys_and_sees_the_verdict_come_back(tmp_path, columns):
+@pytest.mark.parametrize(("columns", "lines"), [(80, 24), (160, 40)])
+def test_an_officer_decides_by_keys_and_sees_the_verdict_come_back(tmp_path, columns, lines):
     async def law():
         async with site_with_key_files(tmp_path) as (site, keys):
             await site.add(an_assessment(SCAN, conclusion="alert"))
-            async with terminal(command(site, keys, "--officer", "Officer 7"), columns) as window:
-                await window.until("link LIVE", "ALERT", "advisory, not commissioned", "handgun 0.90", "CPU")
-                assert ("provider" in window.shown) == (columns == 160)
-                window.press("n\r")
-                await window.until("give a reason first")
-                window.press("6\r")
-                await window.until("committed as #2", "not suspicious")
-                window.press("q")
-                assert await window.left() == (0, True)
+            async with window(command(site, keys, "--officer", "Officer 7"), columns, lines) as terminal:
+                await terminal.until("harbour: LIVE", "ALERT", "advisory, not commissioned", "found: handgun 0.90")
+                assert (" findings" in terminal.grid.shown()[1]) == (columns == 160)
+                terminal.press("n\r")
+                await terminal.until("give a reason first")
+                terminal.press("6\r")
+                await terminal.until("committed as #2", "not suspicious")
+                terminal.press("q")
+                assert (0, True) == await terminal.left()
             (row,) = await site.ledger.rows(Seq(1), 10, 1 << 20)
             body = decode(row.body)
             assert isinstance(body, VerdictBody)
@@ -186,18 +134,126 @@ def test_an_officer_decides_by_keys_and_sees_the_verdict_come_back(tmp_path, col
     asyncio.run(law())
 
 
+def test_a_scan_is_looked_at_from_its_picture_to_its_provenance_in_a_small_terminal(tmp_path):
+    async def law():
+        async with site_with_key_files(tmp_path) as (site, keys):
+            dark = ObstaclePart(code="dark", params={"share": 0.31}, view="top", blocking=True)
+            await a_sight(site, conclusion="unassessable", extra=[dark])
+            async with window(command(site, keys)) as terminal:
+                await terminal.until("CANNOT JUDGE", "view top", "31 % of the load is too dark", "declared: 0202 frozen boneless beef")
+                terminal.press("\r")
+                await terminal.until("blocked: 31 % of the load is too dark to judge (view top)", "more lines: space")
+                picture = [line for line in terminal.grid.shown() if line.startswith("\u2580" * 40)]
+                assert len(picture) >= 8
+                for _ in range(4):
+                    terminal.press(" ")
+                await terminal.until("ran on: CPU", "policy:", "model: detector/0.1.0, trained on simulated scans")
+                terminal.press("m?")
+                await terminal.until("STALE          nothing heard")
+                terminal.press("?q")
+                assert (0, True) == await terminal.left()
+
+    asyncio.run(law())
+
+
+def test_a_terminal_without_colours_gets_letters_with_the_box_in_them(tmp_path):
+    async def law():
+        async with site_with_key_files(tmp_path) as (site, keys):
+            await a_sight(site)
+            async with window(command(site, keys), term="vt100") as terminal:
+                await terminal.until("ALERT", "view top")
+                terminal.press("\r")
+                await terminal.until("+-+", "|0|", "****")
+                assert "\u2580" not in "".join(terminal.grid.shown())
+
+    asyncio.run(law())
+
+
+def test_a_window_that_changes_its_size_is_drawn_anew_and_an_idle_one_sends_nothing(tmp_path):
+    async def law():
+        async with site_with_key_files(tmp_path) as (site, keys):
+            await a_sight(site)
+            async with window(command(site, keys)) as terminal:
+                await terminal.until("LIVE", "view top", "? help  q quit")
+                terminal.resize(130, 45)
+                await terminal.until("findings", "ran on: CPU (cpu, onnxruntime 1.31.0)", "? help  q quit")
+                assert "? help  q quit" in terminal.grid.shown()[-1]
+                sent = -1
+                for _ in range(6):  # heat map and audit row may still be on their way
+                    sent, before = terminal.sent_bytes, sent
+                    if sent == before:
+                        break
+                    await asyncio.sleep(1.0)
+                assert sent == terminal.sent_bytes == before
+
+    asyncio.run(law())
+
+
+def test_a_site_that_does_not_answer_stands_first_and_takes_nothing_from_the_others(tmp_path):
+    async def law():
+        async with site_with_key_files(tmp_path) as (site, keys):
+            await site.add(an_assessment(SCAN, conclusion="alert"))
+            words = [*command(site, keys, "--site", NOWHERE, "--server-key", str(keys / "site.key")), "--officer", "Officer 7"]
+            async with window(words) as terminal:
+                await terminal.until("harbour: LIVE", f"{NOWHERE}: STALE", "ALERT", "site")
+                assert terminal.grid.shown()[0].startswith(NOWHERE)
+                terminal.press("s\r")
+                await terminal.until("committed as #2: suspicious")
+            assert (await site.ledger.head()).seq == 2
+
+    asyncio.run(law())
+
+
+def test_the_list_shows_only_what_was_asked_for(tmp_path):
+    async def law():
+        async with site_with_key_files(tmp_path) as (site, keys):
+            await site.add(an_assessment(SCAN, conclusion="alert"), an_assessment(a_scan_id("n")), a_set_aside(a_scan_id("b")))
+            async with window(command(site, keys, "--only", "alert,set-aside")) as terminal:
+                await terminal.until("LIVE", "ALERT", "SET ASIDE")
+                assert "no alert" not in "\n".join(terminal.grid.shown())
+            _, out, _ = await ended(*command(site, keys, "--json", "--only", "alert", "--until-seq", "3"))
+            bodies = [line["body"] for line in map(json.loads, out.splitlines()) if line["event"] == "fact"]
+            assert [body["conclusion"] for body in bodies] == ["alert"]
+
+    asyncio.run(law())
+
+
+def test_sites_and_keys_may_stand_in_a_file(tmp_path):
+    async def law():
+        async with site_with_key_files(tmp_path) as (site, _):
+            await site.add(an_assessment(SCAN))
+            file = tmp_path / "console.toml"
+            entry = f'[[site]]\nname = "harbour"\nendpoint = "{site.sync}"\nserver_key = "keys/site.key"\nscanners = ["gate-1"]\n'
+            file.write_text(f'key = "keys/console-1.key_secret"\n{entry}')
+            code, out, err = await ended(sys.executable, "-m", "edge_agent", "watch", "--config", str(file), "--plain", "--count", "1")
+            assert (code, err) == (0, "")
+            assert "no alert" in out
+
+    asyncio.run(law())
+
+
+def test_a_screen_waits_for_its_key_to_be_enrolled_and_says_so(tmp_path):
+    async def law():
+        async with site_with_key_files(tmp_path) as (site, keys), window(command(site, keys, who="stranger")) as terminal:
+            await terminal.until("REFUSED: the site does not let this key in")
+            terminal.press("q")
+            assert (0, True) == await terminal.left()
+
+    asyncio.run(law())
+
+
 def test_a_terminal_says_stale_when_the_site_is_gone_and_is_put_back_when_killed_politely(tmp_path):
     async def law():
         async with site_with_key_files(tmp_path) as (site, keys):
             words = command(site, keys)
-            window = Terminal(words)
-            await window.until("link LIVE")
+            terminal = Window(words)
+            await terminal.until("harbour: LIVE")
         try:
-            await window.until("link STALE")
-            window.process.terminate()
-            assert await window.left() == (0, True)
+            await terminal.until("STALE: what is shown may be old", "was last healthy")
+            terminal.process.terminate()
+            assert (0, True) == await terminal.left()
         finally:
-            window.close()
+            terminal.close()
 
     asyncio.run(law())
 

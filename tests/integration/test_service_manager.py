@@ -37,7 +37,7 @@ def test_the_first_signal_asks_to_stop_and_the_handlers_go_with_the_block(number
 
     async def live() -> bool:
         stop = asyncio.Event()
-        with stopping_on_signals(stop):
+        with stopping_on_signals(stop, 5.0):
             os.kill(os.getpid(), number)
             async with asyncio.timeout(5.0):
                 await stop.wait()
@@ -54,7 +54,7 @@ def test_the_second_signal_leaves_at_once_whatever_is_in_hand() -> None:
         "from edge_agent.agent.lifecycle import stopping_on_signals\n"
         "async def live():\n"
         "    stop = asyncio.Event()\n"
-        "    with stopping_on_signals(stop):\n"
+        "    with stopping_on_signals(stop, 5.0):\n"
         "        os.kill(os.getpid(), signal.SIGTERM)\n"
         "        await stop.wait()\n"
         "        os.kill(os.getpid(), signal.SIGTERM)\n"

@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 import textwrap
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from edge_agent.errors import DiskLow, DropUnavailable, MemberChanged
 from edge_agent.intake import spool as spool_module
 from edge_agent.intake.grouping import group
 from edge_agent.intake.reconcile import read_folder
-from edge_agent.intake.spool import Spool
+from edge_agent.intake.spool import Placement, Spool
 from edge_agent.testing.drops import SCANNER, cargo_profile
 
 PROFILE = cargo_profile()
@@ -50,7 +51,7 @@ def everything(root: Path):
 
 def test_the_copy_is_the_scanners_bytes_with_their_digests(scanner, spool):
     spooled = spool.copy(drop_in(scanner), PROFILE)
-    folder = spool.place(spooled, SCAN, 1)
+    (folder,) = spool.place([Placement(spooled, SCAN, 1)])
     assert CONTENT == {path.name: path.read_bytes() for path in folder.iterdir()}
     assert {name: hashlib.sha256(data).hexdigest() for name, data in CONTENT.items()} == {d.name: d.sha256 for d in spooled.digests}
     assert {"high": True, "low": True, "sidecar": False} == {d.role: d.is_pixels for d in spooled.digests}
@@ -58,7 +59,7 @@ def test_the_copy_is_the_scanners_bytes_with_their_digests(scanner, spool):
 
 
 def test_nobody_else_can_read_the_spool(scanner, spool):
-    folder = spool.place(spool.copy(drop_in(scanner), PROFILE), SCAN, 1)
+    (folder,) = spool.place([Placement(spool.copy(drop_in(scanner), PROFILE), SCAN, 1)])
     assert {0o600} == {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
     assert {0o700} == {stat.S_IMODE(path.stat().st_mode) for path in (folder, folder.parent, folder.parent.parent)}
 
@@ -66,7 +67,7 @@ def test_nobody_else_can_read_the_spool(scanner, spool):
 def test_the_scanners_folder_is_not_touched(scanner, spool):
     scanner.chmod(0o555)
     before = {path.name: (path.stat().st_mtime_ns, path.stat().st_ino) for path in scanner.iterdir()}
-    spool.place(spool.copy(drop_in(scanner), PROFILE), SCAN, 1)
+    spool.place([Placement(spool.copy(drop_in(scanner), PROFILE), SCAN, 1)])
     assert before == {path.name: (path.stat().st_mtime_ns, path.stat().st_ino) for path in scanner.iterdir()}
     scanner.chmod(0o755)
 
@@ -150,15 +151,15 @@ def test_a_full_disk_is_try_later_and_leaves_nothing(scanner, spool, tmp_path, m
 
 
 def test_an_orphan_under_the_final_name_is_replaced(scanner, spool):
-    first = spool.place(spool.copy(drop_in(scanner), PROFILE), SCAN, 1)
+    (first,) = spool.place([Placement(spool.copy(drop_in(scanner), PROFILE), SCAN, 1)])
     (first / "left-over").write_bytes(b"x")
-    second = spool.place(spool.copy(drop_in(scanner), PROFILE), SCAN, 1)
+    (second,) = spool.place([Placement(spool.copy(drop_in(scanner), PROFILE), SCAN, 1)])
     assert first == second
     assert sorted(CONTENT) == sorted(path.name for path in second.iterdir())
 
 
 def test_setting_aside_moves_the_copy_once_however_often_it_is_asked(scanner, spool, tmp_path):
-    spool.place(spool.copy(drop_in(scanner), PROFILE), SCAN, 1)
+    spool.place([Placement(spool.copy(drop_in(scanner), PROFILE), SCAN, 1)])
     quarantine = tmp_path / "state" / "quarantine"
     target = spool.set_aside(SCAN, 1, quarantine)
     assert target == spool.set_aside(SCAN, 1, quarantine)
@@ -171,14 +172,14 @@ def test_setting_aside_moves_the_copy_once_however_often_it_is_asked(scanner, sp
 def test_setting_aside_again_after_a_retry_keeps_the_newer_copy(scanner, spool, tmp_path):
     quarantine = tmp_path / "state" / "quarantine"
     for _ in range(2):
-        spool.place(spool.copy(drop_in(scanner), PROFILE), SCAN, 1)
+        spool.place([Placement(spool.copy(drop_in(scanner), PROFILE), SCAN, 1)])
         target = spool.set_aside(SCAN, 1, quarantine)
     assert sorted(CONTENT) == sorted(path.name for path in target.iterdir())
 
 
 def test_removing_takes_the_revision_and_an_empty_scan_folder_with_it(scanner, spool, tmp_path):
     for revision in (1, 2):
-        spool.place(spool.copy(drop_in(scanner), PROFILE), SCAN, revision)
+        spool.place([Placement(spool.copy(drop_in(scanner), PROFILE), SCAN, revision)])
     spool.remove(SCAN, 1)
     assert [SCAN] == [path.name for path in (tmp_path / "state" / "spool").iterdir() if path.name != ".incoming"]
     for _ in range(2):
@@ -186,11 +187,34 @@ def test_removing_takes_the_revision_and_an_empty_scan_folder_with_it(scanner, s
     assert [".incoming"] == everything(tmp_path / "state" / "spool")
 
 
-def test_orphans_are_the_revisions_that_the_ledger_does_not_know(scanner, spool):
+def test_revisions_of_before_a_moment_are_listed(scanner, spool, tmp_path):
     for revision in (1, 2, 10):
-        spool.place(spool.copy(drop_in(scanner), PROFILE), SCAN, revision)
-    assert ["r10", "r2"] == [path.name for path in spool.orphans({(SCAN, 1)})]
-    assert spool.orphans({(SCAN, 1), (SCAN, 2), (SCAN, 10)}) == []
+        spool.place([Placement(spool.copy(drop_in(scanner), PROFILE), SCAN, revision)])
+    os.utime(tmp_path / "state" / "spool" / SCAN / "r2", (1000.0, 1000.0))
+    assert [(SCAN, 2)] == spool.revisions(datetime.fromtimestamp(1001.0, UTC))
+    assert [] == spool.revisions(datetime.fromtimestamp(1000.0, UTC))
+    assert [(SCAN, 1), (SCAN, 2), (SCAN, 10)] == spool.revisions(datetime.fromtimestamp(1e11, UTC))
+
+
+def test_copies_of_one_batch_get_their_places_together(scanner, spool):
+    copies = [spool.copy(drop_in(scanner), PROFILE) for _ in range(3)]
+    folders = spool.place([Placement(copy, SCAN, revision) for revision, copy in enumerate(copies, start=1)])
+    assert ["r1", "r2", "r3"] == [folder.name for folder in folders]
+    assert all(sorted(CONTENT) == sorted(path.name for path in folder.iterdir()) for folder in folders)
+
+
+def test_a_full_disk_while_places_are_given_is_try_later(scanner, spool, monkeypatch):
+    copy = spool.copy(drop_in(scanner), PROFILE)
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "no")
+
+    monkeypatch.setattr(spool_module.os, "fsync", full)
+    with pytest.raises(DiskLow):
+        spool.place([Placement(copy, SCAN, 1)])
+    monkeypatch.undo()
+    (folder,) = spool.place([Placement(spool.copy(drop_in(scanner), PROFILE), SCAN, 1)])
+    assert sorted(CONTENT) == sorted(path.name for path in folder.iterdir())
 
 
 def test_a_discarded_copy_is_gone(scanner, spool, tmp_path):
@@ -220,7 +244,7 @@ def test_whatever_moment_a_crash_picks_a_final_name_holds_a_whole_copy_or_nothin
         (drop,) = group(SCANNER, read_folder(scanner, profile.ignores), profile)
         def work():
             spool = module.Spool(state / "spool")
-            spool.place(spool.copy(drop, profile), ScanId("scan-1"), 1)
+            spool.place([module.Placement(spool.copy(drop, profile), ScanId("scan-1"), 1)])
             spool.set_aside(ScanId("scan-1"), 1, state / "quarantine")
         for victim in range(1000):
             child = os.fork()

@@ -135,19 +135,6 @@ def test_an_absent_folder_cannot_be_watched(tmp_path):
     watcher.stop()
 
 
-def test_polling_rings_without_any_event(tmp_path):
-    bell = Bell()
-    watcher = Watcher(tmp_path, bell, polling=True, poll_s=0.01)
-    watcher.start()
-    assert bell.rang.wait(WAIT_S)
-    bell.rang.clear()
-    assert bell.rang.wait(WAIT_S)
-    assert watcher.is_alive()
-    watcher.stop()
-    assert not watcher.is_alive()
-    watcher.stop()
-
-
 def test_a_listing_holds_every_regular_file_below_the_folder_and_nothing_else(tmp_path):
     (tmp_path / "day" / "lane").mkdir(parents=True)
     (tmp_path / ".hidden").mkdir()

@@ -47,6 +47,13 @@ def test_an_envelope_arrives_as_it_was_sent(verb: str, number: int, content: dic
     assert decode_envelope(encode_envelope(envelope)) == envelope
 
 
+@given(st.lists(rows(), max_size=3), st.binary(max_size=200))
+def test_an_attachment_arrives_behind_the_rows_and_is_never_taken_for_one(batch: list[JournalRow], attached: bytes) -> None:
+    envelope = Envelope("CHUNK", 1, {}, tuple(batch), attached)
+    assert decode_envelope(encode_envelope(envelope)) == envelope
+    assert decode_envelope(encode_envelope(Envelope("CHUNK", 1, {}, tuple(batch)))).attachment is None
+
+
 @given(st.lists(st.binary(max_size=80), max_size=7))
 def test_any_frames_are_read_or_refused(frames: list[bytes]) -> None:
     for read in (decode_live, decode_rows, decode_envelope):

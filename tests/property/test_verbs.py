@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from edge_agent import errors
 from edge_agent.errors import FreeTextRefused, MalformedMessage, PeerError, UnsupportedVersion
-from edge_agent.wire import verbs
+from edge_agent.wire import pictures, schema, verbs
 from edge_agent.wire.heartbeat import Heartbeat, decode_heartbeat, encode_heartbeat, is_heartbeat
 from edge_agent.wire.messages import CodeParams
 from edge_agent.wire.redaction import officer_identity, refuse_free_text
@@ -48,13 +48,39 @@ VERDICTS = st.builds(
 )
 
 
-@given(st.one_of(PULLS, VERDICTS))
+TOPIC_STARTS = st.lists(st.from_regex(r"ei1/[a-z0-9._~/-]{0,20}", fullmatch=True), max_size=4)
+SNAPS = st.builds(verbs.SnapRequest, topics=TOPIC_STARTS, last=st.integers(1, 100))
+CONTROLS = st.builds(
+    verbs.ControlRequest,
+    control_id=st.uuids().map(str),
+    scan_id=st.uuids().map(str),
+    revision=st.integers(1, 1000),
+    office=st.text(min_size=1, max_size=40),
+    conclusion=st.sampled_from(["found", "nothing-found", "not-examined"]),
+    found=st.lists(st.builds(verbs.FoundItem, what=st.text(min_size=1, max_size=40), hs=st.text(max_size=12)), max_size=3),
+    at=st.datetimes(timezones=st.just(UTC)),
+)
+SHAS = st.binary(min_size=32, max_size=32).map(bytes.hex)
+BLOBS = st.builds(pictures.BlobRequest, sha256=SHAS, offset=NUMBERS, length=st.integers(1, 262_144))
+TILES = st.builds(
+    pictures.TileRequest,
+    scan_id=st.uuids().map(str),
+    revision=st.integers(1, 9),
+    view=st.text(min_size=1, max_size=64),
+    plane=st.just("transmission/high"),
+    level=st.integers(0, 31),
+    row=st.integers(0, 1 << 19),
+    column=st.integers(0, 1 << 19),
+)
+
+
+@given(st.one_of(PULLS, VERDICTS, SNAPS, CONTROLS, BLOBS, TILES))
 def test_a_request_survives_json_unchanged(request_):
     assert read(type(request_), json.loads(json.dumps(content(request_)))) == request_
 
 
 @given(
-    st.sampled_from([HelloRequest, PullRequest, VerdictRequest, verbs.PingRequest, verbs.HelloReply, verbs.BatchReply, ErrReply]),
+    st.sampled_from([*schema.REQUESTS.values(), *schema.REPLIES.values()]),
     st.dictionaries(st.text(max_size=12), JSON, max_size=6),
 )
 def test_any_object_is_read_or_refused_as_malformed(model, thing):

@@ -2,7 +2,7 @@
 
 import hashlib
 import tomllib
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -71,7 +71,7 @@ def test_every_problem_is_named_at_once(tmp_path: Path) -> None:
         ((TOP, "max_scans_in_flight = 0\n", SITE, SCANNER, WIRE), "max_scans_in_flight"),
         ((TOP, "grace_s = 0\n", SITE, SCANNER, WIRE), "grace_s"),
         ((TOP, SITE, SCANNER, WIRE, '[[consumer]]\nname = "c"\nkey = "short"\nrole = "console"\n'), "consumer.0.key"),
-        ((TOP, SITE, SCANNER, WIRE, f'[[consumer]]\nname = "c"\nkey = "{KEY}"\nrole = "admin"\n'), "consumer.0.role"),
+        ((TOP, SITE, SCANNER, WIRE, f'[[consumer]]\nname = "c"\nkey = "{KEY}"\nrole = "emperor"\n'), "consumer.0.role"),
         (
             (TOP, SITE, SCANNER, WIRE, f'[[consumer]]\nname = "c"\nkey = "{KEY}"\nrole = "console"\ndurable = true\n'),
             "only a collector can be durable",
@@ -109,8 +109,9 @@ def test_a_profile_that_is_not_there_is_unreadable(tmp_path: Path) -> None:
 def test_a_consumer_expires_at_its_moment_and_not_before(tmp_path: Path) -> None:
     consumer = f'[[consumer]]\nname = "old"\nkey = "{KEY}"\nrole = "console"\nnot_after = 2027-01-01T05:30:00+05:30\n'
     config = load_config(written(tmp_path, TOP, SITE, SCANNER, WIRE, consumer))
-    assert config.expired_consumers(datetime(2026, 12, 31, 23, 59, 59, tzinfo=UTC)) == []
-    assert config.expired_consumers(datetime(2027, 1, 1, tzinfo=UTC)) == ["old"]
+    end = datetime(2027, 1, 1, tzinfo=UTC)
+    assert config.expired_consumers(end) == []  # as at the door: the last moment still counts
+    assert config.expired_consumers(end + timedelta(microseconds=1)) == ["old"]
 
 
 def test_where_nothing_is_said_the_cautious_values_hold(tmp_path: Path) -> None:
@@ -122,6 +123,6 @@ def test_where_nothing_is_said_the_cautious_values_hold(tmp_path: Path) -> None:
 
 def test_the_example_names_every_section_there_is() -> None:
     text = (CONFIG / "agent.example.toml").read_text("utf-8")
-    for line in ("[declarations]", "file =", "[results]", 'dir = "/srv/results"', "formats ="):
+    for line in ("[declarations]", "[selections]", "file =", "[results]", 'dir = "/srv/results"', "formats ="):
         text = text.replace(f"# {line}", line)
     assert set(AgentSections.model_fields) == set(tomllib.loads(text))

@@ -2,16 +2,19 @@
 
 import asyncio
 import contextlib
+from datetime import UTC, datetime
 
 import pytest
 
 from edge_agent.agent.feed import Doorbell, Feed, rung
 from edge_agent.domain.ids import Seq
+from edge_agent.ledger.records import Backlog
 from edge_agent.testing.clock import ManualClock
 from edge_agent.wire.chain import JournalHead, JournalRow, link
 from edge_agent.wire.heartbeat import SiteState
 
 EPOCH = b"e" * 16
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 
 class Rows:
@@ -19,6 +22,7 @@ class Rows:
 
     def __init__(self):
         self.kept = []
+        self.was_asked = asyncio.Event()
 
     def add(self, count):
         for _ in range(count):
@@ -34,6 +38,11 @@ class Rows:
 
     async def topic_heads(self):
         return {"ei1/s/~/audit/": Seq(len(self.kept))} if self.kept else {}
+
+    async def backlog(self, consumers):
+        self.asked = list(consumers)
+        self.was_asked.set()
+        return Backlog(len(self.kept), NOON)
 
 
 class Publisher:
@@ -138,3 +147,35 @@ def test_a_ring_wakes_everybody_who_waits():
         assert await asyncio.gather(*waiting) == [True] * 3
 
     asyncio.run(law())
+
+
+def test_a_heartbeat_tells_how_far_durable_consumers_are_behind_and_when_publishing_began():
+    async def law():
+        rows, publisher, clock = Rows(), Publisher(), ManualClock()
+        rows.add(7)
+        begun = clock.now()
+        feed = Feed(rows, publisher, clock, lambda: SiteState(state="healthy"), durable=lambda: ["hq"])
+        task = asyncio.create_task(feed.run())
+        async with asyncio.timeout(5):
+            await publisher.is_beating.wait()
+            await rows.was_asked.wait()
+            await asyncio.sleep(0)
+        clock.advance(30)
+        beat = publisher.content()
+        assert rows.asked == ["hq"]
+        assert (beat.backlog_unacked, beat.oldest_unacked_s) == (7, max(0.0, (clock.now() - NOON).total_seconds()))
+        assert (beat.started, beat.clock) == (begun, clock.now())
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError, BaseExceptionGroup):
+            await task
+
+    asyncio.run(law())
+
+
+def test_where_nobody_is_durable_a_heartbeat_says_nothing_of_a_backlog():
+    async def law(_feed, rows, publisher, _):
+        await asyncio.sleep(0)
+        assert publisher.content().backlog_unacked is None
+        assert not hasattr(rows, "asked")
+
+    asyncio.run(feeding(law, before=3))

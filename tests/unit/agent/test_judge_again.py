@@ -106,3 +106,11 @@ def test_shares_that_another_contents_bundle_left_are_never_read_by_this_one(con
     judgement = other.judge_again(declared("0202"), (), Earlier((replace(DIFFERS, bundle="older/1"), LOOKS), (), (GOODS,)))
     assert ("unassessable", ()) == (judgement.conclusion.word, judgement.maps)
     assert ["check-missing"] == [obstacle.code for obstacle in judgement.conclusion.obstacles]
+
+
+@pytest.mark.parametrize("goods", [(), (replace(GOODS, view="top"),)])
+def test_a_comparison_whose_shares_went_with_retention_counts_as_not_done(goods: tuple[StoredGoods, ...]) -> None:
+    both = (DIFFERS, replace(DIFFERS, view="top"), LOOKS)
+    judgement = engine().judge_again(declared("0202"), (), Earlier(both, (), goods))
+    assert "unassessable" == judgement.conclusion.word
+    assert ["check-missing"] == [obstacle.code for obstacle in judgement.conclusion.obstacles]

@@ -1,6 +1,7 @@
 """One scan through told models: every view is looked at, and what cannot be done becomes an obstacle, never silence."""
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -8,8 +9,9 @@ import numpy as np
 import pytest
 
 from edge_agent.analysis.conclude import conclude
+from edge_agent.analysis.deadline import Deadline
 from edge_agent.analysis.policy import Check, parse_policy
-from edge_agent.analysis.ports import Models, one_by_one
+from edge_agent.analysis.ports import DetectorEvidence, Fan, Models, one_by_one
 from edge_agent.analysis.run import Examination, examine
 from edge_agent.domain.assessment import Reason
 from edge_agent.domain.capture import Capture, CaptureKind, Selection, Subject, SubjectKind
@@ -41,7 +43,7 @@ def scan(
 
 def seen(subject: Scan, detector: ToldDetector | None = None, contents: ToldContents | None = None, *notes: Reason) -> Examination:
     models = Models((detector or ToldDetector(),), contents or ToldContents())
-    return examine(subject, notes, models, POLICY, one_by_one, ManualClock())
+    return examine(subject, notes, models, POLICY, one_by_one, Deadline(ManualClock()))
 
 
 def word(examination: Examination, subject: SubjectKind = SubjectKind.CARGO) -> str:
@@ -135,7 +137,7 @@ def test_a_parcel_needs_no_contents_check() -> None:
 
 
 def test_a_check_without_a_model_is_missing_not_passed() -> None:
-    examination = examine(scan(view()), (), Models((), None), POLICY, one_by_one, ManualClock())
+    examination = examine(scan(view()), (), Models((), None), POLICY, one_by_one, Deadline(ManualClock()))
     conclusion = conclude(examination.evidence, POLICY.cargo)
     assert (conclusion.word, [o.code for o in conclusion.obstacles]) == ("unassessable", ["check-missing", "check-missing"])
 
@@ -167,3 +169,38 @@ def test_an_empty_declaration_of_another_scan_accuses_nobody() -> None:
 def test_goods_declared_in_words_only_are_as_good_as_undeclared_for_the_comparison() -> None:
     subject = replace(scan(view()), declaration=Declaration((DeclaredItem("", "frozen beef"),), "sidecar"))
     assert codes(seen(subject)) == ["undeclared"]
+
+
+@dataclass
+class SlowDetector(ToldDetector):
+    """Takes a second a tile, and has ten of them in a view."""
+
+    clock: ManualClock = field(default_factory=ManualClock)
+
+    def detect(self, view: View, subject: SubjectKind, show_at: Mapping[str, float], fan: Fan) -> DetectorEvidence:
+        fan(lambda _: self.clock.advance(1.0), range(10))
+        return super().detect(view, subject, show_at, fan)
+
+
+def timed(slow: SlowDetector, allowed_s: float, contents: ToldContents) -> Examination:
+    deadline = Deadline(slow.clock, slow.clock.monotonic() + allowed_s)
+    return examine(scan(view("side"), view("top")), (), Models((slow,), contents), POLICY, one_by_one, deadline)
+
+
+def test_a_scan_whose_time_is_over_is_unassessable_and_says_what_was_left_undone() -> None:
+    contents = ToldContents()
+    examination = timed(SlowDetector(), 5.0, contents)
+    assert word(examination) == "unassessable"
+    left = [(o.view, o.params["check"]) for o in examination.evidence.obstacles if o.code == "out-of-time"]
+    assert left == [("side", "detection"), ("side", "contents"), ("top", "detection"), ("top", "contents")]
+    assert contents.asked == [], "nothing is begun when the time is over"
+
+
+def test_what_was_found_before_the_time_was_over_still_alerts() -> None:
+    examination = timed(SlowDetector(scores=(0.9,)), 15.0, ToldContents(score=0.0))
+    assert word(examination) == "alert"
+    assert {o.view for o in examination.evidence.obstacles if o.code == "out-of-time"} == {"top"}
+
+
+def test_a_scan_that_is_done_in_time_has_no_obstacle_of_time() -> None:
+    assert "out-of-time" not in codes(timed(SlowDetector(), 60.0, ToldContents()))

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from edge_agent.analysis.conclude import conclude
+from edge_agent.analysis.deadline import Deadline
 from edge_agent.analysis.policy import Check, parse_policy
 from edge_agent.analysis.ports import Models, one_by_one
 from edge_agent.analysis.run import Examination, examine
@@ -38,7 +39,7 @@ PARCEL = Scan(
 
 
 def seen(*detectors: ToldDetector) -> Examination:
-    return examine(PARCEL, (), Models(detectors, None), POLICY, one_by_one, ManualClock())
+    return examine(PARCEL, (), Models(detectors, None), POLICY, one_by_one, Deadline(ManualClock()))
 
 
 def word(examination: Examination) -> str:

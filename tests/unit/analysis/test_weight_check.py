@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from edge_agent.analysis.conclude import conclude, declared_mass_kg, mismatch
+from edge_agent.analysis.deadline import Deadline
 from edge_agent.analysis.policy import Check, parse_policy
 from edge_agent.analysis.ports import Models, one_by_one
 from edge_agent.analysis.run import Examination, examine
@@ -33,7 +34,7 @@ def weighed(declaration: Declaration | None, scale: ToldScale, views: tuple[str,
     capture = Capture(Stamp(datetime(2026, 3, 2, tzinfo=UTC), "", tz_assumed=True), CaptureKind.LIVE, Selection.UNKNOWN)
     shown = tuple(View(name, planes, (5.0, 5.0)) for name in views)
     scan = Scan(ScanId("s"), 1, ScannerRef(ScannerId("x"), "p"), capture, Subject(SubjectKind.CARGO), shown, declaration, ())
-    return examine(scan, (), Models((), None, scale), POLICY, one_by_one, ManualClock())
+    return examine(scan, (), Models((), None, scale), POLICY, one_by_one, Deadline(ManualClock()))
 
 
 def reasons(examination: Examination) -> list[str]:

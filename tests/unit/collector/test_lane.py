@@ -132,4 +132,4 @@ def test_the_board_is_idle_from_the_last_stored_row_not_from_the_last_word():
 
 
 def test_a_line_leaves_out_what_is_empty_and_keeps_zeros():
-    assert line(SiteState(SiteId("north"))) == {"site": "north", "phase": "connecting", "durable": 0, "head": 0, "rows": 0}
+    assert line(SiteState(SiteId("north"))) == {"site": "north", "phase": "connecting", "durable": 0, "head": 0, "rows": 0, "signed": 0}

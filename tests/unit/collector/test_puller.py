@@ -1,6 +1,7 @@
 """The puller against a journal in memory: what it asks, what it stores, and when it stops."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -8,8 +9,10 @@ from edge_agent.collector.archive import Batch, Cursor
 from edge_agent.collector.puller import Pace, Phase, SitePuller, pause_s
 from edge_agent.domain.ids import Seq
 from edge_agent.errors import DiskLow, EpochChanged, NotAllowed, PeerSilent
+from edge_agent.signing.heads import sign_head
+from edge_agent.signing.keys import SigningKey
 from edge_agent.testing.site_journal import SiteJournal, assessment, audit
-from edge_agent.wire.chain import first_break
+from edge_agent.wire.chain import JournalHead, first_break
 
 PACE = Pace(max_rows=3, pause_first_s=0.0, pause_last_s=0.0)
 
@@ -20,6 +23,7 @@ class MemoryStore:
     def __init__(self):
         self.rows = []
         self.cursors = {}
+        self.heads = []
         self.troubles = []
 
     async def cursor(self, site, epoch):
@@ -34,13 +38,27 @@ class MemoryStore:
         assert self.cursors.get(batch.start.epoch, batch.start) == batch.start
         assert first_break(batch.rows, batch.start.hash, batch.start.seq) is None
         self.rows += batch.rows
+        self.heads += [batch.head] if batch.head else []
         self.cursors[batch.start.epoch] = batch.end
+
+    async def unfit_head(self, site, epoch, after):
+        return min((head.seq for head in self._known(epoch) if head.seq > after and head.hash != self._hash(epoch, head.seq)), default=None)
+
+    async def signed_to(self, site, epoch):
+        return max((head.seq for head in self._known(epoch) if head.hash == self._hash(epoch, head.seq)), default=0)
+
+    def _known(self, epoch):
+        return [head for head in self.heads if head.epoch == epoch and self._hash(epoch, head.seq) is not None]
+
+    def _hash(self, epoch, seq):
+        return next((row.hash for row in self.rows if (row.epoch, row.seq) == (epoch, seq)), None)
 
 
 class Bench:
-    """One site, one store, one puller; ``pull`` runs until a state satisfies the test."""
+    """One site, one store, one puller; ``pull`` runs until a state satisfies the test. ``believed``: the key that may sign heads."""
 
-    def __init__(self, rows=7):
+    def __init__(self, rows=7, believed=None):
+        self.believed = believed
         self.site = SiteJournal("north")
         self.site.add(*(assessment("north", f"scan {n}") for n in range(rows)))
         self.store = MemoryStore()
@@ -58,7 +76,7 @@ class Bench:
             if until(state):
                 reached.set()
 
-        puller = SitePuller(self.site.site, "hq", link, self.store, tell)
+        puller = SitePuller(self.site.site, "hq", link, self.store, tell, self.believed)
         running = asyncio.create_task(puller.run(PACE, lambda: 0.0))
         done = asyncio.create_task(reached.wait())
         await asyncio.wait({running, done}, return_when=asyncio.FIRST_COMPLETED)
@@ -221,3 +239,57 @@ def test_pauses_double_up_to_the_longest_and_are_spread():
 def test_an_empty_batch_leads_nowhere():
     start = Cursor(b"e" * 16, Seq(4), b"h" * 32)
     assert Batch("north", start, ()).end == start
+
+
+SITE_KEY, OTHER_KEY = SigningKey.new("north"), SigningKey.new("other")
+
+
+def signed(site, seq, key=SITE_KEY, digest=None, name=None):
+    """The head of ``site`` at row ``seq``, signed."""
+    head = JournalHead(site.epoch, Seq(1), Seq(seq), digest or site.hash_at(Seq(seq)))
+    return sign_head(key, name or site.site, head, 1_700_000_000_000_000)
+
+
+@pytest.mark.parametrize("believed", [SITE_KEY.public, None], ids=["pinned", "unpinned"])
+@pytest.mark.parametrize("seq", [1, 4, 7])
+def test_a_signed_head_is_kept_and_vouches_for_the_rows_up_to_it(seq, believed):
+    bench = Bench(believed=believed)
+    bench.site.signed = signed(bench.site, seq)
+    states = bench.pull(lambda state: current(state) and state.signed == seq)
+    assert bench.store.heads == [bench.site.signed]
+    assert [state.signed for state in states if state.durable < seq] == [0] * sum(state.durable < seq for state in states)
+
+
+@pytest.mark.parametrize("seq", [1, 4, 7])
+def test_a_head_that_speaks_of_other_rows_stops_the_site_and_is_kept(seq):
+    bench = Bench(believed=SITE_KEY.public)
+    bench.site.signed = signed(bench.site, seq, digest=b"x" * 32)
+    states = bench.pull(diverged)
+    assert states[-1].code == "diverged"
+    assert bench.store.heads == [bench.site.signed]
+
+
+def test_a_contradiction_found_before_is_found_again_at_the_next_start():
+    bench = Bench()
+    bench.pull(current)
+    bench.store.heads.append(signed(bench.site, 3, digest=b"x" * 32))
+    assert bench.pull(diverged)[-1].phase is Phase.DIVERGED
+
+
+@pytest.mark.parametrize(
+    "forge",
+    [
+        lambda site: signed(site, 3, OTHER_KEY),
+        lambda site: signed(site, 3, name="south"),
+        lambda site: replace(signed(site, 3), seq=Seq(4)),
+        lambda site: replace(signed(site, 3), at_us=0),
+        lambda site: replace(signed(site, 3), key=OTHER_KEY.public.raw),
+    ],
+    ids=["other key", "other site", "other row", "other moment", "other key named"],
+)
+def test_a_head_that_the_site_did_not_sign_is_refused_and_nothing_is_acknowledged(forge):
+    bench = Bench(believed=SITE_KEY.public)
+    bench.site.signed = forge(bench.site)
+    states = bench.pull(lambda state: state.phase is Phase.REFUSED)
+    assert (bench.store.rows, bench.store.heads, bench.site.acknowledged) == ([], [], 0)
+    assert "signed head" in states[-1].detail

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from edge_agent.console.board import ScanRow
 from edge_agent.console.client import Decision
-from edge_agent.console.dialogue import Again, Dialogue, Quit, chosen_row, keys_in, press
+from edge_agent.console.dialogue import Again, Dialogue, Page, Quit, chosen_row, keys_in, press
 
 
 def row(name, conclusion="no-alert", seq=1):
@@ -113,3 +113,36 @@ def test_no_keys_without_enter_ever_send_a_verdict(keys):
 @given(st.text(max_size=40))
 def test_any_text_is_read_as_keys(text):
     assert all(len(key) > 1 or key.isprintable() for key in keys_in(text))
+
+
+def test_who_opens_a_scan_stays_with_it_when_a_newer_one_comes():
+    dialogue, actions = pressed(["down", "enter"])
+    assert (Page.SCAN, "b", []) == (dialogue.page, dialogue.chosen, actions)
+    assert "b" == chosen_row(dialogue, [row("d", seq=4), *ROWS]).scan_id
+
+
+def test_enter_and_escape_go_back_to_the_list_and_a_page_without_a_scan_is_none():
+    assert [pressed(["enter", key])[0].page for key in ("enter", "escape")] == [Page.LIST] * 2
+    assert Page.LIST is pressed(["enter"], rows=[])[0].page
+
+
+def test_looking_sends_nothing_and_another_scan_begins_at_its_top():
+    dialogue, actions = pressed(["enter", "v", "m", " ", " ", "b"])
+    assert (1, False, 5, []) == (dialogue.view, dialogue.has_heat, dialogue.scroll, actions)
+    dialogue, _ = pressed(["down"], dialogue=dialogue)
+    assert (0, 0, False) == (dialogue.view, dialogue.scroll, dialogue.has_heat)
+
+
+def test_help_is_opened_and_closed_by_the_same_key():
+    assert [Page.HELP, Page.LIST] == [pressed(keys)[0].page for keys in (["?"], ["?", "?"])]
+
+
+def test_a_scan_that_was_set_aside_can_only_be_scanned_again_or_referred():
+    for word, is_begun in (("s", False), ("n", False), ("r", True), ("f", True)):
+        dialogue, _ = pressed([word])
+        assert is_begun is (dialogue.draft is not None), word
+    assert "nobody saw" in pressed(["s"])[0].message
+
+
+def test_page_keys_of_a_terminal_scroll():
+    assert ["back", " "] == keys_in("\x1b[5~\x1b[6~")

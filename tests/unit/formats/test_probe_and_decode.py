@@ -40,6 +40,13 @@ def test_a_whole_drop_is_complete_and_its_size_known():
     assert result.reason == ""
 
 
+def test_the_probe_tells_from_the_headers_what_the_planes_will_take_in_memory():
+    drop = cargo()
+    planes = [plane for view in decode_scan(drop, cargo_profile()).views for plane in view.planes]
+    assert probe(drop, cargo_profile()).decoded_bytes == sum(plane.pixels.nbytes for plane in planes)
+    assert probe(cargo(high=b"\x00"), cargo_profile()).decoded_bytes is None
+
+
 @pytest.mark.parametrize("absent", [0, 1, 2])
 def test_a_required_or_expected_member_is_waited_for(absent):
     drop = cargo()

@@ -106,7 +106,7 @@ def test_malformed_rows_are_refused(frames: list[bytes]) -> None:
         [b"PULL", bytes(8), b"{"],
         [b"PULL", bytes(8), b"\xff\xfe"],
         [b"PULL", bytes(8), b"[" * 100_000],
-        [b"PULL", bytes(8), b"{}", b"odd"],
+        [b"PULL", bytes(8), b"{}", b"odd", b"rows"],
     ],
     ids=["two frames", "short number", "not an object", "not JSON", "not text", "nested too deep", "odd rows"],
 )
