@@ -3,7 +3,7 @@
 ``--files N``: a real daemon starts beside a folder in which N scans lie already; how soon it is READY, when all are found (accepted, or
 waiting with their next step known), how fast they are accepted meanwhile, and how long a PING takes. ``--latency``: from the closed
 file to its acceptance, for a profile with rename and for one with a manifest. ``--writer``: how long the scanner's own writes take, with
-the daemon working and without, in turns. Prints one JSON object.
+the daemon working and without, in turns. Prints JSON.
 """
 
 import argparse
@@ -252,12 +252,13 @@ def main() -> None:
     if args.files:
         with _site() as small:
             lay_out(small, args.files)
-            figures["overflow"] = asdict(asyncio.run(overflow(small, args.files)))
+            print(json.dumps({"overflow": asdict(asyncio.run(overflow(small, args.files)))}, indent=1), flush=True)
     if args.latency:
         figures["latency"] = latency(args.latency)
     if args.writer:
         figures["writer"] = writer(args.writer, 20)
-    print(json.dumps(figures, indent=1))
+    if figures:
+        print(json.dumps(figures, indent=1))
 
 
 if __name__ == "__main__":

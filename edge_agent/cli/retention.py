@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
+from rich.table import Column, Table
 
 from edge_agent.cli.journal import STATE_DIR
 from edge_agent.domain.ids import ScanId, Seq
@@ -125,7 +125,7 @@ def _list(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(holds, indent=1))
         return 0
-    table = Table("scan", "reason", "placed", title=f"{len(holds)} on hold", title_justify="left")
+    table = Table(Column("scan", no_wrap=True, min_width=36), "reason", "placed", title=f"{len(holds)} on hold", title_justify="left")
     for hold in holds:
         table.add_row(hold["scan"], hold["reason"], hold["placed_at"])
     Console().print(table)
@@ -189,11 +189,19 @@ def _document(outlook: _Outlook) -> dict[str, object]:
 
 
 def _print(outlook: _Outlook) -> None:
-    table = Table("scan", "revision", "what", "bytes", "why", title=f"{len(outlook.going)} would go", title_justify="left")
+    table = Table(
+        Column("scan", no_wrap=True, min_width=36),
+        "revision",
+        "what",
+        "bytes",
+        "why",
+        title=f"{len(outlook.going)} would go",
+        title_justify="left",
+    )
     for one in outlook.going:
         revision = str(one.item.revision or "all")
         table.add_row(one.item.scan_id, revision, one.item.kind.name.lower(), f"{one.item.bytes:,}", one.why.value)
     Console().print(table)
     print(f"about {sum(one.item.bytes for one in outlook.going) / 1e6:.1f} MB")
     for why, count in sorted(outlook.staying.items()):
-        print(f"{count} scans stay: {why}")
+        print(f"{count} {'scan stays' if count == 1 else 'scans stay'}: {why}")

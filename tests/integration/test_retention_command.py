@@ -57,7 +57,7 @@ def test_the_plan_names_what_would_go_and_why_the_rest_stays(site: Path, capsys:
     assert run(site, "plan", "--need-mb", "5") == 0
     out = capsys.readouterr().out
     assert "1 would go" in out
-    assert "1 scans stay: undecided" in out
+    assert "1 scan stays: undecided" in out
 
 
 def test_a_hold_keeps_a_scan_until_it_is_released(site: Path, capsys: pytest.CaptureFixture[str]) -> None:

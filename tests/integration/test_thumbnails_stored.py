@@ -6,8 +6,8 @@ import pytest
 from edge_agent.agent.maps import MapStore
 from edge_agent.console.picture import read_png
 from edge_agent.domain.capture import Subject, SubjectKind
-from edge_agent.domain.ids import ScanId, ScannerId
-from edge_agent.domain.scan import Energy, Plane, Quantity, Scan, View
+from edge_agent.domain.ids import ScannerId
+from edge_agent.domain.scan import Energy, Plane, Quantity, Scan, ScannerRef, View
 from edge_agent.ledger.blobs import BlobStore
 from edge_agent.testing.factories import a_capture, a_scan_id
 
@@ -15,7 +15,7 @@ from edge_agent.testing.factories import a_capture, a_scan_id
 def a_scan(*pixels):
     kinds = {np.dtype(np.uint16): Quantity.TRANSMISSION, np.dtype(np.uint8): Quantity.DISPLAY}
     views = tuple(View(f"v{n}", (Plane(kinds[each.dtype], Energy.SINGLE, each),), None) for n, each in enumerate(pixels))
-    return Scan(a_scan_id("a"), ScannerId("s1"), 1, Subject(SubjectKind.CARGO, ()), a_capture(), views, ())
+    return Scan(a_scan_id("a"), 1, ScannerRef(ScannerId("s1"), "p"), a_capture(), Subject(SubjectKind.CARGO), views, None, ())
 
 
 def stored(folder, *pixels):

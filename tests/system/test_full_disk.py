@@ -247,7 +247,9 @@ def test_without_room_for_pictures_scans_are_assessed_without_them(tmp_path: Pat
         deliver(site, range(2))
         wait_for_assessed(site, daemon, 2)
         disk.empty()
-        site.wait_for(lambda: daemon.json_lines()[-1].get("space") == "ample", daemon)
+        site.wait_for(
+            lambda: [line["space"] for line in daemon.json_lines() if line.get("event") == "space_changed"][-1:] == ["ample"], daemon
+        )
         deliver(site, range(2, 3))
         wait_for_assessed(site, daemon, 3)
         assert daemon.stop() == 0
