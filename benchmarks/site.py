@@ -116,7 +116,8 @@ class Site:
             f"keep_packages = {str(settings.keep_packages).lower()}\n{settings.extra}\n"
             f'[bundles]\ndir = "{settings.bundles}"\ntrusted = {json.dumps(settings.trusted)}\n'
             f'[site]\nid = "demo"\ntimezone = "Asia/Kolkata"\n{scanners}\n[device]\npolicy = "{settings.device}"\n'
-            f'[wire]\nlive_port = {live_port}\nsync_port = {self.sync_port}\nblob_port = 0\nkey = "keys/site.key_secret"\n{consumers}\n{declarations}'
+            f"[wire]\nlive_port = {live_port}\nsync_port = {self.sync_port}\nblob_port = 0\n"
+            f'key = "keys/site.key_secret"\n{consumers}\n{declarations}'
         )
 
     def _scanner_text(self, scanner: Scanner) -> str:

@@ -36,10 +36,10 @@ class Amounts:
     """How much of everything. Pools: images; trainings: presentations; scans: for calibration, and as many again for the figures."""
 
     tiles: int = 14_000
-    views: int = 7_500
+    views: int = 10_000
     checks: int = 400
-    detector_images: int = 70_400
-    contents_images: int = 36_000
+    detector_images: int = 275_000
+    contents_images: int = 60_000
     detection_scans: int = 140
     contents_scans: int = 240
 

@@ -18,9 +18,10 @@ KEPT = timedelta(days=7)
 async def sweep_orphans(intake: Intake) -> None:
     """Remove what has lain in the spool for a week and is no accepted scan's."""
     spool, ledger = intake.storage.spool, intake.storage.ledger
-    old = await intake.spool_lane.run(spool.revisions, intake.clock.now() - KEPT)
-    orphans = await ledger.call(Ledger.transact, partial(unknown_revisions, revisions=old))
-    for scan_id, revision in orphans:
-        await intake.spool_lane.run(spool.remove, scan_id, revision)
+    async with intake.registering:  # or a copy might be given its place and registered between the question and the removal
+        old = await intake.spool_lane.run(spool.revisions, intake.clock.now() - KEPT)
+        orphans = await ledger.call(Ledger.transact, partial(unknown_revisions, revisions=old))
+        for scan_id, revision in orphans:
+            await intake.spool_lane.run(spool.remove, scan_id, revision)
     if orphans:
         events.orphans_removed(len(orphans))

@@ -66,7 +66,13 @@ def gather(probe: ProbeResult, partial: tuple[str, ...], context: Context) -> Pa
     """
     sidecar = probe.sidecar or SideCar()
     taken_at = sidecar.taken_at or Stamp(context.written_at, "", tz_assumed=True)
-    capture = Capture(taken_at, sidecar.kind or CaptureKind.LIVE, sidecar.selection or context.selection or Selection.UNKNOWN, sidecar.beam, sidecar.system)
+    capture = Capture(
+        taken_at,
+        sidecar.kind or CaptureKind.LIVE,
+        sidecar.selection or context.selection or Selection.UNKNOWN,
+        sidecar.beam,
+        sidecar.system,
+    )
     notes = () if probe.completeness is Completeness.COMPLETE or not probe.reason else (Reason(probe.reason, dict(probe.params)),)
     particulars = Particulars(
         capture,

@@ -5,6 +5,7 @@ import errno
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -18,7 +19,7 @@ from edge_agent.agent.memory import Memory, memory_for_scans
 from edge_agent.agent.ports import UNARMED, FaultPoint, Point
 from edge_agent.agent.space import UNLIMITED, Room
 from edge_agent.analysis.deadline import Deadline
-from edge_agent.domain.assessment import BlobRef, Fact, FactKind, MachineAssessment, MachineConclusion, Reason
+from edge_agent.domain.assessment import BlobRef, Fact, FactKind, MachineAssessment, Reason
 from edge_agent.domain.geometry import Frame
 from edge_agent.domain.ids import FactId, ScannerId, SiteId, fact_id
 from edge_agent.domain.scan import Scan
@@ -26,6 +27,8 @@ from edge_agent.errors import DiskLow, DropUnavailable, OutOfTime, ScanRejected,
 from edge_agent.formats.members import MemberFile
 from edge_agent.formats.package import PackageCodec, PackageRef, write_package
 from edge_agent.intake.spool import Spool
+from edge_agent.ledger import eviction
+from edge_agent.ledger.inventory import hold_file
 from edge_agent.ledger.ledger import Ledger
 from edge_agent.ledger.records import Entry, Job, JobId, JobKind, LatestAssessment
 from edge_agent.telemetry import events
@@ -143,13 +146,14 @@ class Pipeline:
         events.scan_released(job.scanner, job.scan_id, problem.code)
 
     async def pack_again(self, job: Job) -> None:
-        """Write the package of a job that was assessed before the process died."""
-        try:
-            scan, _ = await self._read(job, Deadline(self._engine.clock))
-        except (TryLater, ScanRejected) as problem:
-            events.package_postponed(job.scanner, job.scan_id, problem.code)
-        else:
-            await self._pack(job, scan)
+        """Write the package of a job that was assessed before the process died, as soon as there is memory for it."""
+        async with self._storage.memory.share(await self._needed_bytes(job)):
+            try:
+                scan, _ = await self._read(job, Deadline(self._engine.clock))
+            except (TryLater, ScanRejected) as problem:
+                events.package_postponed(job.scanner, job.scan_id, problem.code)
+            else:
+                await self._pack(job, scan)
 
     async def _pack(self, job: Job, scan: Scan) -> None:
         """Keep the scan as a package and its side-cars as blobs, then let go of the spool copy.
@@ -181,8 +185,14 @@ class Pipeline:
             storage.room.ran_out()
             events.package_postponed(job.scanner, job.scan_id, DiskLow.code)  # the spool copy stays; house-keeping tries again
             return
-        latest = await storage.ledger.call(Ledger.latest_assessment, job.scan_id)
-        if latest is not None and latest.conclusion == MachineConclusion.NO_ALERT:
+        await self._let_originals_go(job)
+
+    async def _let_originals_go(self, job: Job) -> None:
+        """Remove the spool copy of a packed revision, unless any word about the scan so far makes it evidence."""
+        storage = self._storage
+        if hold_file(storage.state_dir, job.scan_id).exists():
+            return
+        if await storage.ledger.call(Ledger.transact, partial(eviction.is_ordinary, scan=job.scan_id)):
             await storage.ledger.lane.run(storage.spool.remove, job.scan_id, job.revision)
 
     def _written(self, job: Job, scan: Scan, out: Path) -> PackageRef:

@@ -12,6 +12,7 @@ import re
 import shutil
 import stat
 import tempfile
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -56,12 +57,15 @@ class Placement:
 class Spool:
     """The spool below ``root``, of one process at a time (the ledger's lock sees to it).
 
-    Copies may be made by several threads at once; everything else is for one thread at a time.
+    Copies may be made by several threads at once, and revisions placed, removed and set aside by several; one revision is touched by one
+    thread at a time.
     """
 
     def __init__(self, root: Path) -> None:
         self._root = root
         self._incoming = root / _INCOMING
+        self._naming = threading.Lock()
+        """Held while a scan's folder must be there: another revision of the scan may be leaving it, and takes it away when it was the last."""
         root.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
         shutil.rmtree(self._incoming, ignore_errors=True)
         self._incoming.mkdir(mode=_FOLDER_MODE, exist_ok=True)
@@ -98,9 +102,10 @@ class Spool:
         with _disk_low():
             targets = [self._folder(one.scan_id, one.revision) for one in placements]
             for one, target in zip(placements, targets, strict=True):
-                target.parent.mkdir(mode=_FOLDER_MODE, exist_ok=True)
                 self._clear(target)
-                one.spooled.folder.rename(target)
+                with self._naming:
+                    target.parent.mkdir(mode=_FOLDER_MODE, exist_ok=True)
+                    one.spooled.folder.rename(target)
             fan(_sync_folder, list(dict.fromkeys((*(target.parent for target in targets), self._root, self._incoming))))
         return targets
 
@@ -133,7 +138,11 @@ class Spool:
         found = []
         for folder in self._root.glob("*/r*"):
             match = _REVISION.fullmatch(folder.name)
-            if match is not None and folder.stat().st_mtime < before.timestamp():
+            try:
+                is_old = folder.stat().st_mtime < before.timestamp()
+            except FileNotFoundError:  # packed and removed just now, on another lane
+                continue
+            if match is not None and is_old:
                 found.append((ScanId(folder.parent.name), int(match[1])))
         return sorted(found)
 
@@ -162,11 +171,12 @@ class Spool:
         shutil.rmtree(grave.parent)
 
     def _drop_if_empty(self, folder: Path) -> None:
-        try:
-            folder.rmdir()
-        except OSError as error:
-            if error.errno not in (errno.ENOTEMPTY, errno.ENOENT):
-                raise
+        with self._naming:
+            try:
+                folder.rmdir()
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.ENOENT):
+                    raise
 
 
 def spool_names(names: Sequence[str]) -> tuple[str, ...]:

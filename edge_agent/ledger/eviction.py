@@ -18,15 +18,20 @@ from typing import TypeAlias
 
 import apsw
 
+from edge_agent.domain.assessment import FactKind
 from edge_agent.domain.ids import DropKey, ScanId, ScannerId, Seq
 from edge_agent.ledger.arrivals import FINGERPRINT
 from edge_agent.ledger.connection import one, sync_folder
 from edge_agent.ledger.jobs import MEMBERS
 from edge_agent.ledger.moments import from_us, to_us
 from edge_agent.ledger.records import Fingerprint
-from edge_agent.ledger.retention import Eviction, Holding, Kind
+from edge_agent.ledger.retention import Eviction, Holding, Kind, Word, is_enforcement, is_undecided
 
 _MARKS = {Kind.PACKAGE: "package", Kind.ORIGINALS: "originals", Kind.QUARANTINE: "quarantine"}
+_WORDS = (
+    "SELECT kind, CASE WHEN kind IN ('assessment', 'verdict', 'control') THEN CAST(body AS TEXT) ->> 'conclusion' END"
+    " FROM journal WHERE scan_id = ? ORDER BY seq"
+)
 _FOLDERS = ("spool", "packages", "blobs", "quarantine")
 
 
@@ -173,6 +178,16 @@ def forgotten(connection: apsw.Connection, scanner: ScannerId, drops: Sequence[t
         if row is not None and row[0] == _masked(salt, fingerprint):
             found.append(key)
     return found
+
+
+def is_ordinary(connection: apsw.Connection, scan: ScanId) -> bool:
+    """Tell whether a scan's own files may go once its package is written: nothing ever spoke against it, nobody is still to decide, and
+    no hold is on it. The newest word alone would not do: a revision that alerted stays evidence whatever the next one shows.
+    """
+    rows = connection.execute(_WORDS, (scan,))
+    words = tuple(Word(FactKind(kind), conclusion or "") for kind, conclusion in rows)
+    is_held = connection.execute("SELECT 1 FROM hold WHERE scan_id = ?", (scan,)).fetchone() is not None
+    return not (is_held or is_enforcement(words) or is_undecided(words))
 
 
 def _is_unchanged(connection: apsw.Connection, holding: Holding) -> bool:

@@ -15,7 +15,7 @@ from edge_agent.agent.lanes import Lane
 from edge_agent.agent.ledger_lane import LedgerLane
 from edge_agent.agent.shelf import Shelf
 from edge_agent.domain.clock import Clock
-from edge_agent.domain.ids import Seq
+from edge_agent.domain.ids import Seq, SiteId
 from edge_agent.ledger.blobs import BlobStore
 from edge_agent.ledger.ledger import Ledger
 from edge_agent.ledger.records import Entry
@@ -96,6 +96,7 @@ class Setting:
     """What a test may choose. ``answer`` replaces the journal's desk, ``consumers`` the allow-list, ``live_shown`` what HELLO tells."""
 
     keys: Keyring = field(default_factory=Keyring)
+    site: SiteId = SITE
     consumers: Sequence[Consumer] | None = None
     sync: str = ANY_PORT
     live: str = ANY_PORT
@@ -113,7 +114,7 @@ async def loopback_site(folder: Path, setting: Setting | None = None) -> AsyncIt
     """Run a site over the ledger in ``folder``; everything is closed on leaving, and a failure of a loop is raised."""
     setting = setting or Setting()
     lane = Lane("ledger")
-    ledger = await lane.run(Ledger.open, folder / "ledger.db", SITE, setting.clock)
+    ledger = await lane.run(Ledger.open, folder / "ledger.db", setting.site, setting.clock)
     try:
         with ExitStack() as stack:
             server, clients = stack.enter_context(open_context()), stack.enter_context(open_context())
@@ -156,13 +157,13 @@ def _built(setting: Setting, stock: _Stock, server: Context, clients: Context) -
     jobs: list[Coroutine[None, None, None]] = []
     if setting.has_zap:
         jobs.append(ZapProvider(server, admission, DOMAINS, refusals.append).serve())
-    publisher = LivePublisher(server, SITE, setting.live, security)
+    publisher = LivePublisher(server, setting.site, setting.live, security)
     desk = RouterDesk(server, setting.sync, security, admission, troubles.append)
     blob = RouterDesk(server, setting.blob, security, admission, troubles.append, BLOB_DOMAIN)
     feed = Feed(stock.ledger, publisher, setting.clock, lambda: SiteState(state="healthy"), durable=lambda: admission.allowed.durable)
-    answers = Answers(SITE, setting.live_shown or publisher.endpoint, blob.endpoint, setting.next_key)
+    answers = Answers(setting.site, setting.live_shown or publisher.endpoint, blob.endpoint, setting.next_key)
     journal = JournalDesk(stock.ledger, answers, setting.clock, feed.news, feed.ring)
-    pictures = PictureDesk(stock.ledger, stock.shelf, SITE, setting.clock, feed.ring)
+    pictures = PictureDesk(stock.ledger, stock.shelf, setting.site, setting.clock, feed.ring)
     jobs += [desk.serve(setting.answer or journal.answer), blob.serve(pictures.answer), feed.run()]
     endpoints = (desk.endpoint, publisher.endpoint, blob.endpoint)
     return LoopbackSite(keys, stock.ledger, feed, *endpoints, stock.state_dir, clients, troubles, refusals), jobs

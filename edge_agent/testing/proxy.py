@@ -1,4 +1,4 @@
-"""A TCP proxy that can cut its connections or swallow what they carry, as bad lines do."""
+"""A TCP proxy that can cut its connections, delay or swallow what they carry, as bad lines do."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -6,12 +6,13 @@ from contextlib import asynccontextmanager, suppress
 
 
 class Proxy:
-    """Passes bytes between clients and ``target`` (``tcp://host:port``) while ``is_open``; swallows them while not."""
+    """Passes bytes between clients and ``target`` (``tcp://host:port``), ``delay_s`` later, while ``is_open``; swallows them while not."""
 
-    def __init__(self, port: int) -> None:
-        self.endpoint = f"tcp://127.0.0.1:{port}"
+    def __init__(self, endpoint: str) -> None:
+        self.endpoint = endpoint
         self.target = ""
         self.is_open = True
+        self.delay_s = 0.0
         self._writers: set[asyncio.StreamWriter] = set()
 
     def cut(self) -> None:
@@ -38,6 +39,8 @@ class Proxy:
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(ConnectionError):
             while data := await reader.read(65536):
+                if self.delay_s:
+                    await asyncio.sleep(self.delay_s)
                 if self.is_open:
                     writer.write(data)
                     await writer.drain()
@@ -45,15 +48,15 @@ class Proxy:
 
 
 @asynccontextmanager
-async def tcp_proxy() -> AsyncIterator[Proxy]:
-    """Run a proxy on a free loopback port; set its ``target`` before anybody connects."""
+async def tcp_proxy(host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[Proxy]:
+    """Run a proxy on a loopback address, by default on a free port of it; set its ``target`` before anybody connects."""
     proxies: list[Proxy] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await proxies[0].serve(reader, writer)
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    proxies.append(Proxy(server.sockets[0].getsockname()[1]))
+    server = await asyncio.start_server(serve, host, port)
+    proxies.append(Proxy(f"tcp://{host}:{server.sockets[0].getsockname()[1]}"))
     try:
         yield proxies[0]
     finally:

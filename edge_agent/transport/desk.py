@@ -5,7 +5,8 @@ Every request is a task of its own, so that a long poll holds up nobody.
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -19,6 +20,8 @@ from edge_agent.wire.frames import Envelope, decode_envelope, encode_envelope
 from edge_agent.wire.verbs import MAX_IN_HAND, Verb, content, refusal
 
 LOOPBACK = Consumer("insecure-loopback", "", Role.COLLECTOR)
+MAX_OF_ONE_KEY = 64
+"""Requests of one key that are answered at a time, over however many connections: no workstation fills the ledger's queue alone."""
 _REQUEST_ID_BYTES = 8
 
 
@@ -68,6 +71,7 @@ class RouterDesk:
         self._admission = admission
         self._report = report
         self._waiting: Counter[bytes] = Counter()
+        self._in_hand: Counter[str] = Counter()
 
     @property
     def endpoint(self) -> str:
@@ -83,6 +87,9 @@ class RouterDesk:
             while True:
                 route, *frames = await self._socket.recv_multipart(copy=False)
                 tasks.create_task(self._one(bytes(route.bytes), frames, answer))
+                # A receive that finds a message does not wait, so a peer that only sends would keep this loop to itself: no heartbeat,
+                # no row, no answer to anybody for as long as it goes on.
+                await asyncio.sleep(0)
 
     def handshakes(self, context: Context) -> HandshakeMonitor:
         """Watch handshakes that fail."""
@@ -110,8 +117,9 @@ class RouterDesk:
             verb = request.verb[:32]
             self._refuse_flood(route)
             consumer.refuse_beyond_role(verb)
-            reply = await answer(Peer(route, consumer), request)
-            self._consumer(frames)  # once more: the key may have been revoked while a long poll waited
+            with self._counted(name):
+                reply = await answer(Peer(route, consumer), request)
+            self._refuse_changed(consumer, frames)
         except (PeerError, TryLater) as problem:
             reply = self._refused(Trouble(verb, name, problem.code), problem, request_id)
         except (LedgerDamaged, LedgerFailed):
@@ -123,6 +131,23 @@ class RouterDesk:
     def _refuse_flood(self, route: bytes) -> None:
         if self._waiting[route] > MAX_IN_HAND:
             raise TooLarge("too many requests at once", {"limit": MAX_IN_HAND})
+
+    @contextmanager
+    def _counted(self, name: str) -> Iterator[None]:
+        if self._in_hand[name] >= MAX_OF_ONE_KEY:
+            raise TooLarge("too many requests of one key at once", {"limit": MAX_OF_ONE_KEY})
+        self._in_hand[name] += 1
+        try:
+            yield
+        finally:
+            self._in_hand[name] -= 1
+            if not self._in_hand[name]:
+                del self._in_hand[name]
+
+    def _refuse_changed(self, asked_as: Consumer, frames: list[zmq.Frame]) -> None:
+        """Look at the key once more before the answer leaves: it may have been revoked, or given less, while a long poll waited."""
+        if self._consumer(frames).role is not asked_as.role:
+            raise NotAllowed("the role of this key was changed meanwhile", {"consumer": asked_as.name})
 
     def _consumer(self, frames: list[zmq.Frame]) -> Consumer:
         """Find the caller by the key that CURVE proved. Checked on every request: a key may have expired since the handshake."""

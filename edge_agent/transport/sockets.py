@@ -16,6 +16,7 @@ from edge_agent.transport.endpoints import is_loopback, readable
 from edge_agent.transport.keys import KeyPair, is_key
 
 MAX_MESSAGE_BYTES = 1 << 20
+_MAX_SUBSCRIPTION_BYTES = 4096
 LIVE_DOMAIN = "live"
 SYNC_DOMAIN = "sync"
 BLOB_DOMAIN = "blob"
@@ -169,13 +170,15 @@ def _common(socket: Socket) -> None:
 def _live_options(socket: Socket) -> None:
     # A message that does not fit is dropped: a drop is a gap is a replay, and one hung console never stalls the others.
     socket.set(zmq.SNDHWM, 1000)
+    # Readers send us nothing but beginnings of topics, and libzmq keeps each in a tree of some 50 bytes a letter.
+    socket.set(zmq.MAXMSGSIZE, _MAX_SUBSCRIPTION_BYTES)
     socket.set(zmq.XPUB_VERBOSE, 1)  # tell of every subscription, so that each new reader gets its heartbeat at once
 
 
 def _answering_options(socket: Socket) -> None:
     socket.set(zmq.ROUTER_MANDATORY, 1)  # the default drops replies to vanished peers without a word
     socket.set(zmq.ROUTER_HANDOVER, 0)  # no peer may take over the routing id of another
-    socket.set(zmq.SNDHWM, 16)  # a peer that asks and never reads holds at most so many batches or tiles, of 1 MiB, in our memory
+    socket.set(zmq.SNDHWM, 8)  # a peer's credit: if it never reads, so many batches or tiles, of 1 MiB, lie in our memory
     socket.set(zmq.RCVHWM, 100)
 
 

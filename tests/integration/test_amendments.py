@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.agent.amendments import Amendments
 from edge_agent.agent.accepting import Intake
+from edge_agent.agent.amendments import Amendments
 from edge_agent.agent.declarations import Declarations, DeclarationsFile
 from edge_agent.agent.decoders import Decoders
 from edge_agent.agent.lanes import Lane

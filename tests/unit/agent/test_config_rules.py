@@ -123,6 +123,15 @@ def test_where_nothing_is_said_the_cautious_values_hold(tmp_path: Path) -> None:
 
 def test_the_example_names_every_section_there_is() -> None:
     text = (CONFIG / "agent.example.toml").read_text("utf-8")
-    for line in ("[declarations]", "[selections]", "file =", "[results]", 'dir = "/srv/results"', "formats ="):
+    for line in (
+        "[journal]",
+        'key = "keys/site.sign',
+        "[declarations]",
+        "[selections]",
+        "file =",
+        "[results]",
+        'dir = "/srv/results"',
+        "formats =",
+    ):
         text = text.replace(f"# {line}", line)
     assert set(AgentSections.model_fields) == set(tomllib.loads(text))
