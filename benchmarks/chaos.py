@@ -28,6 +28,7 @@ from benchmarks.chaos_books import (
     breaches,
     has_written,
     histogram,
+    is_live,
     lagging,
     measured,
     read_books,
@@ -41,7 +42,7 @@ RESULTS = Path(__file__).resolve().parent / "results" / "chaos.json"
 FLOOR_STALE_S = 3.5
 """Three seconds of silence, and what a busy machine adds."""
 FLOOR_REPAIR_S = 5.0
-_BEGIN_S = 4.0  # readers are level before the first deed
+_READY_S = 60.0
 _BETWEEN_S = (0.6, 1.8)
 _DEAD_S = (0.1, 2.0)
 _SWALLOWED_S = (4.0, 8.0)
@@ -95,9 +96,13 @@ class Chaos:
         return self._judged(time.monotonic() - began)
 
     async def _play(self) -> None:
-        for name in (*SITES, COLLECTOR, *(console for console in CONSOLES if console != LATE)):
+        early = [console for console in CONSOLES if console != LATE]
+        for name in (*SITES, COLLECTOR, *early):
             self._start(name)
-        await asyncio.sleep(_BEGIN_S)
+        async with asyncio.timeout(_READY_S):
+            while not (self.stage.archive.exists() and all(is_live(self.stage, console) for console in early)):
+                self._look()
+                await asyncio.sleep(0.2)
         async with asyncio.TaskGroup() as deeds:
             half = self.stage.scans / self.stage.rate / 2
             late = deeds.create_task(self._come_late(half))
@@ -173,7 +178,7 @@ class Chaos:
         self._check(name)
         self._processes[name].kill()
         if name == COLLECTOR:
-            self._breaches += await asyncio.to_thread(unarchived, self.stage)
+            self._breaches.extend(await asyncio.to_thread(unarchived, self.stage))
         await asyncio.sleep(self._random.uniform(*_DEAD_S))
         self._start(name)
         self._taken.remove(name)

@@ -89,7 +89,8 @@ def _of_console(console: str, lines: Lines, books: Books, facts: Sequence[Handed
     if console != FILTERED and handed != wanted:
         yield f"was handed {len(handed)} facts, each of the {len(wanted)} once and in order expected"
     if set(handed) != set(wanted):
-        yield f"was not handed {sorted(set(wanted) - set(handed))[:5]}, was handed what is not there: {sorted(set(handed) - set(wanted))[:5]}"
+        lacking, strange = set(wanted) - set(handed), set(handed) - set(wanted)
+        yield f"was not handed {sorted(lacking)[:5]}, was handed what is not there: {sorted(strange)[:5]}"
     if any(line.get("missed") for line in lines) or any(line.get("phase") == "diverged" for line in lines):
         yield "told of rows that it missed, or that the journal diverged"
 
@@ -189,6 +190,12 @@ def lagging(stage: Stage) -> dict[str, int]:
                 decided = {line["decided"] for line in lines if "decided" in line}
                 lacks[f"verdicts at {site}"] = len({line["alert"] for line in lines if line.get("alert")} - decided)
     return {name: count for name, count in lacks.items() if count}
+
+
+def is_live(stage: Stage, console: str) -> bool:
+    """Tell whether a console is live at every site."""
+    phases = [[line["phase"] for line in lines_of(stage.handed(console, site)) if "phase" in line] for site in SITES]
+    return all(one[-1:] == ["live"] for one in phases)
 
 
 def has_written(stage: Stage, site: str) -> bool:

@@ -10,8 +10,8 @@ import signal
 import sys
 import time
 import uuid
-from collections.abc import Sequence
-from contextlib import aclosing
+from collections.abc import Iterator, Sequence
+from contextlib import aclosing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -49,11 +49,15 @@ def lines_of(log: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in log.read_text().splitlines(keepends=True) if line.endswith("\n")]
 
 
-def mend(log: Path) -> None:
-    """Cut off a torn last line, so that the next one begins a line of its own."""
+@contextmanager
+def appending(log: Path) -> Iterator[TextIO]:
+    """Open a log for another life; a torn last line is cut off."""
     if log.exists():
         whole = log.read_bytes()
-        log.write_bytes(whole[: whole.rfind(b"\n") + 1])
+        with log.open("r+b") as file:
+            file.truncate(whole.rfind(b"\n") + 1)
+    with log.open("a") as out:
+        yield out
 
 
 # ---------------------------------------------------------------------------------------------------------------------------- the site
@@ -97,8 +101,7 @@ async def run_site(plan: SitePlan) -> None:
         live=f"tcp://127.0.0.1:{plan.live_port}",
         live_shown=f"tcp://*:{plan.live_port}",
     )
-    mend(Path(plan.log))
-    with Path(plan.log).open("a") as log:
+    with appending(Path(plan.log)) as log:
         async with loopback_site(Path(plan.folder), setting) as site:
             await _commit(site, site_journal.audit(plan.site, f"start-{time.monotonic_ns()}"), log)
             for number in range(await _next_scan(site, plan), plan.scans):
@@ -177,16 +180,14 @@ async def run_console(plan: ConsolePlan) -> None:
 
 
 async def _follow(context: Context, plan: ConsolePlan, site: Watched) -> None:
-    log = Path(site.log)
-    mend(log)
-    before = lines_of(log)
+    before = lines_of(Path(site.log))
     start = resume(before, len(plan.scanners))
     where = Site(site.endpoint, ClientSecurity(plan.keys, site.server_key))
     client = ConsoleClient(context, where, SystemClock(), Wish(start, plan.only))
     alerts: asyncio.Queue[str] = asyncio.Queue()
     for scan in _undecided(before):
         alerts.put_nowait(scan)
-    with log.open("a") as out:
+    with appending(Path(site.log)) as out:
         say(out, start=start)
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -233,9 +234,11 @@ async def _decide(client: ConsoleClient, alerts: "asyncio.Queue[str]", out: Text
     while True:
         scan = await alerts.get()
         verdict = Decision(ScanId(scan), 1, "suspicious", "officer-7", verdict_id=str(uuid.uuid5(uuid.NAMESPACE_OID, scan)))
-        while not await _is_committed(client, verdict):
+        if await _is_committed(client, verdict):
+            say(out, decided=scan)
+        else:
+            alerts.put_nowait(scan)
             await asyncio.sleep(_PAUSE_S)
-        say(out, decided=scan)
 
 
 async def _is_committed(client: ConsoleClient, verdict: Decision) -> bool:

@@ -178,7 +178,7 @@ def _live_options(socket: Socket) -> None:
 def _answering_options(socket: Socket) -> None:
     socket.set(zmq.ROUTER_MANDATORY, 1)  # the default drops replies to vanished peers without a word
     socket.set(zmq.ROUTER_HANDOVER, 0)  # no peer may take over the routing id of another
-    socket.set(zmq.SNDHWM, 8)  # a peer's credit: if it never reads, so many batches or tiles, of 1 MiB, lie in our memory
+    socket.set(zmq.SNDHWM, 16)  # a peer that asks and never reads holds at most so many batches or tiles, of 1 MiB, in our memory
     socket.set(zmq.RCVHWM, 100)
 
 
