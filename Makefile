@@ -5,8 +5,9 @@ BIN := $(VENV)/bin
 SCANS ?= 1000
 KILLS ?= 200
 SEED ?= 1
+SEEDS ?= 5
 
-.PHONY: bench-wire power-loss storm soak help venv demo test lint types layers unit fuzz models bench locks wheel clean
+.PHONY: bench-wire power-loss storm soak chaos help venv demo test lint types layers unit fuzz models bench locks wheel clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -45,6 +46,9 @@ storm: $(VENV)/ready  ## kill the daemon again and again while scans and poison 
 
 soak: $(VENV)/ready  ## many small scans through one daemon, memory and descriptors watched; writes benchmarks/results/soak.{json,png}
 	$(BIN)/python -m benchmarks.soak $(if $(filter command line,$(origin SCANS)),--scans $(SCANS))
+
+chaos: $(VENV)/ready  ## sites, consoles and headquarters over bad lines, all of them killed and hung; SEEDS=5 writes benchmarks/results/chaos.json
+	$(BIN)/python -m benchmarks.chaos --seeds $(SEEDS)
 
 fuzz: $(VENV)/ready  ## five minutes of coverage-guided fuzzing of every parser, and a million hostile messages; what it finds lies in fuzz-found
 	OPENCV_LOG_LEVEL=SILENT $(BIN)/python -m tests.hostile.fuzz --seconds 300

@@ -43,7 +43,7 @@ FLOOR_STALE_S = 3.5
 """Three seconds of silence, and what a busy machine adds."""
 FLOOR_REPAIR_S = 5.0
 _READY_S = 60.0
-_BETWEEN_S = (0.6, 1.8)
+_BETWEEN_S = (0.4, 1.2)
 _DEAD_S = (0.1, 2.0)
 _SWALLOWED_S = (4.0, 8.0)
 _HUNG_S = (4.0, 10.0)
@@ -78,9 +78,12 @@ class Chaos:
         self._random = random.Random(seed)
         self._processes: dict[str, Process] = {}
         self._taken: set[str] = set()
+        self._disturbed: dict[tuple[str, ...], float] = {}
+        """When a process, or a line, was last touched (monotonic, s)."""
         self._outages: list[Outage] = []
         self._breaches: list[str] = []
         self._lines: Sequence[Line] = ()
+        self._round: list[Callable[[], Awaitable[bool]]] = []
         self._shown = 0.0
 
     async def run(self) -> Outcome:
@@ -118,18 +121,23 @@ class Chaos:
         self._start(LATE)
 
     async def _deed(self) -> None:
-        """Do one thing at random, if what it is done to is not in the middle of another."""
-        kinds: list[tuple[int, Callable[[], Awaitable[None]]]] = [
-            (3, self._cut),
-            (2, self._slow_down),
-            (3, self._swallow),
-            (2, lambda: self._kill(self._random.choice(SITES))),
-            (2, lambda: self._kill(self._random.choice(CONSOLES))),
-            (1, lambda: self._kill(COLLECTOR)),
-            (1, lambda: self._hang(HANGING)),
-            (1, lambda: self._hang(self._random.choice((COLLECTOR, *SITES)))),
-        ]
-        await self._random.choices([do for _, do in kinds], [weight for weight, _ in kinds])[0]()
+        """Do the next thing of a shuffled round; what cannot be done now, for its ends are in the middle of another, waits its turn."""
+        self._round = self._round or self._shuffled_round()
+        deed = self._round.pop(0)
+        if not await deed():
+            self._round.append(deed)
+
+    def _shuffled_round(self) -> list[Callable[[], Awaitable[bool]]]:
+        def kill(names: Sequence[str]) -> Callable[[], Awaitable[bool]]:
+            return lambda: self._kill(self._random.choice(names))
+
+        def hang(names: Sequence[str]) -> Callable[[], Awaitable[bool]]:
+            return lambda: self._hang(self._random.choice(names))
+
+        kills = [kill(SITES), kill(SITES), kill(CONSOLES), kill(CONSOLES), kill([COLLECTOR])]
+        deeds = [*kills, hang([HANGING]), hang([COLLECTOR, *SITES]), *[self._cut] * 3, self._slow_down, *[self._swallow] * 3]
+        self._random.shuffle(deeds)
+        return deeds
 
     def _take(self, *names: str) -> bool:
         """Take processes for one deed; refused while one of them is in another, or does not run (yet)."""
@@ -138,66 +146,81 @@ class Chaos:
         self._taken.update(names)
         return True
 
+    def _let_go(self, *names: str) -> None:
+        self._taken.difference_update(names)
+        self._disturbed |= {(name,): time.monotonic() for name in names}
+
     def _some_line(self) -> Line:
         return self._random.choice(self._lines)
 
-    async def _cut(self) -> None:
+    async def _cut(self) -> bool:
         line = self._some_line()
-        if not self._taken & {line.client, line.site}:
-            line.cut()
-            self.deeds["line cut"] += 1
+        if self._taken & {line.client, line.site}:
+            return False
+        line.cut()
+        self._disturbed[line.client, line.site] = time.monotonic()
+        self.deeds["line cut"] += 1
+        return True
 
-    async def _slow_down(self) -> None:
-        line = self._some_line()
-        if self._take(line.client, line.site):
-            line.slow(self._random.uniform(*_SLOW_S))
-            await asyncio.sleep(self._random.uniform(*_SWALLOWED_S))
-            line.slow(0.0)
-            self._taken -= {line.client, line.site}
-            self.deeds["line delayed"] += 1
-
-    async def _swallow(self) -> None:
-        """Let a line carry nothing; leave both its ends alone until they must have found each other again."""
+    async def _slow_down(self) -> bool:
         line = self._some_line()
         if not self._take(line.client, line.site):
-            return
+            return False
+        line.slow(self._random.uniform(*_SLOW_S))
+        await asyncio.sleep(self._random.uniform(*_SWALLOWED_S))
+        line.slow(0.0)
+        self._let_go(line.client, line.site)
+        self.deeds["line delayed"] += 1
+        return True
+
+    async def _swallow(self) -> bool:
+        """Let a line carry nothing; leave it and both its ends alone for some seconds before, and until the repair was due."""
+        line = self._some_line()
+        if not self._take(line.client, line.site):
+            return False
+        touched = ((line.client,), (line.site,), (line.client, line.site))
+        last = max(self._disturbed.get(one, 0.0) for one in touched)
+        await asyncio.sleep(max(0.0, last + _SETTLE_S - time.monotonic()))
         since = time.monotonic()
         line.swallow(yes=True)
         await asyncio.sleep(self._random.uniform(*_SWALLOWED_S))
         until = time.monotonic()
         line.swallow(yes=False)
         await asyncio.sleep(_SETTLE_S)
-        self._taken -= {line.client, line.site}
+        self._let_go(line.client, line.site)
         self.deeds["line silent"] += 1
         if line.client in CONSOLES:
             self._outages.append(Outage(line.client, line.site, since, until))
+        return True
 
-    async def _kill(self, name: str) -> None:
+    async def _kill(self, name: str) -> bool:
         if not self._take(name):
-            return
-        self._check(name)
+            return False
+        self._processes[name].fail_if_ended()
         self._processes[name].kill()
         if name == COLLECTOR:
             self._breaches.extend(await asyncio.to_thread(unarchived, self.stage))
         await asyncio.sleep(self._random.uniform(*_DEAD_S))
         self._start(name)
-        self._taken.remove(name)
-        self.deeds[f"{'site' if name in SITES else 'console' if name in CONSOLES else 'collector'} killed"] += 1
+        self._let_go(name)
+        self.deeds[f"{_kind(name)} killed"] += 1
+        return True
 
-    async def _hang(self, name: str) -> None:
+    async def _hang(self, name: str) -> bool:
         if not self._take(name):
-            return
-        self._check(name)
+            return False
+        self._processes[name].fail_if_ended()
         self._processes[name].popen.send_signal(signal.SIGSTOP)
         await asyncio.sleep(self._random.uniform(*_HUNG_S))
         self._processes[name].popen.send_signal(signal.SIGCONT)
-        self._taken.remove(name)
-        self.deeds[f"{name} hung" if name == HANGING else "site or collector hung"] += 1
+        self._let_go(name)
+        self.deeds[f"{_kind(name)} hung"] += 1
+        return True
 
     async def _calm(self) -> None:
         """Wait until every reader is level with every journal, as long as something moves."""
-        before, until = await asyncio.to_thread(lagging, self.stage), time.monotonic() + _STUCK_S
-        while before:
+        before, until = {"": 1}, time.monotonic() + _STUCK_S
+        while before or not all(is_live(self.stage, console) for console in CONSOLES):
             if time.monotonic() > until:
                 self._breaches.append(f"nothing moves any more: {before}")
                 return
@@ -210,17 +233,9 @@ class Chaos:
     def _start(self, name: str) -> None:
         self._processes[name] = self.stage.start(name)
 
-    def _check(self, name: str) -> None:
-        """Raise when a process ended and it was not us.
-
-        Raises:
-            SystemExit: with the end of its output.
-        """
-        self._processes[name].fail_if_ended()
-
     def _look(self) -> None:
         for name in self._processes.keys() - self._taken:
-            self._check(name)
+            self._processes[name].fail_if_ended()
         if time.monotonic() - self._shown > _SHOW_S:
             self._shown = time.monotonic()
             print(f"seed {self._seed}: {sum(self.deeds.values())} deeds, {len(self._outages)} outages of consoles", flush=True)
@@ -230,7 +245,7 @@ class Chaos:
             process.popen.send_signal(signal.SIGTERM)
         for name, process in self._processes.items():
             code = process.wait(60.0)
-            if code:
+            if code not in (0, -signal.SIGTERM):  # a process that had only just been started again hears no signal in order yet
                 self._breaches.append(f"{name} ended with {code} when it was told to stop")
 
     def _judged(self, seconds: float) -> Outcome:
@@ -241,6 +256,12 @@ class Chaos:
         found += [f"a console was live {value:.1f} s after its line's return only" for value in repaired if value > FLOOR_REPAIR_S]
         handed = sum("seq" in line for each in books for lines in each.consoles.values() for line in lines)
         return Outcome(self._seed, self.deeds, found, stale, repaired, sum(len(each.journal) for each in books), handed, seconds)
+
+
+def _kind(name: str) -> str:
+    if name in SITES:
+        return "site"
+    return "console" if name in CONSOLES else "collector"
 
 
 def report(outcomes: Sequence[Outcome], scans: int) -> dict[str, object]:

@@ -1,7 +1,7 @@
 """What the chaos run plays on: three sites, three consoles and a collector as processes, and a bad line between each client and each site.
 
 Every client reaches the sites at a loopback address of its own, with the sites' own port numbers: HELLO tells LIVE's port only, and so
-each line can be cut, delayed or silenced by itself.
+each line can be cut, delayed or silenced by itself. One site is in outbound mode: there the line leads from it to headquarters.
 """
 
 import json
@@ -20,6 +20,8 @@ from edge_agent.testing.proxy import Proxy, tcp_proxy
 from edge_agent.transport.keys import Consumer, KeyPair, Role, new_key_pair
 
 SITES = ("north", "middle", "south")
+OUTBOUND = "south"
+"""The site that connects to headquarters by itself; its consoles connect to it as everywhere."""
 COLLECTOR = "hq"
 LATE, FILTERED, HANGING = "late", "filtered", "hanging"
 CONSOLES = (LATE, FILTERED, HANGING)
@@ -63,13 +65,15 @@ class Stage:
     keys: dict[str, KeyPair] = field(default_factory=dict)
     ports: dict[str, tuple[int, int]] = field(default_factory=dict)
     """SYNC and LIVE of each site."""
+    reception: int = 0
+    """Where headquarters listens for the site in outbound mode."""
 
     def __post_init__(self) -> None:
         """Make keys and write every process's setting."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self.keys = {name: a_key_pair(name) for name in (*SITES, *CONSOLES)}
         self.keys[COLLECTOR] = new_key_pair(COLLECTOR, self.folder / "keys")
-        ports = _free_ports(2 * len(SITES))
+        self.reception, *ports = _free_ports(2 * len(SITES) + 1)
         self.ports = dict(zip(SITES, zip(ports[::2], ports[1::2], strict=True), strict=True))
         for site in SITES:
             self.state_dir(site).mkdir()
@@ -110,8 +114,9 @@ class Stage:
             lines = []
             for client in CLIENTS:
                 for site in SITES:
-                    proxies = [await stack.enter_async_context(tcp_proxy(_ADDRESSES[client], port)) for port in self.ports[site]]
-                    for proxy, port in zip(proxies, self.ports[site], strict=True):
+                    ports = (self.reception,) if (client, site) == (COLLECTOR, OUTBOUND) else self.ports[site]
+                    proxies = [await stack.enter_async_context(tcp_proxy(_ADDRESSES[client], port)) for port in ports]
+                    for proxy, port in zip(proxies, ports, strict=True):
                         proxy.target = f"tcp://127.0.0.1:{port}"
                     lines.append(Line(client, site, tuple(proxies)))
             yield lines
@@ -130,7 +135,8 @@ class Stage:
         consoles = [Consumer(name, self.keys[name].public, Role.CONSOLE) for name in CONSOLES]
         collector = Consumer(COLLECTOR, self.keys[COLLECTOR].public, Role.COLLECTOR, durable=True)
         folder, log = str(self.state_dir(site)), str(self.commits(site))
-        return SitePlan(site, folder, log, *self.ports[site], self.scans, self.rate, self.keys[site], (*consoles, collector))
+        outbound = f"tcp://{_ADDRESSES[COLLECTOR]}:{self.reception}" if site == OUTBOUND else ""
+        return SitePlan(site, folder, log, *self.ports[site], self.scans, self.rate, self.keys[site], (*consoles, collector), outbound)
 
     def _console_plan(self, console: str) -> ConsolePlan:
         sites = tuple(Watched(self._endpoint(console, site), self.keys[site].public, str(self.handed(console, site))) for site in SITES)
@@ -138,11 +144,14 @@ class Stage:
 
     def _collector_text(self) -> str:
         sites = "".join(
-            f'[[site]]\nid = "{site}"\nendpoint = "{self._endpoint(COLLECTOR, site)}"\nserver_key = {json.dumps(self.keys[site].public)}\n'
-            for site in SITES
+            f'[[site]]\nid = "{site}"\nserver_key = {json.dumps(self.keys[site].public)}\n{self._way_to(site)}\n' for site in SITES
         )
+        outbound = f'[outbound]\nbind = "tcp://127.0.0.1:{self.reception}"\n'
         secret = self.folder / "keys" / f"{COLLECTOR}.key_secret"
-        return f'archive = "{self.archive}"\nsecret_key = "{secret}"\nname = "{COLLECTOR}"\ntimezone = "UTC"\n{sites}'
+        return f'archive = "{self.archive}"\nsecret_key = "{secret}"\nname = "{COLLECTOR}"\ntimezone = "UTC"\n{outbound}{sites}'
+
+    def _way_to(self, site: str) -> str:
+        return "outbound = true" if site == OUTBOUND else f'endpoint = "{self._endpoint(COLLECTOR, site)}"'
 
 
 def _free_ports(count: int) -> list[int]:

@@ -65,7 +65,10 @@ def appending(log: Path) -> Iterator[TextIO]:
 
 @dataclass(frozen=True)
 class SitePlan:
-    """A site's process. ``rate``: scans a second until there are ``scans``; ``log``: what was committed, a line after each commit."""
+    """A site's process. ``outbound``: where headquarters listens for it, if it does.
+
+    ``rate``: scans a second until there are ``scans``; ``log``: what was committed, a line after each commit.
+    """
 
     site: str
     folder: str
@@ -76,6 +79,7 @@ class SitePlan:
     rate: float
     server: KeyPair
     consumers: tuple[Consumer, ...]
+    outbound: str = ""
 
     @classmethod
     def read(cls, path: Path) -> "SitePlan":
@@ -95,11 +99,12 @@ async def run_site(plan: SitePlan) -> None:
     """Commit scans at a steady rate with bursts; go on where the last life ended; then only serve. Until cancelled."""
     setting = Setting(
         Keyring(server=plan.server),
-        SiteId(plan.site),
-        plan.consumers,
+        site=SiteId(plan.site),
+        consumers=plan.consumers,
         sync=f"tcp://127.0.0.1:{plan.sync_port}",
         live=f"tcp://127.0.0.1:{plan.live_port}",
         live_shown=f"tcp://*:{plan.live_port}",
+        outbound=plan.outbound,
     )
     with appending(Path(plan.log)) as log:
         async with loopback_site(Path(plan.folder), setting) as site:

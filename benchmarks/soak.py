@@ -18,6 +18,7 @@ from pathlib import Path
 from statistics import linear_regression, median
 
 from benchmarks.plot import draw_soak
+from benchmarks.service import ARMED
 from benchmarks.site import ROOT, Process, running
 from benchmarks.small_site import SmallSite
 from benchmarks.storm_plan import good_scan
@@ -37,10 +38,10 @@ Sample = dict[str, float]
 class Soak:
     """One soak over a small site in ``folder``."""
 
-    def __init__(self, folder: Path, scans: int, every: int) -> None:
-        """``every``: scans between two samples."""
+    def __init__(self, folder: Path, scans: int, every: int, upkeep_after_s: float) -> None:
+        """``every``: scans between two samples; ``upkeep_after_s``: from the start to the first sweep and check of the ledger."""
         self.small = SmallSite(folder)
-        self._scans, self._every = scans, every
+        self._scans, self._every, self._upkeep_after_s = scans, every, upkeep_after_s
         self.samples: list[Sample] = []
         self._written: deque[Path] = deque()
 
@@ -51,7 +52,8 @@ class Soak:
             SystemExit: a process ended, or nothing moves any more.
         """
         site = self.small.site
-        daemon, hq = site.daemon(), site.collector()
+        armed = ("env", f"PYTHONPATH={ROOT}", *ARMED, "--config", str(site.agent_toml), "--upkeep-after", str(self._upkeep_after_s))
+        daemon, hq = Process("daemon", armed, site.folder / "daemon.log"), site.collector()
         with running(daemon, hq):
             self.small.ready(daemon)
             self._feed(daemon, hq)
@@ -151,10 +153,11 @@ def main() -> int:
     """Run a soak; 0 when nothing grows."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scans", type=int, default=10000, help="scans (default 10000, at most 65000)")
+    parser.add_argument("--upkeep-after", type=float, default=600.0, metavar="S", help="first sweep and check of the ledger (default 600)")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks/results", metavar="DIR", help="where soak.json and soak.png go")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="soak-") as folder:
-        samples = Soak(Path(folder), args.scans, max(1, args.scans // 250)).run()
+        samples = Soak(Path(folder), args.scans, max(1, args.scans // 250), args.upkeep_after).run()
     wrong = breaches(samples)
     rises = {key: round(rise(samples, key), 4) for key in ("rss_mib", "anonymous_mib", "children_mib")}
     args.out.mkdir(parents=True, exist_ok=True)

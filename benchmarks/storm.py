@@ -1,7 +1,7 @@
 """A storm: scans come in at two scanners and a third, poison among them, while the daemon is killed again and again.
 
 ``python -m benchmarks.storm --scans 1000 --kills 200 --seed 1``. Half of the kills fall at random moments, start-up included, half at armed
-fault points (``benchmarks.storm_daemon``). The storm plays the service manager: it starts the daemon again at once and writes
+fault points (``benchmarks.armed_daemon``). The storm plays the service manager: it starts the daemon again at once and writes
 ``last-exit``. A console and headquarters' collector are attached from the beginning. At the end the books are compared
 (``benchmarks.storm_books``); the last line gives the counts, and the exit code is 1 on any breach, with the folder kept.
 """
@@ -18,11 +18,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.armed_daemon import traps_of
+from benchmarks.service import ARMED, Service
 from benchmarks.site import Process, running
 from benchmarks.small_site import SmallSite
 from benchmarks.storm_books import Progress, Verdict, judge, progress, read_books
 from benchmarks.storm_plan import Delivery, Plan, make_plan
-from benchmarks.supervisor import Supervisor, traps_of
 from edge_agent.agent.ports import Point
 from edge_agent.collector.archive import Archive
 from edge_agent.domain.ids import SiteId
@@ -75,7 +76,8 @@ class Storm:
         self._kills = schedule(kills, self._chance)
         self._done = 0
         self._left = deque(plan.deliveries)
-        self._supervisor = Supervisor(self.small.site.agent_toml, self.small.site.state_dir)
+        site = self.small.site
+        self._service = Service((*ARMED, "--config", str(site.agent_toml)), site.folder, site.state_dir, watchdog_s=20.0)
         self._progress = Progress()
         self._looked = self._shown = 0.0
 
@@ -95,7 +97,7 @@ class Storm:
                     self._fail_if_ended(console, hq)
                 self._calm(console, hq)
             finally:
-                self._supervisor.close()
+                self._service.close()
             console.stop()
             hq.stop()
         return judge(self.plan, read_books(site, _console_facts(console)))
@@ -111,12 +113,12 @@ class Storm:
         trap = [] if kill.point is None else [Trap(kill.point, Deed.KILL, kill.nth)]
         self._start(trap)
         started, ready_at = time.monotonic(), 0.0
-        while self._supervisor.tend():
+        while self._service.tend():
             now = time.monotonic()
-            if self._supervisor.is_ready and not ready_at:
+            if self._service.is_ready and not ready_at:
                 ready_at = now
             if _is_due(kill, now - started, now - ready_at if ready_at else None):
-                self._supervisor.kill()
+                self._service.kill()
                 self.sprung["random" if kill.point is None else "not reached"] += 1
                 return
             if ready_at and len(self._left) > left:
@@ -134,7 +136,7 @@ class Storm:
         self._start([])
         self._wait(lambda: self._all_closed(len(states)), self._progressed, console, hq)
         self._wait(lambda: self._is_level(console), lambda: None, console, hq)
-        if self._supervisor.stop() != 0:
+        if self._service.stop(60.0) != "success 0":
             raise SystemExit("the daemon did not stop cleanly")
 
     def _all_closed(self, states: int) -> bool:
@@ -145,12 +147,12 @@ class Storm:
         """Wait, as long as something moves, delivering what is left; crashes by poison are part of the plan."""
         mark, until = moving(), time.monotonic() + _STUCK_S
         while not condition():
-            if not self._supervisor.tend():
+            if not self._service.tend():
                 if not self._ended_by_poison():
                     self._expect_end("nothing")
                 self._start([])
             self._fail_if_ended(*alive)
-            if self._supervisor.is_ready:
+            if self._service.is_ready:
                 self._deliver(1)
             if moving() != mark:
                 mark, until = moving(), time.monotonic() + _STUCK_S
@@ -177,19 +179,18 @@ class Storm:
         return cursor.seq if cursor is not None else 0
 
     def _start(self, traps: list[Trap]) -> None:
-        self._supervisor.start("--sore-decoder", *traps_of([*traps, *self.plan.traps]))
+        self._service.start("--sore-decoder", *traps_of([*traps, *self.plan.traps]))
 
     def _ended_by_poison(self) -> bool:
-        word, deeds = self._supervisor.exits[-1], {trap.deed for trap in self.plan.traps}
+        word, deeds = self._service.results[-1], {trap.deed for trap in self.plan.traps}
         if word not in {_END_BY[deed] for deed in deeds}:
             return False
         self.sprung[f"poison ({word})"] += 1
         return True
 
     def _expect_end(self, word: str) -> None:
-        if self._supervisor.exits[-1] != word:
-            tail = "\n".join(self._supervisor.process.log.read_text(errors="replace").splitlines()[-30:])
-            raise SystemExit(f"the daemon ended by itself ({self._supervisor.exits[-1]}):\n{tail}")
+        if self._service.results[-1] != word:
+            raise SystemExit(f"the daemon ended by itself ({self._service.results[-1]}):\n{self._service.tail()}")
 
     def _fail_if_ended(self, *processes: Process) -> None:
         for process in processes:

@@ -74,6 +74,8 @@ class Gatekeeper:
         self.journal = journal
         self.problem = ""
         """Code of what is wrong with the file now; empty when its list is in force."""
+        self.outbound_problem = ""
+        """Code of why headquarters, to which this site connects, is not reached; empty when it is, or is not to be."""
         self._config = config
         self._clock = clock
         self._digest = config.digest
@@ -86,26 +88,39 @@ class Gatekeeper:
         self._told_names = 0
         self._told_at = clock.monotonic()
 
+    def note_outbound(self, why: str) -> None:
+        """Note why headquarters is not reached; an empty text when it is."""
+        self.outbound_problem = why
+
     def expired(self) -> list[str]:
         """Give the names in the list in force whose time is over."""
         now = self._clock.now()
         return [consumer.name for consumer in self.admission.allowed.consumers if consumer.has_expired(now)]
 
     async def run(self, bells: Bells) -> None:
-        """Look until cancelled."""
+        """Look and journal until cancelled: apart, so that nobody stays inside because the ledger is busy."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._watch(bells.kick))
+            tasks.create_task(self._keep(bells.ring))
+
+    async def _watch(self, kick: Callable[[], Awaitable[None]]) -> None:
         while True:
-            await self.look(bells)
+            await self._look(kick)
             await asyncio.sleep(LOOK_EVERY_S)
 
-    async def look(self, bells: Bells) -> None:
-        """Look once: at the file, at the clock, at what is to be journalled."""
+    async def _keep(self, ring: Callable[[], None]) -> None:
+        while True:
+            await self.journal.flush(ring)
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    async def _look(self, kick: Callable[[], Awaitable[None]]) -> None:
+        """Look once: at the file, at the clock, at who was let in."""
         self._reload()
         if self._put_out():
-            await bells.kick()
+            await kick()
         for consumer in self.admission.allowed.consumers:
             if consumer.name in self.admission.seen:
                 self.journal.admitted(consumer, self.admission.seen[consumer.name])
-        await self.journal.flush(bells.ring)
         self._tell()
 
     def _reload(self) -> None:

@@ -26,7 +26,7 @@ from edge_agent.agent.health import amounting_to
 from edge_agent.agent.housekeeping import Duties, Housekeeping
 from edge_agent.agent.lanes import Lane, LaneMaker, Lanes, LaneWatch
 from edge_agent.agent.ledger_lane import LedgerLane
-from edge_agent.agent.ledger_upkeep import LedgerUpkeep
+from edge_agent.agent.ledger_upkeep import FIRST_LOOK_S, LedgerUpkeep
 from edge_agent.agent.lifecycle import ServiceManager, cores_granted, stopping_on_signals, unless_stopped, was_charged
 from edge_agent.agent.maps import MapStore
 from edge_agent.agent.memory import Memory, memory_for_scans
@@ -82,6 +82,7 @@ class Station:
     journal_key: SigningKey | None
     upkeep: LedgerUpkeep
     space: Space
+    upkeep_after_s: float
 
     @property
     def site(self) -> SiteId:
@@ -93,9 +94,16 @@ class Station:
 
 
 async def run_agent(
-    config: AgentConfig, manager: ServiceManager, clock: Clock, faults: FaultPoint = UNARMED, make_lane: LaneMaker = Lane
+    config: AgentConfig,
+    manager: ServiceManager,
+    clock: Clock,
+    faults: FaultPoint = UNARMED,
+    make_lane: LaneMaker = Lane,
+    upkeep_after_s: float = FIRST_LOOK_S,
 ) -> None:
-    """Start, live, stop. Returns after a signal. ``faults`` and ``make_lane``: for the launcher of a test.
+    """Start, live, stop. Returns after a signal. ``faults``, ``make_lane``, ``upkeep_after_s``: for the launcher of a test.
+
+    ``upkeep_after_s``: from the start to the first sweep of retention and to the first check of the ledger.
 
     A signal before READY ends the process at once: nothing is in hand yet, and a warm-up may take minutes.
 
@@ -107,7 +115,7 @@ async def run_agent(
     with stopping_on_signals(stop, config.sections.grace_s), history.noting(clock), ExitStack() as stack:
         lanes = Lanes(make_lane)
         stack.callback(lanes.close)
-        station = await unless_stopped(_open(config, clock, stack, faults, lanes), stop)
+        station = await unless_stopped(_open(config, clock, stack, faults, lanes, upkeep_after_s), stop)
         unpacked = await _resume(station)
         spool_lane = lanes.open("spool")
         shared, intakes = _intakes(station, spool_lane, stack)
@@ -134,7 +142,7 @@ async def run_agent(
         events.agent_stopped("signal", dispatch.in_flight)
 
 
-async def _open(config: AgentConfig, clock: Clock, stack: ExitStack, faults: FaultPoint, lanes: Lanes) -> Station:
+async def _open(config: AgentConfig, clock: Clock, stack: ExitStack, faults: FaultPoint, lanes: Lanes, upkeep_after_s: float) -> Station:
     """Open ledger, models and decoders, in that order: a ledger in use elsewhere is found before minutes of warm-up."""
     sections = config.sections
     state_dir = sections.state_dir
@@ -162,10 +170,11 @@ async def _open(config: AgentConfig, clock: Clock, stack: ExitStack, faults: Fau
     )
     scanners = {ScannerId(scanner.section.id): scanner for scanner in config.scanners}
     pipeline = Pipeline(SiteId(sections.site.id), scanners, engine, decoders, storage)
-    upkeep = LedgerUpkeep(state_dir / "ledger.db", ledger, clock)
+    upkeep = LedgerUpkeep(state_dir / "ledger.db", ledger, clock, upkeep_after_s)
     return Station(
-        config, clock, engine, placed, self_test, weighing, decoders, sandbox, storage, pipeline, lanes, journal_key, upkeep, space
-    )
+        config, clock, engine, placed, self_test, weighing, decoders, sandbox, storage, pipeline, lanes, journal_key, upkeep, space,
+        upkeep_after_s,
+    )  # fmt: skip
 
 
 async def _placed(config: AgentConfig, cpu: Lane, device: Lane, ledger: LedgerLane, clock: Clock) -> Placed:
@@ -232,7 +241,7 @@ def _stock(station: Station, stack: ExitStack) -> Stock:
     storage = station.storage
     shelf = Shelf(storage.maps.blobs, storage.state_dir, station.lanes.open("pictures", niceness=NICENESS))
     stack.callback(shelf.close)
-    return Stock(storage.ledger, shelf)
+    return Stock(storage.ledger, shelf, station.upkeep.noticed)
 
 
 def _housekeeping(station: Station, ring: Callable[[], None]) -> Housekeeping:
@@ -243,7 +252,7 @@ def _housekeeping(station: Station, ring: Callable[[], None]) -> Housekeeping:
     premises = Premises(station.site, storage.state_dir, storage.ledger, lane, sections.retention, durable, station.clock)
     budget = None if sections.space.budget_gb is None else int(sections.space.budget_gb * 1e9)
     pack = station.pipeline.pack_again if storage.packages is not None else None
-    return Housekeeping(premises, station.space, Duties(budget, pack), ring)
+    return Housekeeping(premises, station.space, Duties(budget, pack, station.upkeep_after_s), ring)
 
 
 def _results(station: Station) -> ResultsWriter | None:
@@ -337,6 +346,7 @@ def _surroundings(station: Station, shared: Intake, intakes: Sequence[Arrivals],
         allow_list_problem=lambda: gate.problem,
         ledger_problem=lambda: station.upkeep.problem,
         intake_problems=lambda: _intake_problems(shared, intakes),
+        outbound_problem=lambda: gate.outbound_problem,
     )
 
 

@@ -44,6 +44,7 @@ def find_problems(path: Path, clock: Clock) -> list[Problem]:
         lambda: _state(config),
         lambda: _results(config),
         lambda: _consumers(config, clock),
+        lambda: _outbound(config),
         lambda: _declarations(config),
         lambda: _selections(config),
     ]
@@ -130,6 +131,13 @@ def _results(config: AgentConfig) -> None:
     nearest = next(parent for parent in (section.dir, *section.dir.parents) if parent.exists())
     if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
         raise ConfigInvalid(f"results.dir {section.dir} cannot be written")
+
+
+def _outbound(config: AgentConfig) -> None:
+    """Not a rule of the file itself: revoking headquarters must leave a file that the running daemon takes up."""
+    outbound = config.sections.wire.outbound
+    if outbound is not None and outbound.consumer not in {consumer.name for consumer in config.sections.consumer}:
+        raise ConfigInvalid(f"wire.outbound.consumer: there is no [[consumer]] {outbound.consumer}")
 
 
 def _consumers(config: AgentConfig, clock: Clock) -> None:

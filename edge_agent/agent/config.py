@@ -29,6 +29,7 @@ from edge_agent.inference.session import DevicePolicy
 from edge_agent.inference.store import Admission, BundleStore
 from edge_agent.signing.detached import Trust
 from edge_agent.signing.keys import VerifyKey
+from edge_agent.transport.endpoints import split
 from edge_agent.transport.keys import AllowList, Consumer, Role, is_key
 from edge_agent.wire.frames import is_name
 
@@ -93,6 +94,27 @@ class DeviceSection(_Section):
     self_test_every_s: Seconds = 3600.0
 
 
+def _endpoint(text: str) -> str:
+    try:
+        _, port = split(text)
+    except ConfigInvalid as problem:
+        raise ValueError("must look like tcp://HOST:PORT") from problem
+    if port in ("*", "0"):
+        raise ValueError("needs the port at which headquarters listens")
+    return text
+
+
+class OutboundSection(_Section):
+    """Headquarters that cannot reach this site: the site connects to it. ``endpoint``: where; ``consumer``: who answers there.
+
+    ``consumer`` names the ``[[consumer]]`` table of headquarters: its key is the one that must be proved there, its role says what is
+    answered.
+    """
+
+    endpoint: Annotated[str, AfterValidator(_endpoint)]
+    consumer: Name
+
+
 class WireSection(_Section):
     """The site's sockets. ``bind``: address without port; ``key``: our secret key file; ``next_key``: the one that will follow it.
 
@@ -106,9 +128,12 @@ class WireSection(_Section):
     key: Path | None = None
     next_key: Path | None = None
     insecure_loopback_only: bool = False
+    outbound: OutboundSection | None = None
 
     @model_validator(mode="after")
     def _secured(self) -> "WireSection":
+        if self.outbound is not None and self.insecure_loopback_only:
+            raise ValueError("outbound needs a key: insecure_loopback_only does not go with it")
         if self.insecure_loopback_only and self.bind not in ("127.0.0.1", "::1", "localhost"):
             raise ValueError("insecure_loopback_only works on a loopback address only")
         if not self.insecure_loopback_only and self.key is None:

@@ -9,7 +9,7 @@ from edge_agent.agent.ports import JournalStore
 from edge_agent.agent.submissions import Submissions
 from edge_agent.domain.clock import Clock
 from edge_agent.domain.ids import Seq, SiteId
-from edge_agent.errors import Diverged, MalformedMessage, NotAllowed
+from edge_agent.errors import Diverged, LedgerDamaged, MalformedMessage, NotAllowed, PeerFailed
 from edge_agent.ledger.queries import Budget
 from edge_agent.transport.desk import Peer
 from edge_agent.transport.keys import Consumer, Role
@@ -55,11 +55,26 @@ class Answers:
     identities: Mapping[Role, Classes] = field(default_factory=lambda: {Role.CONSOLE: NEEDED_TO_DECIDE})
 
 
+_READING = frozenset({Verb.HELLO, Verb.PULL, Verb.SNAP, Verb.PING})
+
+
 class JournalDesk:
     """Answers enrolled peers. Every refusal is a PeerError; every VERDICT is answered only after its commit."""
 
-    def __init__(self, store: JournalStore, answers: Answers, clock: Clock, news: Doorbell, committed: Callable[[], None]) -> None:
-        """Take the journal, the bell that rings when rows were published, and whom to tell that a verdict was committed."""
+    def __init__(
+        self,
+        store: JournalStore,
+        answers: Answers,
+        clock: Clock,
+        news: Doorbell,
+        committed: Callable[[], None],
+        damaged: Callable[[LedgerDamaged], None] | None = None,
+    ) -> None:
+        """Take the journal, the bell that rings when rows were published, and whom to tell that a verdict was committed.
+
+        ``damaged`` is told of a row that is not what was written; without it, such a row ends the service.
+        """
+        self._damaged = damaged
         self._store = store
         self._answers = answers
         self._clock = clock
@@ -82,13 +97,22 @@ class JournalDesk:
 
         Raises:
             PeerError: the leaf to send back as ERR.
+            LedgerDamaged, LedgerFailed: no fact can be kept any more; the process must end.
         """
         verb = self._verbs.get(request.verb)
         if verb is None:
             raise MalformedMessage("this site does not know the verb")
         if request.rows or request.attachment is not None:
             raise MalformedMessage("a request carries nothing but its fields")
-        return await verb(peer, request)
+        try:
+            return await verb(peer, request)
+        except LedgerDamaged as problem:
+            # An old row that is damaged must not end the process: whoever asks for it asks again after the restart, and again, and the
+            # scans in hand would be charged with every death.
+            if self._damaged is None or request.verb not in _READING:
+                raise
+            self._damaged(problem)
+            raise PeerFailed("the site's ledger is damaged", {"why": problem.code}) from problem
 
     async def _hello(self, peer: Peer, request: Envelope) -> Envelope:
         asked = read(HelloRequest, request.content)

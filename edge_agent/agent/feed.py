@@ -94,7 +94,7 @@ class Feed:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._follow(place))
             tasks.create_task(self._publisher.beat(lambda: self._heartbeat(place)))
-            tasks.create_task(self._measure())
+            tasks.create_task(self._measure(place))
 
     async def _follow(self, place: "_Place") -> None:
         while True:
@@ -109,9 +109,10 @@ class Feed:
             else:
                 await rung(turn, INTERVAL_S)
 
-    async def _measure(self) -> None:
-        """Ask each second how far the durable consumers are behind."""
+    async def _measure(self, place: "_Place") -> None:
+        """Ask each second where the journal begins by now, and how far the durable consumers are behind."""
         while True:
+            place.first = (await self._store.head()).first
             durable = self._durable()
             self._backlog = await self._store.backlog(durable) if durable else None
             await asyncio.sleep(INTERVAL_S)
@@ -127,7 +128,7 @@ class Feed:
             **{**dict(self._state()), **backlog},
             epoch=place.head.epoch.hex(),
             head=place.seq,
-            first=place.head.first,
+            first=place.first,
             heads=dict(place.heads),
             clock=now,
             started=place.started,
@@ -140,6 +141,7 @@ class _Place:
     def __init__(self, head: JournalHead, heads: dict[str, Seq], started: datetime) -> None:
         self.started = started
         self.head = head
+        self.first = head.first
         self.seq = head.seq
         self.heads = heads
 

@@ -26,7 +26,8 @@ class HealthFacts:
     ``cpu_why``: why models run on the CPU although a GPU is wanted, empty when they do not. ``self_test``: why the golden cases do not
     come out any more. ``allow_list_problem``: code of what is wrong with the configuration file since it was changed: the allow-list of
     before is in force. ``intake_problems``: drops that are overdue, lists of selections that cannot be read.
-    ``ledger_problem``: what the weekly check of the whole ledger found.
+    ``ledger_problem``: what the weekly check of the whole ledger found. ``outbound_problem``: code of why headquarters, to which this site
+    connects, is not reached.
     """
 
     lost_folders: tuple[str, ...]
@@ -42,6 +43,7 @@ class HealthFacts:
     allow_list_problem: str = ""
     intake_problems: tuple[Reason, ...] = ()
     ledger_problem: Reason | None = None
+    outbound_problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,8 @@ def judge(facts: HealthFacts) -> Health:
     reasons += [Reason("consumer-expired", {"consumer": name}) for name in facts.expired_consumers]
     if facts.allow_list_problem:
         reasons.append(Reason("allow-list-unreadable", {"why": facts.allow_list_problem}))
+    if facts.outbound_problem:
+        reasons.append(Reason("headquarters-unreached", {"why": facts.outbound_problem}))
     if facts.declarations_problem:
         reasons.append(Reason("declarations-unreadable", {"why": facts.declarations_problem}))
     if facts.sandbox != "full":

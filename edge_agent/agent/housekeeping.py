@@ -24,7 +24,6 @@ HELD, RELEASED = "hold-placed", "hold-released"
 """Codes of the audit facts about legal holds."""
 
 _LOOK_EVERY_S = 2.0
-_FIRST_SWEEP_AFTER_S = 600.0
 _SWEEP_EVERY_S = 86_400.0
 _SHORT_SWEEP_EVERY_S = 600.0
 _REST_S = 60.0
@@ -33,10 +32,14 @@ _PACKAGES_AT_ONCE = 100
 
 @dataclass(frozen=True, slots=True)
 class Duties:
-    """What else is done. ``budget_bytes``: most that scans may take on the disk, None = all of it; ``pack``: None where none are kept."""
+    """What else is done. ``budget_bytes``: most that scans may take on the disk, None = all of it; ``pack``: None where none are kept.
+
+    ``first_sweep_s``: seconds to the first sweep.
+    """
 
     budget_bytes: int | None = None
     pack: Callable[[Job], Awaitable[None]] | None = None
+    first_sweep_s: float = 600.0
 
 
 class Housekeeping:
@@ -51,9 +54,10 @@ class Housekeeping:
         self._sweep = Sweep(premises, ring)
         now = premises.clock.monotonic()
         self._counted_at = now
-        self._next_sweep = now + _FIRST_SWEEP_AFTER_S
+        self._next_sweep = now + duties.first_sweep_s
         self._next_short = now
         self._must_finish = True
+        self._must_fold = False
         self._packed_after = space.shortages
 
     async def watch_space(self) -> None:
@@ -95,9 +99,15 @@ class Housekeeping:
             await self.make_room()
             self._next_short = now + _SHORT_SWEEP_EVERY_S
         await self._pack_late()
+        if self._must_fold:
+            await self._on.ledger.call(Ledger.fold_log)
+            self._must_fold = False
 
     async def sweep(self) -> None:
-        """Do the daily work: files first, then rows of the journal, then identifiers; then the write-ahead log is folded in."""
+        """Do the daily work: files first, then rows of the journal, then identifiers; the look then folds the write-ahead log in.
+
+        Folding waits for whoever reads the ledger, which is no reason to sweep again.
+        """
         rules = await self._sweep.rules(self._ran())
         need, budget = self._space.need_bytes, self._duties.budget_bytes
         if budget is not None:
@@ -105,7 +115,7 @@ class Housekeeping:
         await self._sweep.things(rules, need)
         await self._sweep.rows(rules)
         await self._sweep.identifiers(rules)
-        await self._on.ledger.call(Ledger.fold_log)
+        self._must_fold = True
 
     async def make_room(self) -> None:
         """Let go of what may go when space is short, and of expired rows."""

@@ -17,11 +17,15 @@ from edge_agent.ledger.moments import from_us, to_us
 from edge_agent.telemetry import events
 
 DAMAGED = "ledger-damaged"
-_FIRST_LOOK_S = 600.0
+FIRST_LOOK_S = 600.0
+"""From READY to the first look: a site that starts has other work."""
+
 _LOOK_EVERY_S = 3600.0
 _CUT_EVERY_S = 86_400.0
 _CHECK_EVERY = timedelta(days=7)
 _NICENESS = 10
+_REST_S = 0.02
+"""Between two pages of the check: readers that follow each other without a gap would keep the writer from ever starting its log anew."""
 
 
 class _StoppedError(Exception):
@@ -29,10 +33,15 @@ class _StoppedError(Exception):
 
 
 class LedgerUpkeep:
-    """Looks each hour what is due. ``problem``: what the last check found, read by health; a later check that finds nothing clears it."""
+    """Looks each hour what is due.
 
-    def __init__(self, path: Path, ledger: LedgerLane, clock: Clock) -> None:
+    ``problem``: what the last check or a reader found, read by health; a later check that finds nothing clears it.
+    """
+
+    def __init__(self, path: Path, ledger: LedgerLane, clock: Clock, first_look_s: float = FIRST_LOOK_S) -> None:
+        """``first_look_s``: seconds from the start of :meth:`run` to the first look."""
         self._path = path
+        self._first_look_s = first_look_s
         self._ledger = ledger
         self._clock = clock
         self._cut_at = clock.monotonic()
@@ -40,7 +49,7 @@ class LedgerUpkeep:
 
     async def run(self) -> None:
         """Keep the ledger until cancelled."""
-        await asyncio.sleep(_FIRST_LOOK_S)
+        await asyncio.sleep(self._first_look_s)
         while True:
             try:
                 await self.look()
@@ -61,7 +70,11 @@ class LedgerUpkeep:
             self._cut_at = self._clock.monotonic()
 
     async def check(self) -> None:
-        """Check all of the ledger on a thread of its own, which lets every other go first and ends soon when this is cancelled."""
+        """Check all of the ledger on a thread of its own, which lets every other go first and ends soon when this is cancelled.
+
+        The comparison of indices and tables is one statement, some 4 ms a MiB, and the log grows by what is written meanwhile. The rows
+        are then read in pages of one short transaction each.
+        """
         lane, stopped = Lane("ledger-check", niceness=_NICENESS), threading.Event()
         started = self._clock.monotonic()
         try:
@@ -79,6 +92,11 @@ class LedgerUpkeep:
             stopped.set()
             lane.close()
 
+    def noticed(self, problem: LedgerDamaged) -> None:
+        """Take note of damage that a reader met: told as the check tells it, and until a whole check finds nothing."""
+        if self.problem is None:
+            self._found(Reason(DAMAGED, {"why": problem.detail[:120]}))
+
     async def _is_check_due(self) -> bool:
         last = await self._ledger.call(Ledger.transact, last_checked_us)
         now = self._clock.now()
@@ -90,6 +108,7 @@ class LedgerUpkeep:
         events.ledger_check_failed(str(reason.params["why"]), int(reason.params.get("seq", 0)))
 
 
-def _go_on(stopped: threading.Event, _done: int, _of: int) -> None:
-    if stopped.is_set():
+def _go_on(stopped: threading.Event, done: int, _of: int) -> None:
+    """End the check when it shall stop; rest after a page (``done`` rows so far), not within the one long statement before the first."""
+    if stopped.wait(_REST_S if done else 0.0):
         raise _StoppedError

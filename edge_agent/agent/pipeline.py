@@ -163,6 +163,8 @@ class Pipeline:
         storage = self._storage
         if storage.packages is None or job.job_id in self._packing:
             return
+        if not (storage.state_dir / job.spool).exists():  # house-keeping and the job itself may both come to it: the other has done it
+            return
         if not storage.room.keeps_extras:
             events.package_postponed(job.scanner, job.scan_id, DiskLow.code)
             return

@@ -40,6 +40,7 @@ class Surroundings:
     allow_list_problem: Callable[[], str]
     intake_problems: Callable[[], tuple[Reason, ...]] = tuple
     ledger_problem: Callable[[], Reason | None] = lambda: None
+    outbound_problem: Callable[[], str] = str
 
 
 class SiteMonitor:
@@ -92,6 +93,7 @@ class SiteMonitor:
             around.allow_list_problem(),
             around.intake_problems(),
             around.ledger_problem(),
+            around.outbound_problem(),
         )
         self._health = judge(facts)
         told = next_told(self._told or Told(), self._health, self._clock.monotonic())

@@ -1,37 +1,41 @@
 """The site's side of the wire: guard, desks and live feed, bound together and served together."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
 from edge_agent.agent.allow_list import Bells, Gatekeeper
 from edge_agent.agent.blob_desk import PictureDesk
-from edge_agent.agent.config import AgentSections
+from edge_agent.agent.config import AgentSections, WireSection
 from edge_agent.agent.desk import Answers, JournalDesk
 from edge_agent.agent.feed import Feed
+from edge_agent.agent.outbound import Headquarters, who_is
 from edge_agent.agent.ports import UNARMED, FaultPoint, SiteStore
 from edge_agent.agent.shelf import Shelf
 from edge_agent.domain.clock import Clock
 from edge_agent.domain.ids import SiteId
+from edge_agent.errors import LedgerDamaged
 from edge_agent.telemetry import events
 from edge_agent.transport.context import open_context
 from edge_agent.transport.desk import RouterDesk, Trouble
 from edge_agent.transport.handshakes import HandshakeMonitor
 from edge_agent.transport.keys import load_secret
 from edge_agent.transport.live import LivePublisher
-from edge_agent.transport.sockets import BLOB_DOMAIN, DOMAINS, InsecureLoopback, ServerSecurity
+from edge_agent.transport.outbound import DealerDesk
+from edge_agent.transport.sockets import BLOB_DOMAIN, DOMAINS, Context, InsecureLoopback, ServerSecurity
 from edge_agent.transport.zap import ZapProvider
 from edge_agent.wire.heartbeat import SiteState
 
 
 @dataclass(frozen=True, slots=True)
 class Stock:
-    """What the sockets answer from."""
+    """What the sockets answer from. ``damaged`` is told when a row that was asked for is not what was written."""
 
     ledger: SiteStore
     shelf: Shelf
+    damaged: Callable[[LedgerDamaged], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +51,11 @@ class Desks:
 class Sockets:
     """Everything bound; :meth:`serve` runs until cancelled."""
 
-    def __init__(self, door: "Door", desks: Desks, feed: Feed) -> None:
+    def __init__(self, door: "Door", desks: Desks, feed: Feed, calls: Sequence[Callable[[], Coroutine[None, None, None]]] = ()) -> None:
+        """``calls``: what keeps lines that this site opens itself."""
         self._door = door
         self._desks = desks
+        self._calls = calls
         self.feed = feed
 
     @property
@@ -64,6 +70,8 @@ class Sockets:
             tasks.create_task(self._desks.sync.serve(self._desks.journal.answer))
             tasks.create_task(self._desks.blob.serve(self._desks.pictures.answer))
             tasks.create_task(self.feed.run())
+            for call in self._calls:
+                tasks.create_task(call())
 
 
 class Door:
@@ -119,10 +127,23 @@ def open_sockets(
             clock,
             feed.news,
             feed.ring,
+            stock.damaged,
         )
         pictures = PictureDesk(stock.ledger, stock.shelf, site, clock, feed.ring)
         monitors = [socket.handshakes(context) for socket in (publisher, sync, blob)]
-        yield Sockets(Door(gate, zap, publisher, monitors), Desks(sync, journal, blob, pictures), feed)
+        desks = Desks(sync, journal, blob, pictures)
+        yield Sockets(Door(gate, zap, publisher, monitors), desks, feed, _calls(context, wire, gate, desks, clock))
+
+
+def _calls(
+    context: Context, wire: WireSection, gate: Gatekeeper, desks: Desks, clock: Clock
+) -> list[Callable[[], Coroutine[None, None, None]]]:
+    """Give what keeps the line to headquarters, where there is to be one; health is told whether it stands."""
+    if wire.outbound is None or wire.key is None:
+        return []
+    consumer = who_is(gate.admission, wire.outbound.consumer, clock)
+    desk = DealerDesk(context, wire.outbound.endpoint, load_secret(wire.key), consumer, partial(_report_trouble, gate))
+    return [partial(Headquarters(desk, desks.journal, desks.pictures, gate.admission).serve, gate.note_outbound)]
 
 
 def _report_trouble(gate: Gatekeeper, trouble: Trouble) -> None:

@@ -202,7 +202,7 @@ class Space:
         except OSError as problem:
             if problem.errno not in _FULL:
                 raise
-            self._ballast.unlink()  # somebody else was faster; the next look decides
+            self._ballast.unlink(missing_ok=True)  # somebody else was faster; the next look decides
         finally:
             os.close(descriptor)
 

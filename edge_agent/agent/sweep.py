@@ -1,6 +1,7 @@
 """One sweep of retention: look, plan, note in the ledger, take off the disk. What went is one audit fact a transaction, with counts."""
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -24,7 +25,8 @@ from edge_agent.wire.messages import CodeParams
 SWEPT = "retention-swept"
 """Code of the audit fact."""
 
-_PAGE_SCANS = 500
+_PAGE_SCANS = 100
+_LEAST_REST_S = 0.02
 _PAGE_ROWS = 1000
 _PAGE_TOKENS = 500
 _MOST_AT_ONCE = 5000
@@ -75,17 +77,17 @@ class Sweep:
         total = Tally()
         batch: list[Eviction] = []
         holdings: dict[ScanId, Holding] = {}
-        after: JobId | None = JobId(0)
         planned = 0
-        while after is not None:
-            page, after = await self._on.lane.run(self._page, after)
+        async for page in self._pages():
             going = plan(page, rules, need_bytes - planned)
             planned += sum(one.item.bytes for one in going)
             batch += going
             holdings |= {holding.scan_id: holding for holding in page if going}
-            if batch and (len(batch) >= _MOST_AT_ONCE or after is None):
+            if len(batch) >= _MOST_AT_ONCE:
                 total.add(await self._let_go(batch, holdings))
                 batch, holdings = [], {}
+        if batch:
+            total.add(await self._let_go(batch, holdings))
         return total
 
     async def _let_go(self, batch: Sequence[Eviction], holdings: dict[ScanId, Holding]) -> Tally:
@@ -113,10 +115,9 @@ class Sweep:
         values = self._on.retention.values
         left = await self._on.lane.run(self._identities)
         left = {token: left[token] for token in erasable(left, (), rules, values)}
-        after: JobId | None = JobId(0)
-        while left and after is not None:
-            page, after = await self._on.lane.run(self._page, after)
-            left = {token: left[token] for token in erasable(left, page, rules, values)}
+        if left:
+            async for page in self._pages():
+                left = {token: left[token] for token in erasable(left, page, rules, values)}
         tally = Tally()
         names = rules.periods.kept[Kind.NAMES]
         if names is not None:
@@ -134,11 +135,23 @@ class Sweep:
     async def used_bytes(self) -> int:
         """Give about how many bytes all scans take on the disk."""
         used = 0
-        after: JobId | None = JobId(0)
-        while after is not None:
-            page, after = await self._on.lane.run(self._page, after)
+        async for page in self._pages():
             used += sum(item.bytes for holding in page for item in holding.items)
         return used
+
+    async def _pages(self) -> AsyncIterator[list[Holding]]:
+        """Read all scans, page by page, with a rest after each that is as long as its reading.
+
+        Readers that follow each other without a gap would keep the writer from ever starting its log anew: it can only while nobody reads.
+        """
+        after: JobId | None = JobId(0)
+        while after is not None:
+            started = self._on.clock.monotonic()
+            page, after = await self._on.lane.run(self._page, after)
+            read_s = self._on.clock.monotonic() - started
+            yield page
+            if after is not None:
+                await asyncio.sleep(max(_LEAST_REST_S, read_s))
 
     async def _noted(self, work: eviction.Work) -> Tally:
         """Do a piece of work in one transaction with the fact that counts it."""

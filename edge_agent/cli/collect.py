@@ -10,6 +10,10 @@ from edge_agent.collector.config import load
 from edge_agent.collector.puller import Phase, SiteState
 from edge_agent.collector.serve import collect, line
 from edge_agent.telemetry.clock import SystemClock
+from edge_agent.transport.zap import Refusal
+
+_MOST_STRANGERS = 100
+"""Keys that are told of, each once: whoever draws new keys for ever fills no log."""
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -36,7 +40,14 @@ def run(args: argparse.Namespace) -> int:
         if state.phase is Phase.DIVERGED:
             sys.stderr.write(f"STOPPED {state.site}: {state.detail}. An auditor must compare both journals; other sites go on.\n")
 
-    board = asyncio.run(collect(config, clock, tell, args.until_idle))
+    known: set[str] = set()
+
+    def refused(refusal: Refusal) -> None:
+        if refusal.fingerprint not in known and len(known) < _MOST_STRANGERS:
+            known.add(refusal.fingerprint)
+            sys.stderr.write(f"REFUSED a site whose key is not enrolled here: {refusal.fingerprint or 'no key'}\n")
+
+    board = asyncio.run(collect(config, clock, tell, args.until_idle, refused))
     return 0 if args.until_idle is None or board.is_complete else 1
 
 

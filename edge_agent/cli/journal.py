@@ -159,7 +159,7 @@ def _new_key(args: argparse.Namespace) -> int:
         print(json.dumps(content))
         return 0
     print(f"{secret}: the secret half, never to leave this machine\n{public}: the public half")
-    print(f'in agent.toml of the site:     [journal] key = "{secret}"')
+    print(f'in agent.toml of the site:     [journal] key = "{secret.resolve()}"')
     print(f'in headquarters\' configuration: [[site]] journal_key = "{key.public.text}"')
     print(f"fingerprint: {key.public.fingerprint}")
     return 0

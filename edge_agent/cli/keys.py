@@ -128,7 +128,7 @@ def _keys_of(folder: Path) -> list[dict[str, Any]]:
 def _enrolled_line(one: dict[str, Any]) -> str:
     end = "no end" if one["not_after"] is None else f"{'EXPIRED' if one['has_expired'] else 'until'} {one['not_after']}"
     seen = f"seen {one['last_seen']}" if one["last_seen"] else "not seen"
-    force = "" if one["in_force"] else "  (not in force in the daemon)"
+    force = "" if one["in_force"] else "  (not in force: no running daemon said so)"
     return f"{one['name']:<20} {one['role']:<10} {one['fingerprint']}  {end}, {seen}{', durable' if one['durable'] else ''}{force}"
 
 

@@ -18,7 +18,7 @@ from edge_agent.signing.key_file import read_key_file
 from edge_agent.transport.keys import Consumer, Role, fingerprint, load_public, load_secret, new_key_pair
 
 _PATIENCE_S = 3.0
-_NOT_TAKEN = "no daemon took it up: it runs not, or as another user. The file counts at its next start"
+_NOT_TAKEN = "no daemon took it up: none runs here, or it runs as another user. The file counts at its next start"
 
 
 def enrolled(config: Path, clock: Clock) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
+from itertools import chain, count
 from pathlib import Path
 
 from rich.console import Console
@@ -137,10 +138,13 @@ def reconcile(state_dir: Path) -> tuple[list[Leftover], list[Leftover]]:
 
 
 def _recovered(state_dir: Path, copy: Path) -> Leftover:
-    target = state_dir / RECOVERED / copy.parent.name / copy.name
-    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Move a copy to ``recovered/``, beside what an earlier restore left there of the same revision."""
+    home = state_dir / RECOVERED / copy.parent.name
+    names = chain((copy.name,), (f"{copy.name}-{number}" for number in count(2)))
+    target = next(home / name for name in names if not (home / name).exists())
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
     copy.rename(target)
-    for folder in (target.parent, target.parent.parent, copy.parent):
+    for folder in (home, home.parent, copy.parent):
         sync_folder(folder)
     return Leftover(copy.parent.name, int(copy.name[1:]), str(target.relative_to(state_dir)))
 

@@ -121,13 +121,14 @@ def _release(args: argparse.Namespace) -> int:
 
 
 def _list(args: argparse.Namespace) -> int:
-    holds = [{"scan": scan, **_said(hold_file(args.state_dir, ScanId(scan)))} for scan in held_by_file(args.state_dir)]
+    with open_inventory(args.state_dir):
+        holds = [{"scan": scan, **_said(hold_file(args.state_dir, ScanId(scan)))} for scan in held_by_file(args.state_dir)]
     if args.json:
         print(json.dumps(holds, indent=1))
         return 0
-    table = Table(Column("scan", no_wrap=True, min_width=36), "reason", "placed", title=f"{len(holds)} on hold", title_justify="left")
+    table = Table(Column("scan", no_wrap=True, min_width=36), "reason", "placed UTC", title=f"{len(holds)} on hold", title_justify="left")
     for hold in holds:
-        table.add_row(hold["scan"], hold["reason"], hold["placed_at"])
+        table.add_row(hold["scan"], hold["reason"], hold["placed_at"][:19])
     Console().print(table)
     return 0
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from edge_agent.cli.journal import STATE_DIR
@@ -16,6 +16,7 @@ from edge_agent.domain.selection import Listed, SelectionState
 from edge_agent.ledger.reader import LedgerReader
 
 _ALL = tuple(state.value for state in SelectionState)
+_WHAT = ("number", "scanner", "reason", "campaign")
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -63,8 +64,11 @@ def _fields(one: Listed) -> dict[str, str]:
 
 def _print(shown: list[Listed], counts: Counter[str]) -> None:
     total = ", ".join(f"{counts[state]} {state}" for state in _ALL)
-    table = Table("number", "scanner", "reason", "campaign", "selected", "due", "state", title=total, title_justify="left")
+    columns: list[Column | str] = [Column("number", overflow="fold", min_width=11), *_WHAT[1:]]
+    columns += [Column(name, min_width=10) for name in ("selected UTC", "due UTC")]
+    table = Table(*columns, "state", title=total, title_justify="left", show_edge=False, pad_edge=False)
     for one in shown:
+        times = [moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M") for moment in (one.selected.since, one.selected.due)]
         fields = _fields(one)
-        table.add_row(*(Text(fields[name]) for name in ("number", "scanner", "reason", "campaign", "selected_at", "due", "state")))
+        table.add_row(*(Text(text) for text in (*(fields[name] for name in _WHAT), *times, fields["state"])))
     Console().print(table)

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from edge_agent.domain.ids import SiteId
 from edge_agent.errors import ConfigInvalid, ConfigUnreadable
 from edge_agent.signing.keys import VerifyKey
+from edge_agent.transport.endpoints import split
 from edge_agent.transport.keys import is_key
 from edge_agent.wire.frames import is_name
 
@@ -61,13 +62,16 @@ class Table(BaseModel):
 class SiteEntry(Table):
     """One site. ``server_key``: its public key as 40 characters of Z85, or the path of its ``.key`` file.
 
+    ``outbound``: the site connects to us, and has no endpoint here.
+
     ``journal_key``: the public key (``ed25519:...``) with which the site must sign its journal's heads; absent = whatever key it shows is
     kept with them. ``timezone``: the zone of the site's calendar days in reports, where it differs from the report's.
     ``insecure_loopback_only``: no encryption, for a site on this very machine.
     """
 
     id: Name
-    endpoint: Endpoint
+    endpoint: Endpoint | None = None
+    outbound: bool = False
     server_key: str | None = None
     journal_key: Annotated[str, AfterValidator(_signing_key)] | None = None
     timezone: Zone | None = None
@@ -77,6 +81,8 @@ class SiteEntry(Table):
     def _secured(self) -> Self:
         if (self.server_key is None) != self.insecure_loopback_only:
             raise ValueError("give server_key (or insecure_loopback_only, on this machine), and not both")
+        if (self.endpoint is None) != self.outbound or (self.outbound and self.insecure_loopback_only):
+            raise ValueError("give endpoint, or outbound = true with server_key, and not both")
         return self
 
     @property
@@ -89,6 +95,20 @@ class SiteEntry(Table):
         return SiteId(self.id)
 
 
+def _bindable(text: str) -> str:
+    try:
+        split(text)
+    except ConfigInvalid as problem:
+        raise ValueError("must look like tcp://ADDRESS:PORT, * for every address") from problem
+    return text
+
+
+class OutboundTable(Table):
+    """Where sites that nobody can reach connect to us. ``bind``: our own address and port; ``*`` for every address."""
+
+    bind: Annotated[str, AfterValidator(_bindable)]
+
+
 class CollectorConfig(Table):
     """The whole file. ``name``: what the sites call this collector in their ``[[consumer]]`` tables."""
 
@@ -96,6 +116,7 @@ class CollectorConfig(Table):
     secret_key: FilePath | None = None
     timezone: Zone
     name: Name = "hq"
+    outbound: OutboundTable | None = None
     site: Annotated[tuple[SiteEntry, ...], Field(strict=False, min_length=1)]
 
     @field_validator("site")
@@ -109,6 +130,8 @@ class CollectorConfig(Table):
     def _keyed(self) -> Self:
         if self.secret_key is None and not all(entry.insecure_loopback_only for entry in self.site):
             raise ValueError("secret_key is missing: make one with `edge-agent keys new`")
+        if self.outbound is None and any(entry.outbound for entry in self.site):
+            raise ValueError("[outbound] bind is missing: where sites with outbound = true connect to")
         return self
 
     def zones(self) -> dict[str, ZoneInfo]:

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import signal
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 
@@ -19,7 +19,9 @@ from edge_agent.transport.context import open_context
 from edge_agent.transport.endpoints import is_loopback
 from edge_agent.transport.keys import KeyPair, load_secret, load_server_keys
 from edge_agent.transport.link import Retry, SyncLink
-from edge_agent.transport.sockets import ClientSecurity, InsecureLoopback
+from edge_agent.transport.reception import Reception
+from edge_agent.transport.sockets import ClientSecurity, Context, InsecureLoopback
+from edge_agent.transport.zap import Refusal
 
 _JITTER = random.SystemRandom()
 
@@ -78,33 +80,61 @@ async def follow(followed: Iterable[Followed], archive: Archive, consumer: str, 
         lane.close()
 
 
-def links(config: CollectorConfig, stack: ExitStack) -> list[Followed]:
-    """Open a link to every site; ``stack`` closes them.
+@dataclass(frozen=True, slots=True)
+class Links:
+    """The ways to all sites. ``reception``: where sites connect by themselves, if any does; it must be served."""
+
+    followed: Sequence[Followed]
+    reception: Reception | None
+
+
+def links(config: CollectorConfig, stack: ExitStack, refused: Callable[[Refusal], None]) -> Links:
+    """Open a link to every site; ``stack`` closes them. ``refused`` hears of keys that knocked in vain.
 
     Raises:
         KeysMissing, ConfigInvalid: a key file or an endpoint is not usable.
     """
     context = stack.enter_context(open_context())
     own = load_secret(config.secret_key) if config.secret_key is not None else None
+    reception = _reception(config, context, own, refused)
+    if reception is not None:
+        stack.callback(reception.close)
     followed = []
     for entry in config.site:
-        link = SyncLink(context, entry.endpoint, _security(entry, own), Retry(attempts=1))
-        stack.callback(link.close)
-        followed.append(Followed(entry.site_id, link, entry.believed))
-    return followed
+        if entry.endpoint is not None:
+            link = SyncLink(context, entry.endpoint, _security(entry, entry.endpoint, own), Retry(attempts=1))
+            stack.callback(link.close)
+            followed.append(Followed(entry.site_id, link, entry.believed))
+        elif reception is not None:
+            followed.append(Followed(entry.site_id, reception.link(entry.site_id), entry.believed))
+    return Links(followed, reception)
 
 
-def _security(entry: SiteEntry, own: KeyPair | None) -> ClientSecurity | InsecureLoopback:
+def _reception(config: CollectorConfig, context: Context, own: KeyPair | None, refused: Callable[[Refusal], None]) -> Reception | None:
+    if config.outbound is None or own is None:
+        return None
+    calling = [entry for entry in config.site if entry.outbound and entry.server_key is not None]
+    keys = {key: entry.site_id for entry in calling for key in load_server_keys(entry.server_key or "")}
+    return Reception(context, config.outbound.bind, own, keys, refused)
+
+
+def _security(entry: SiteEntry, endpoint: str, own: KeyPair | None) -> ClientSecurity | InsecureLoopback:
     if entry.server_key is None:
-        if not is_loopback(entry.endpoint):
-            raise ConfigInvalid(f"site {entry.id}: insecure_loopback_only refuses {entry.endpoint}", {"key": "site.endpoint"})
+        if not is_loopback(endpoint):
+            raise ConfigInvalid(f"site {entry.id}: insecure_loopback_only refuses {endpoint}", {"key": "site.endpoint"})
         return InsecureLoopback()
     if own is None:
         raise KeysMissing(f"no secret_key to show to {entry.id}")
     return ClientSecurity(own, *load_server_keys(entry.server_key))
 
 
-async def collect(config: CollectorConfig, clock: Clock, tell: Callable[[SiteState], None], until_idle_s: float | None) -> Board:
+async def collect(
+    config: CollectorConfig,
+    clock: Clock,
+    tell: Callable[[SiteState], None],
+    until_idle_s: float | None,
+    refused: Callable[[Refusal], None] = lambda _: None,
+) -> Board:
     """Run the collector until SIGTERM or SIGINT, or until no row has come for ``until_idle_s`` seconds. Gives the last states.
 
     Raises:
@@ -114,10 +144,10 @@ async def collect(config: CollectorConfig, clock: Clock, tell: Callable[[SiteSta
     with ExitStack() as stack:
         board = Board([entry.site_id for entry in config.site], clock, tell)
         archive = stack.enter_context(Archive.open(config.archive, clock))
-        followed = links(config, stack)
+        opened = links(config, stack, refused)
         stopped = asyncio.Event()
         with _stopping(stopped):
-            work = asyncio.create_task(follow(followed, archive, config.name, board, Pace()))
+            work = asyncio.create_task(_work(opened, archive, config.name, board))
             end = asyncio.create_task(_end(stopped, board, until_idle_s))
             await asyncio.wait({work, end}, return_when=asyncio.FIRST_COMPLETED)
             work.cancel()
@@ -126,6 +156,13 @@ async def collect(config: CollectorConfig, clock: Clock, tell: Callable[[SiteSta
                 if isinstance(outcome, BaseException) and not isinstance(outcome, asyncio.CancelledError):
                     raise _named(outcome)
         return board
+
+
+async def _work(opened: Links, archive: Archive, consumer: str, board: Board) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        if opened.reception is not None:
+            tasks.create_task(opened.reception.serve())
+        tasks.create_task(follow(opened.followed, archive, consumer, board, Pace()))
 
 
 async def _end(stopped: asyncio.Event, board: Board, until_idle_s: float | None) -> None:
@@ -154,10 +191,11 @@ def _stopping(stopped: asyncio.Event) -> Iterator[None]:
 
 
 def _named(problem: BaseException) -> BaseException:
-    """Give the error of ours inside a group of one, which the command line can explain; else the problem as it is."""
-    if isinstance(problem, BaseExceptionGroup) and len(problem.exceptions) == 1 and isinstance(problem.exceptions[0], EdgeAgentError):
-        return problem.exceptions[0]
-    return problem
+    """Give the error of ours inside groups of one, which the command line can explain; else the problem as it is."""
+    inner = problem
+    while isinstance(inner, BaseExceptionGroup) and len(inner.exceptions) == 1:
+        inner = inner.exceptions[0]
+    return inner if isinstance(inner, EdgeAgentError) else problem
 
 
 def line(state: SiteState) -> dict[str, str | int]:

@@ -63,7 +63,7 @@ _OBSTACLES = {
     "constant": "the picture shows one grey level and nothing else",
     "all-air": "nothing is to be seen in the picture but air",
     "saturated": "{share} of the picture is fully black or fully white",
-    "dead-lines": "{rows} rows and {columns} columns of the picture are dead or noisy",
+    "dead-lines": "dead or noisy lines in the picture: {rows} rows, {columns} columns",
     "polarity-doubtful": "the picture looks inverted: air seems to be dark",
     "blurred": "the picture is blurred",
 }
@@ -149,6 +149,7 @@ _HEALTH = {
     "selections-unreadable": "a list of selected consignments cannot be read ({why}); what was read before counts",
     "declarations-unreadable": "the file of declared goods cannot be read ({why}); the last good one counts",
     "consumer-expired": "the key of {consumer} has expired",
+    "headquarters-unreached": "headquarters, to which this site connects, is not reached ({why}); nothing is lost, it pulls later",
     "allow-list-unreadable": "the file that says who may connect is wrong ({why}); the list of before is in force",
     "bundles-fell-back": "the active models do not work ({why}); the ones of before are in force",
     "shadow-unavailable": "the model on trial in shadow does not work ({why})",

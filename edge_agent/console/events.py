@@ -9,6 +9,7 @@ from edge_agent.domain.ids import Seq
 from edge_agent.errors import ConfigInvalid
 from edge_agent.wire.frames import NO_SCANNER, ROOT, is_name
 from edge_agent.wire.messages import AnyBody, CodeParams
+from edge_agent.wire.verbs import MAX_SNAP
 
 
 class Phase(StrEnum):
@@ -79,6 +80,10 @@ class Newest:
     """Begin with the newest ``last`` outcomes of each scanner, with everything said of these scans, instead of the whole journal."""
 
     last: int = 50
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.last <= MAX_SNAP:
+            raise ConfigInvalid(f"a console begins with 1 to {MAX_SNAP} outcomes of each scanner, not {self.last}")
 
 
 Start: TypeAlias = Seq | Newest

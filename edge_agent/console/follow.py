@@ -199,10 +199,11 @@ class Follower:
             return [], False
         except Diverged as problem:
             first = problem.fields.get("first")
-            if not isinstance(first, int) or first <= self._place.seq + 1:
+            if not isinstance(first, int) or first <= self._place.cursor.seq + 1:
                 raise
-            # Retention deleted rows that this console never read: no tampering, but a hole that has to be named.
-            self._missed(first - 1 - self._place.seq)
+            # Retention deleted rows behind the last proven one: no tampering, but a hole that has to be named if this console had not
+            # read them. A reader of some topics may be far beyond its proof, and has missed nothing then.
+            self._missed(max(first - 1 - self._place.seq, 0))
             self._place = None
             await self._greet()
             return [], False

@@ -1,14 +1,15 @@
 """How far a console has read, without I/O: what of LIVE it may take, and when it must pull.
 
 A reader of the whole stream computes the chain hash of every row, so each PULL proves its whole way. A reader of some topics cannot:
-it goes from the last proven place again, drops what it has, and does so at the latest every ``PROVE_ROWS`` rows.
+it goes from the last proven place again, compares what it has with what comes, and does so at the latest every ``PROVE_ROWS`` rows.
 """
 
+import hashlib
 from collections.abc import Sequence
 from typing import Protocol
 
 from edge_agent.domain.ids import Seq
-from edge_agent.errors import MalformedMessage
+from edge_agent.errors import Diverged, MalformedMessage
 from edge_agent.wire.catchup import Arrival, Cursor, after_batch, after_live, arrival, must_pull
 from edge_agent.wire.chain import JournalRow
 from edge_agent.wire.filtering import FilteredCursor, after_filtered_batch, after_filtered_live, filtered_arrival, is_behind, matches
@@ -77,7 +78,7 @@ class SomeTopics:
         self._held = FilteredCursor(cursor.epoch, cursor.seq, cursor.hash)
         self._starts = tuple(starts)
         self._level = cursor.seq
-        self._unproven = 0
+        self._unproven: dict[Seq, bytes] = {}
 
     @property
     def cursor(self) -> Cursor:
@@ -91,18 +92,31 @@ class SomeTopics:
         kind = filtered_arrival(self._held, message)
         if kind is Arrival.NEXT:
             self._held = after_filtered_live(self._held, message)
-            self._unproven += 1
+            self._unproven[message.seq] = _digest(message.body)
         return kind
 
     def must_pull(self, beat: Heartbeat) -> bool:
         is_missing = is_behind(self._held, bytes.fromhex(beat.epoch), beat.heads, self._starts) or beat.head < self.seq
         if not is_missing:
             self._level = Seq(beat.head)
-        return is_missing or self._unproven >= PROVE_ROWS
+        return is_missing or len(self._unproven) >= PROVE_ROWS
 
     def take(self, rows: Sequence[JournalRow], reply: BatchReply) -> list[JournalRow]:
         if reply.upto is None or reply.hash is None or not all(matches(row.topic, self._starts) for row in rows):
             raise MalformedMessage("the answer to a filtered pull is not what was asked for", {"n": reply.n})
+        self._prove(rows, reply.head, Seq(reply.upto))
         self._held, new = after_filtered_batch(self._held, rows, Seq(reply.upto), bytes.fromhex(reply.hash))
-        self._unproven = len(self._held.heads)
         return new
+
+    def _prove(self, rows: Sequence[JournalRow], head: int, upto: Seq) -> None:
+        """Hold the rows that LIVE brought against the journal's: it may have been put back, and its numbers given to other rows."""
+        if self._unproven and head < max(self._unproven):
+            raise Diverged("the site's journal is shorter than what it has sent", {"head": head, "seq": max(self._unproven)})
+        brought = {row.seq: _digest(row.body) for row in rows}
+        for seq in [seq for seq in sorted(self._unproven) if seq <= upto]:
+            if self._unproven.pop(seq) != brought.get(seq):
+                raise Diverged("the site sent another row under this number before", {"seq": seq})
+
+
+def _digest(body: bytes) -> bytes:
+    return hashlib.sha256(body).digest()

@@ -141,7 +141,7 @@ class Layout:
         if height < 4 or columns < 20:
             return []
         view = [f"view {clean(shot.view)}{f' (v: next of {shot.views})' if shot.views > 1 else ''}"] if shot.view else []
-        view += [clean(shot.note)] if shot.note else ["m: no heat map"] if shot.overlay.heat is not None else []
+        view += [clean(shot.note)] if shot.note else ["m: hide heat map"] if shot.overlay.heat is not None else []
         words = Text(", ".join(view), style="dim")
         words.truncate(columns)
         drawn = draw(shot.picture, shot.overlay, columns, height - 1, self._palette) if shot.picture is not None else []

@@ -14,7 +14,7 @@ from typing import TextIO
 from rich.console import Console
 
 from edge_agent.console.board import Board, ScanRow
-from edge_agent.console.catalogue import conclusion
+from edge_agent.console.catalogue import clean, conclusion
 from edge_agent.console.client import ConsoleClient, Decision
 from edge_agent.console.coarse import Palette
 from edge_agent.console.dialogue import Again, Dialogue, Page, Quit, chosen_row, keys_in, press
@@ -187,7 +187,7 @@ class Screen:
 
     def _at(self, site: str) -> ConsoleClient:
         for watched in self._sites:
-            if watched.client.state.site == site:
+            if site and watched.client.state.site == site:  # a site that has not answered yet has no name either
                 return watched.client
         raise PeerSilent("the site of this scan does not answer")
 
@@ -225,7 +225,8 @@ class Screen:
             self._say(f"committed as #{seq}: {words}")
 
     def _say(self, message: str) -> None:
-        self._dialogue = replace(self._dialogue, message=message)
+        """Show ``message``; what a site answered is among it, and must not move the cursor."""
+        self._dialogue = replace(self._dialogue, message=clean(message))
         self._changed.set()
 
 

@@ -14,7 +14,7 @@ class ConfigUnreadable(ConfigError):
     """The configuration file is absent, unreadable or not TOML."""
 
     code = "config-unreadable"
-    hint = "Check the path and its permissions, and that the file is valid TOML."
+    hint = "Check the path and its permissions; a configuration must be valid TOML."
 
 
 class ConfigInvalid(ConfigError):
@@ -42,7 +42,10 @@ class SigningKeyUnusable(ConfigError):
     """A signing key file is absent, damaged, or its secret half is readable by others."""
 
     code = "signing-key-unusable"
-    hint = "Make keys with `edge-agent bundle new-key NAME`; the secret file must have mode 0600."
+    hint = (
+        "Check the path. Make a key for bundles with `edge-agent bundle new-key NAME`, for a journal with "
+        "`edge-agent journal new-key NAME`; the secret file must have mode 0600."
+    )
 
 
 class DeviceRequired(ConfigError):

@@ -73,6 +73,13 @@ class LedgerFailed(EdgeAgentError):
     hint = "Look at the kernel's log and the disk under state_dir; the ledger must lie on a local file system."
 
 
+class LedgerAbsent(LedgerFailed):
+    """There is no ledger where one is to be read."""
+
+    code = "ledger-absent"
+    hint = "Check the path; --state-dir is state_dir of agent.toml. The daemon makes a site's ledger at its first start."
+
+
 class BlobMissing(EdgeAgentError):
     """No blob has this SHA-256."""
 

@@ -15,7 +15,7 @@ from edge_agent.errors import BundleIncompatible
 from edge_agent.imaging.regions import strongest_regions
 from edge_agent.inference.bundle import Bundle, Goods
 from edge_agent.inference.card import JUDGED, ContentsCard, InputCard
-from edge_agent.inference.heads import GoodsClasses, judge_goods
+from edge_agent.inference.heads import EMPTY, GoodsClasses, judge_goods
 from edge_agent.inference.outputs import ContentsOutput
 from edge_agent.inference.prepare import ModelView, fill, model_view
 from edge_agent.inference.session import Session, expect
@@ -79,7 +79,9 @@ class ContentsAnalyser:
         shares = np.rint(goods[0, :, :rows, :columns] * 255.0).astype(np.uint8)
         scale = (view.size.width / columns, view.size.height / rows)
         ranked = sorted(zip(self._card.labels.names, map(float, product[0]), strict=True), key=lambda pair: -pair[1])
-        guess = ProductGuess(tuple(ranked[:_MOST_GUESSES]), view.name, self._bundle.ref)
+        # How empty it looks is asked of every scan, so that chance is told even when five families are likelier.
+        told = [*ranked[:_MOST_GUESSES], *(pair for pair in ranked[_MOST_GUESSES:] if pair[0] == EMPTY)]
+        guess = ProductGuess(tuple(told), view.name, self._bundle.ref)
         heat_map = np.ascontiguousarray(heat[0, 0, :rows, :columns])
         against = tuple(families) or self._classes.majority(shares)
         verdict = Heterogeneity(float(score[0]), _regions(heat_map, scale, view.size), against, bool(families), view.name, self._bundle.ref)

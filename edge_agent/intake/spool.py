@@ -65,7 +65,7 @@ class Spool:
         self._root = root
         self._incoming = root / _INCOMING
         self._naming = threading.Lock()
-        """Held while a scan's folder must be there: another revision of the scan may be leaving it, and takes it away when it was the last."""
+        """Held while a scan's folder must be there: another revision that leaves it takes it away when it was the last."""
         root.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
         shutil.rmtree(self._incoming, ignore_errors=True)
         self._incoming.mkdir(mode=_FOLDER_MODE, exist_ok=True)

@@ -16,7 +16,7 @@ import apsw
 
 from edge_agent.domain.clock import Clock
 from edge_agent.domain.ids import Seq, SiteId
-from edge_agent.errors import ConfigUnreadable, LedgerDamaged, LedgerFailed, LedgerForeign, LedgerOutdated
+from edge_agent.errors import ConfigUnreadable, LedgerAbsent, LedgerDamaged, LedgerFailed, LedgerForeign, LedgerOutdated
 from edge_agent.ledger import epochs, schema
 from edge_agent.ledger.connection import (
     FILE_MODE,
@@ -68,10 +68,10 @@ def back_up(ledger: Path, out: Path) -> Copy:
 
     Raises:
         ConfigUnreadable: ``out`` exists or its folder cannot be written.
-        LedgerFailed: there is no ledger. LedgerDamaged: it is damaged: keep your last backup. DiskLow.
+        LedgerAbsent, LedgerFailed. LedgerDamaged: it is damaged: keep your last backup. DiskLow.
     """
     if not ledger.is_file():
-        raise LedgerFailed("there is no ledger here", {"name": ledger.name})
+        raise LedgerAbsent(f"there is no ledger {ledger}", {"name": ledger.name})
     part = out.with_name(f".{out.name}.part")
     with _named(out):
         if out.exists():
@@ -150,6 +150,9 @@ def finish_restore(ledger: Path) -> None:
             sync_folder(changed)
         for end in ("-wal", "-shm"):
             ledger.with_name(f"{ledger.name}{end}").unlink(missing_ok=True)
+        sync_folder(
+            ledger.parent
+        )  # a power cut must not keep the rename and forget the removal: the old log would be read into the new file
         prepared.rename(ledger)
         sync_folder(ledger.parent)
 

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import apsw
 
-from edge_agent.errors import DiskLow, EdgeAgentError, LedgerBusy, LedgerDamaged, LedgerFailed, LibraryTooOld, Scalar
+from edge_agent.errors import DiskLow, EdgeAgentError, LedgerAbsent, LedgerBusy, LedgerDamaged, LedgerFailed, LibraryTooOld, Scalar
 
 FILE_MODE = 0o600
 _BUSY_TIMEOUT_MS = 5000
@@ -105,8 +105,11 @@ def open_reader(path: Path) -> apsw.Connection:
     """Open for reading beside a writer; cannot change or checkpoint the file.
 
     Raises:
+        LedgerAbsent: there is no such file.
         LedgerFailed, LedgerDamaged.
     """
+    if not path.is_file():
+        raise LedgerAbsent(f"there is no ledger {path}", {"name": path.name})
     with _named(None):
         uri = f"file:{quote(str(path))}?mode=ro"
         return _configured(apsw.Connection(uri, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI), _READER_PRAGMAS)

@@ -26,6 +26,8 @@ RESTORED = "ledger-restored"
 """Codes of the audit facts that say why an epoch began."""
 
 _MACHINE_ID = Path("/etc/machine-id")
+_MOST = (1 << 63) - 1
+"""The largest number that SQLite holds; some file systems number their files with 64 bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ class Place:
             machine = ""
         # The identity itself is not to be published; a digest made for this one purpose tells as much as is needed (machine-id(5)).
         digest = hashlib.sha256(b"edge-agent ledger\0" + machine.encode()).hexdigest() if machine else ""
-        return cls(digest, path.stat().st_ino)
+        return cls(digest, path.stat().st_ino & _MOST)
 
     def may_be(self, before: "Place") -> bool:
         """Say whether this can be the very file that was written last."""

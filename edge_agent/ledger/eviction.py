@@ -32,6 +32,9 @@ _WORDS = (
     "SELECT kind, CASE WHEN kind IN ('assessment', 'verdict', 'control') THEN CAST(body AS TEXT) ->> 'conclusion' END"
     " FROM journal WHERE scan_id = ? ORDER BY seq"
 )
+_NAMED_AGAIN = (
+    "DELETE FROM eviction WHERE path LIKE 'blobs/%' AND substr(path, 10) IN (SELECT sha256 FROM blob UNION ALL SELECT sha256 FROM sidecar)"
+)
 _FOLDERS = ("spool", "packages", "blobs", "quarantine")
 
 
@@ -95,7 +98,11 @@ def decide(connection: apsw.Connection, evictions: Sequence[Eviction], holdings:
 
 
 def pending(connection: apsw.Connection) -> list[str]:
-    """Give the paths, relative to the state directory, that were decided and may still be on the disk."""
+    """Give the paths, relative to the state directory, that were decided and may still be on the disk.
+
+    A blob that a later fact names again is struck off: it was found in its place, so nobody wrote it anew.
+    """
+    connection.execute(_NAMED_AGAIN)
     return [path for (path,) in connection.execute("SELECT path FROM eviction ORDER BY path")]
 
 
@@ -181,8 +188,10 @@ def forgotten(connection: apsw.Connection, scanner: ScannerId, drops: Sequence[t
 
 
 def is_ordinary(connection: apsw.Connection, scan: ScanId) -> bool:
-    """Tell whether a scan's own files may go once its package is written: nothing ever spoke against it, nobody is still to decide, and
-    no hold is on it. The newest word alone would not do: a revision that alerted stays evidence whatever the next one shows.
+    """Tell whether a scan's own files may go once its package is written.
+
+    That is so when nothing ever spoke against it, nobody is still to decide, and no hold is on it. The newest word alone would not do: a
+    revision that alerted stays evidence whatever the next one shows.
     """
     rows = connection.execute(_WORDS, (scan,))
     words = tuple(Word(FactKind(kind), conclusion or "") for kind, conclusion in rows)

@@ -79,11 +79,15 @@ class Journal:
                 break
             found.append(JournalRow(self._epoch, Seq(seq), Seq(prev_seq), name, body, digest))
         if found:
-            self._refuse_altered(found)
+            self.refuse_altered(found)
         return found
 
-    def _refuse_altered(self, rows: list[JournalRow]) -> None:
-        """Let no row out whose bytes are not those that were chained: some 2 us a row."""
+    def refuse_altered(self, rows: list[JournalRow]) -> None:
+        """Let no row out whose bytes are not those that were chained: some 2 us a row. ``rows`` follow each other without a hole.
+
+        Raises:
+            LedgerDamaged.
+        """
         before = Seq(rows[0].seq - 1)
         previous = self.hash_at(before)
         broken = rows[0].seq if previous is None else first_break(rows, previous, before)

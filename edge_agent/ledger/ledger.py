@@ -5,6 +5,7 @@ again when there is space), LedgerFailed and LedgerDamaged (end the process).
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Self, TypeVar
@@ -16,6 +17,7 @@ from edge_agent.domain.assessment import BlobRef
 from edge_agent.domain.clock import Clock
 from edge_agent.domain.identity import IdentityValue
 from edge_agent.domain.ids import DropKey, ScanId, ScannerId, Seq, SiteId, Token
+from edge_agent.errors import TryLater
 from edge_agent.ledger import epochs, eviction, schema
 from edge_agent.ledger.arrivals import Arrivals
 from edge_agent.ledger.backup import finish_restore
@@ -81,6 +83,8 @@ class Ledger(LedgerReads):
             try:
                 until = clock.monotonic() + CHECK_WITHIN_S
                 is_checked = schema.prepare(connection, site, to_us(clock.now()), lambda: clock.monotonic() > until)
+                with suppress(TryLater):  # or the torn end of one power cut, behind that of the next, would pass for damage
+                    shrink_log(connection)
                 with writing(connection):
                     epochs.settle(connection, site, epochs.Place.of(path), clock.now())
                 ledger = cls(lock, connection, clock)

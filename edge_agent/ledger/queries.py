@@ -22,6 +22,8 @@ _WINDOW = 2_000
 """Rows that a filtered read looks at in one go: some ms, so that no reader of a rare topic holds the ledger up."""
 _STEPS_PER_SCAN = 8
 """How often a scan may have been judged again before a snapshot looks no further back for older scans."""
+_MOST_TOLD = 100
+"""Rows about one scan in a snapshot: a workstation that sends verdicts without end must not push the other scans out of it."""
 _FRAME_BYTES = 64
 
 
@@ -34,7 +36,10 @@ class Budget:
 
 
 class Queries:
-    """Answers from the connection of the ledger's lane; changes nothing."""
+    """Answers from the connection of the ledger's lane; changes nothing.
+
+    A row that is given out as such is held against the chain first: LedgerDamaged where it is not what was written.
+    """
 
     def __init__(self, connection: apsw.Connection, journal: Journal, epoch: bytes) -> None:
         self._db = connection
@@ -43,8 +48,9 @@ class Queries:
         self._jobs = Jobs(connection)
 
     def snapshot(self, starts: Sequence[str], last: int, budget: Budget) -> Snapshot:
-        """Give the newest ``last`` outcomes of each scanner with every other row about their scans, among the topics of ``starts``.
+        """Give the newest ``last`` outcomes of each scanner with the other rows about their scans, among the topics of ``starts``.
 
+        Of a scan of which more than ``_MOST_TOLD`` rows tell, the newest and its last outcome.
         Costs two look-ups in the primary key for each outcome: a topic's rows are linked by ``prev_seq``.
         """
         with reading(self._db):
@@ -154,13 +160,21 @@ class Queries:
         return None if row is None else (Seq(row[0]), Seq(row[1]), str(row[2]))
 
     def _told(self, scan: ScanId, starts: Sequence[str]) -> list[JournalRow]:
-        marks = ",".join("?" * len(_TOLD))
-        query = f"SELECT seq, topic FROM journal WHERE scan_id = ? AND kind IN ({marks}) ORDER BY seq"  # noqa: S608 - marks only
-        return [self._row(seq) for seq, name in list(self._db.execute(query, (scan, *_TOLD))) if matches(name, starts)]
+        """Give a scan's newest rows and, however much was said since, its last outcome: nobody hides a scan by talking about it."""
+        rows = dict(self._newest(scan, _TOLD, _MOST_TOLD))
+        rows |= dict(self._newest(scan, _OUTCOMES, 1)) if len(rows) == _MOST_TOLD else {}
+        return [self._row(seq) for seq, name in sorted(rows.items()) if matches(name, starts)]
+
+    def _newest(self, scan: ScanId, kinds: Sequence[FactKind], most: int) -> list[tuple[Seq, str]]:
+        marks = ",".join("?" * len(kinds))
+        query = f"SELECT seq, topic FROM journal WHERE scan_id = ? AND kind IN ({marks}) ORDER BY seq DESC LIMIT ?"  # noqa: S608 - marks only
+        return [(Seq(seq), name) for seq, name in self._db.execute(query, (scan, *kinds, most))]
 
     def _row(self, seq: Seq) -> JournalRow:
         previous, name, body, digest = next(self._db.execute("SELECT prev_seq, topic, body, hash FROM journal WHERE seq = ?", (seq,)))
-        return JournalRow(self._epoch, seq, Seq(previous), name, body, digest)
+        row = JournalRow(self._epoch, seq, Seq(previous), name, body, digest)
+        self._journal.refuse_altered([row])
+        return row
 
 
 def _size(rows: Sequence[JournalRow]) -> int:

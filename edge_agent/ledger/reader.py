@@ -5,7 +5,6 @@ from typing import Self
 
 import apsw
 
-from edge_agent.errors import LedgerFailed
 from edge_agent.ledger import schema
 from edge_agent.ledger.connection import check_library, open_reader
 from edge_agent.ledger.reads import LedgerReads
@@ -19,12 +18,10 @@ class LedgerReader(LedgerReads):
         """Open an existing ledger and check every page of it.
 
         Raises:
-            LedgerFailed: absent or not readable.
-            LedgerDamaged, LedgerForeign, LibraryTooOld.
+            LedgerAbsent: there is no such file.
+            LedgerFailed, LedgerDamaged, LedgerForeign, LibraryTooOld.
         """
         check_library(apsw.sqlite_lib_version())
-        if not path.is_file():
-            raise LedgerFailed("there is no ledger here", {"name": path.name})
         connection = open_reader(path)
         try:
             schema.check(connection)

@@ -72,10 +72,13 @@ def listed_since(connection: apsw.Connection, since: datetime) -> list[Listed]:
 
 
 def accepted_after(connection: apsw.Connection, job: int, since: datetime, limit: int) -> list[AcceptedScan]:
-    """Give scans accepted after job number ``job`` and not before ``since``, in their order, at most ``limit``."""
+    """Give scans accepted after job number ``job`` and not before ``since``, in their order, at most ``limit``.
+
+    Every revision counts: the number of a scan may come with a later one only.
+    """
     rows = connection.execute(
         "SELECT job_id, scan_id, scanner, drop_key, accepted_us, particulars FROM job"
-        " WHERE job_id > ? AND revision = 1 AND accepted_us >= ? ORDER BY job_id LIMIT ?",
+        " WHERE job_id > ? AND accepted_us >= ? ORDER BY job_id LIMIT ?",
         (job, to_us(since), limit),
     )
     return [

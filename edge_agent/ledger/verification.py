@@ -107,6 +107,17 @@ def verify(connection: apsw.Connection, journal: Journal, heads: Heads, how: Che
 
 
 def _first_bad_row(connection: apsw.Connection, journal: Journal, how: Checking) -> Seq | None:
+    while True:
+        bad, first = _walked(connection, journal, how)
+        with reading(connection):
+            oldest, _ = journal.oldest()
+        if bad is None or oldest == first:
+            return bad
+        # Retention cut rows off before the walk had come to them; what is left is walked anew.
+
+
+def _walked(connection: apsw.Connection, journal: Journal, how: Checking) -> tuple[Seq | None, Seq]:
+    """Give the first row that does not fit, and the oldest row of the journal as it was at the beginning."""
     with reading(connection):
         head = journal.head()
         first, before = journal.oldest()
@@ -115,9 +126,9 @@ def _first_bad_row(connection: apsw.Connection, journal: Journal, how: Checking)
     while page := _page(connection, walk.after, head.seq):
         for row in page:
             if not walk.step(row):
-                return Seq(walk.after + 1)
+                return Seq(walk.after + 1), first
         how.tell(walk.after, head.seq)
-    return None if walk.after == head.seq and walk.topics == tips else Seq(walk.after + 1)
+    return None if walk.after == head.seq and walk.topics == tips else Seq(walk.after + 1), first
 
 
 def _with_heads(connection: apsw.Connection, journal: Journal, heads: Heads, how: Checking, bad: Seq | None) -> Verification:
@@ -127,9 +138,11 @@ def _with_heads(connection: apsw.Connection, journal: Journal, heads: Heads, how
         if bad is not None and head.seq >= bad:
             break
         with reading(connection):
-            known, last = journal.hash_at(head.seq), journal.head().seq
+            known, ends = journal.hash_at(head.seq), journal.head()
+        if head.seq < ends.first - 1:  # it went with its rows while this was under way
+            continue
         if known != head.hash or not _is_signed(head, how.believed):
-            return Verification(Seq(min(head.seq, last + 1)), "head", count, signed, tuple(signers))
+            return Verification(Seq(min(head.seq, ends.seq + 1)), "head", count, signed, tuple(signers))
         count, signed = count + 1, head.seq
         signers[VerifyKey(head.key).fingerprint] = None
     return Verification(bad, "row" if bad is not None else "", count, signed, tuple(signers))

@@ -13,6 +13,7 @@ from edge_agent.agent.desk import Answers, JournalDesk
 from edge_agent.agent.feed import Feed
 from edge_agent.agent.lanes import Lane
 from edge_agent.agent.ledger_lane import LedgerLane
+from edge_agent.agent.outbound import Headquarters, who_is
 from edge_agent.agent.shelf import Shelf
 from edge_agent.domain.clock import Clock
 from edge_agent.domain.ids import Seq, SiteId
@@ -26,6 +27,7 @@ from edge_agent.transport.desk import Peer, RouterDesk, Trouble
 from edge_agent.transport.keys import Admission, AllowList, Consumer, KeyPair, Role
 from edge_agent.transport.link import Retry, SyncLink
 from edge_agent.transport.live import LivePublisher
+from edge_agent.transport.outbound import DealerDesk
 from edge_agent.transport.sockets import BLOB_DOMAIN, DOMAINS, ClientSecurity, Context, InsecureLoopback, ServerSecurity
 from edge_agent.transport.zap import Refusal, ZapProvider
 from edge_agent.wire.frames import Envelope
@@ -76,6 +78,9 @@ class LoopbackSite:
     context: Context
     troubles: list[Trouble]
     refusals: list[Refusal]
+    admission: Admission
+    outbound_told: list[str]
+    """Why headquarters was not reached, and an empty text each time it was heard."""
     links: list[SyncLink] = field(default_factory=list)
 
     async def add(self, *entries: Entry) -> list[Seq]:
@@ -93,11 +98,14 @@ class LoopbackSite:
 
 @dataclass(frozen=True)
 class Setting:
-    """What a test may choose. ``answer`` replaces the journal's desk, ``consumers`` the allow-list, ``live_shown`` what HELLO tells."""
+    """What a test may choose. ``answer`` replaces the journal's desk, ``consumers`` the allow-list, ``live_shown`` what HELLO tells.
+
+    ``outbound``: where headquarters, the consumer ``hq``, listens for the site.
+    """
 
     keys: Keyring = field(default_factory=Keyring)
-    site: SiteId = SITE
     consumers: Sequence[Consumer] | None = None
+    site: SiteId = SITE
     sync: str = ANY_PORT
     live: str = ANY_PORT
     blob: str = ANY_PORT
@@ -105,6 +113,7 @@ class Setting:
     next_key: str = ""
     is_insecure: bool = False
     has_zap: bool = True
+    outbound: str = ""
     clock: Clock = field(default_factory=SystemClock)
     answer: Callable[[Peer, Envelope], Awaitable[Envelope]] | None = None
 
@@ -165,5 +174,10 @@ def _built(setting: Setting, stock: _Stock, server: Context, clients: Context) -
     journal = JournalDesk(stock.ledger, answers, setting.clock, feed.news, feed.ring)
     pictures = PictureDesk(stock.ledger, stock.shelf, setting.site, setting.clock, feed.ring)
     jobs += [desk.serve(setting.answer or journal.answer), blob.serve(pictures.answer), feed.run()]
+    outbound_told: list[str] = []
+    if setting.outbound:
+        dealer = DealerDesk(server, setting.outbound, keys.server, who_is(admission, "hq", setting.clock), troubles.append)
+        jobs.append(Headquarters(dealer, journal, pictures, admission).serve(outbound_told.append))
     endpoints = (desk.endpoint, publisher.endpoint, blob.endpoint)
-    return LoopbackSite(keys, stock.ledger, feed, *endpoints, stock.state_dir, clients, troubles, refusals), jobs
+    site = LoopbackSite(keys, stock.ledger, feed, *endpoints, stock.state_dir, clients, troubles, refusals, admission, outbound_told)
+    return site, jobs

@@ -66,7 +66,7 @@ class SyncLink:
                 reply = await self._once(verb, content, timeout_s)
                 if reply is not None:
                     self._learn(reply)
-                    return _unless_refused(reply)
+                    return unless_refused(reply)
         finally:
             self._is_busy = False
         raise PeerSilent(f"no answer from {self._endpoint}", {"attempts": self._retry.attempts, "timeout_s": timeout_s})
@@ -236,7 +236,12 @@ def _now() -> float:
     return asyncio.get_running_loop().time()
 
 
-def _unless_refused(reply: Envelope) -> Envelope:
+def unless_refused(reply: Envelope) -> Envelope:
+    """Give the reply.
+
+    Raises:
+        PeerError: the leaf that an ERR names.
+    """
     if reply.verb == Verb.ERR:
         raise raised(read(ErrReply, reply.content))
     return reply

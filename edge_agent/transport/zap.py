@@ -5,17 +5,25 @@ Without one, a CURVE server lets any client key in. Bind it before the sockets i
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import zmq
 from zmq.utils import z85
 
 from edge_agent.errors import ConfigInvalid, NotAllowed
-from edge_agent.transport.keys import Admission, fingerprint
+from edge_agent.transport.keys import fingerprint
 from edge_agent.transport.sockets import Context
 
 ENDPOINT = "inproc://zeromq.zap.01"
 _VERSION = b"1.0"
 _OK, _REFUSED, _FAULT = b"200", b"400", b"500"
+
+
+class Gate(Protocol):
+    """Knows whom to let in: a site its consumers (``keys.Admission``), headquarters its sites (``reception.Reception``)."""
+
+    def admit(self, public: str) -> object:
+        """Raise NotAllowed for a key that is not let in now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +46,7 @@ class _Question:
 class ZapProvider:
     """Answers libzmq's questions about clients from the allow-list."""
 
-    def __init__(self, context: Context, admission: Admission, domains: frozenset[str], report: Callable[[Refusal], None]) -> None:
+    def __init__(self, context: Context, admission: Gate, domains: frozenset[str], report: Callable[[Refusal], None]) -> None:
         """Bind at once, so that no server socket of the process is ever without a guard.
 
         Raises:

@@ -47,6 +47,8 @@ MAX_SNAP = 100
 MAX_TOPICS = 64
 MAX_FOUND = 32
 MAX_IN_HAND = 8
+GREETING_ID = 0
+"""Number of what a site says by itself when it connects to headquarters; no request has it."""
 CHUNK_BYTES = 256 * 1024
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 

@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 import functools
 import json
+import threading
 import time
 from datetime import timedelta
 
@@ -86,6 +87,26 @@ async def test_a_revoked_console_hears_nothing_after_a_second_and_the_others_go_
         assert (await hears(kept))[0]
         (body,) = await site.audits("key-revoked")
         assert (body.event.params["consumer"], body.event.params["role"]) == ("console-1", "console")
+
+
+@in_loop
+async def test_a_revoked_console_is_out_within_a_second_although_the_ledger_is_busy(folder):
+    async with gated_site(folder, KEYS) as site:
+        revoked, done = listening(site, KEYS.console), threading.Event()
+        await hears(revoked)
+        busy = asyncio.create_task(site.ledger.lane.run(done.wait, 20))
+        try:
+            site.gate.journal.refused("key-unknown", "")
+            await until(lambda: site.gate.journal._waiting)  # a decision waits for the ledger
+            site.enrol([HQ])
+            await until(lambda: site.gate.admission.allowed.consumers == (HQ,), within_s=1.0)
+            await asyncio.sleep(0.2)
+            await drained(revoked)
+            assert not await revoked.poll(1500), "heartbeats still come"
+        finally:
+            done.set()
+            await busy
+        await site.audited("key-revoked")
 
 
 @in_loop

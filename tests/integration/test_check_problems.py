@@ -70,6 +70,13 @@ def test_an_expired_consumer_is_named(small: SmallSite) -> None:
     assert "console: not_after has passed" in details(small)
 
 
+def test_headquarters_to_connect_to_that_nobody_enrolled_is_named(small: SmallSite) -> None:
+    text = small.site.agent_toml.read_text()
+    small.site.agent_toml.write_text(text + '\n[wire.outbound]\nendpoint = "tcp://hq.example:5580"\nconsumer = "away"\n')
+    assert codes(small) == ["config-invalid"]
+    assert "no [[consumer]] away" in details(small)
+
+
 def test_a_broken_declarations_file_is_named_with_its_line(small: SmallSite) -> None:
     goods = small.site.folder / "goods.csv"
     goods.write_text("container,hs,description\nA,beef,0202\n")

@@ -4,11 +4,12 @@ import asyncio
 
 import pytest
 
-from edge_agent.console.client import ControlResult, Decision, FoundItem, Newest, Only, Wish
+from edge_agent.console.client import ControlResult, Decision, FoundItem, Newest, Only, Phase, Wish
 from edge_agent.domain.assessment import FactKind
 from edge_agent.domain.identity import IdentityClass, IdentityValue
 from edge_agent.domain.ids import FactId, ScanId, ScannerId, Seq
 from edge_agent.errors import ConfigInvalid, NotAllowed, UnknownScan
+from edge_agent.ledger.eviction import cut
 from edge_agent.ledger.records import Entry
 from edge_agent.testing.console import Watch
 from edge_agent.testing.factories import SITE, a_scan_id, a_set_aside, a_verdict, an_assessment, assessment_body
@@ -146,10 +147,36 @@ def test_a_snapshot_is_taken_anew_when_the_journal_begins_a_new_epoch(tmp_path):
     asyncio.run(law())
 
 
+def test_rows_that_retention_takes_behind_a_filtered_console_s_proof_are_no_divergence(tmp_path, monkeypatch):
+    monkeypatch.setattr("edge_agent.console.place.PROVE_ROWS", 3)
+
+    async def law():
+        async with loopback_site(tmp_path) as site, Watch(site, wish=Wish(only=Only(scanners=("s1",)))) as watch:
+            await watch.live()
+            await site.add(*mixed(0, 2))
+            await watch.until(lambda watch: len(watch.facts) == 2)
+            await site.ledger.call(lambda ledger: cut(ledger._db, Seq(3), {}))
+            await site.add(*at(S1, "proved now"))
+            async with asyncio.timeout(8):
+                while not watch.task.done() and ((place := watch.client._follower._place) is None or place.cursor.seq < 5):  # noqa: ASYNC110 - a proof is no event
+                    await asyncio.sleep(0.05)
+            await site.add(*at(S1, "and on"))
+            await watch.seqs([1, 3, 5, 6])
+            assert (watch.client.state.phase, watch.client.state.missed) == (Phase.LIVE, 0)
+
+    asyncio.run(law())
+
+
 @pytest.mark.parametrize("names", [("S1",), ("s1/../s2",), ("",), ("*",)])
 def test_a_wish_that_is_no_scanner_s_name_is_refused_at_once(names):
     with pytest.raises(ConfigInvalid):
         Only(scanners=names)
+
+
+@pytest.mark.parametrize("last", [0, -1, 101])
+def test_a_wish_for_more_outcomes_than_a_site_gives_is_refused_at_once(last):
+    with pytest.raises(ConfigInvalid):
+        Newest(last)
 
 
 def test_a_console_may_not_report_an_examination_and_headquarters_may_once(tmp_path):

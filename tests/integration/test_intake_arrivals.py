@@ -4,7 +4,7 @@ import asyncio
 import os
 import shutil
 import threading
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import timedelta
 from types import SimpleNamespace
 
@@ -19,16 +19,18 @@ from edge_agent.agent.ledger_lane import LedgerLane
 from edge_agent.agent.maps import MapStore
 from edge_agent.agent.orphans import sweep_orphans
 from edge_agent.agent.pipeline import Storage
+from edge_agent.cli.main import main
 from edge_agent.domain.drop import Completeness, ProbeResult, SideCar
 from edge_agent.domain.identity import IdentityClass, IdentityValue
 from edge_agent.domain.ids import ScanId
 from edge_agent.errors import DropUnavailable
 from edge_agent.intake.spool import Placement, Spool
+from edge_agent.ledger.backup import back_up
 from edge_agent.ledger.blobs import BlobStore
 from edge_agent.ledger.ledger import Ledger
 from edge_agent.testing.clock import ManualClock
 from edge_agent.testing.drops import cargo_profile
-from edge_agent.testing.factories import SITE
+from edge_agent.testing.factories import SITE, an_acceptance, an_arrival
 
 QUIET_S, DEADLINE_S = 1.0, 10.0
 PROFILE = cargo_profile(quiet_s=QUIET_S, deadline_s=DEADLINE_S)  # high and side-car are required, low is expected for 20 s
@@ -132,13 +134,19 @@ class Gate:
         return [row.body.decode() for row in rows if '"kind":"audit"' in row.body.decode()]
 
 
-@pytest.fixture
-def gate(tmp_path):
+@contextmanager
+def opened(folder):
     lanes = (Lane("ledger"), Lane("spool"), Lane("folder", 4))
     with closing(lanes[1]), closing(lanes[0]), closing(lanes[2]):
-        ledger = Ledger.open(tmp_path / "ledger.db", SITE, ManualClock())
-        yield Gate(tmp_path, ledger, lanes)
+        ledger = Ledger.open(folder / "ledger.db", SITE, ManualClock())
+        yield Gate(folder, ledger, lanes)
         lanes[0].finish(ledger.close)
+
+
+@pytest.fixture
+def gate(tmp_path):
+    with opened(tmp_path) as gate:
+        yield gate
 
 
 def test_many_drops_in_a_tree_of_days_are_taken_each_once(gate):
@@ -482,6 +490,25 @@ def test_without_watches_left_the_folder_is_polled(gate, monkeypatch):
     assert gate.arrivals.watching.by_polling
 
 
+def test_after_a_restore_what_the_backup_did_not_know_and_the_scanner_still_has_is_taken_again_as_the_same_scan(tmp_path, capsys):
+    with opened(tmp_path) as before:
+        before.put("1")
+        before.settle()
+        back_up(tmp_path / "ledger.db", tmp_path / "saved.db")
+        before.put("2", b"other-10-b")
+        before.settle()
+        epoch, (_, second) = before.ledger.epoch, before.jobs()
+    assert main(["ledger", "restore", str(tmp_path / "saved.db"), "--state-dir", str(tmp_path)]) == 0
+    assert second.scan_id in capsys.readouterr().out
+    assert not (tmp_path / second.spool).exists()
+    with opened(tmp_path) as after:
+        assert (1, True) == (after.accepted(), after.ledger.epoch != epoch)
+        after.settle()
+        assert 2 == after.accepted()
+        assert (second.scan_id, second.revision, second.members) == (after.jobs()[-1].scan_id, 1, after.jobs()[-1].members)
+        assert (tmp_path / second.spool / second.members[0].name).is_file()
+
+
 def test_orphans_go_after_a_week_and_nothing_else_does(gate):
     gate.put("7")
     gate.settle()
@@ -496,6 +523,30 @@ def test_orphans_go_after_a_week_and_nothing_else_does(gate):
         os.utime(root / name / "r1", (now - age_days * 86400, now - age_days * 86400))
     asyncio.run(sweep_orphans(gate.arrivals._intake))
     assert sorted([".incoming", "young-orphan", known.scan_id]) == sorted(path.name for path in root.iterdir())
+
+
+def test_an_orphan_that_is_registered_just_now_stays(gate):
+    gate.put("7")
+    acceptance = an_acceptance(an_arrival("7"))
+    scan = acceptance.decision.scan_id
+    spool, ledger = gate.storage.spool, gate.storage.ledger
+    spool.place([Placement(spool.copy(drop_of_folder(gate), PROFILE), scan, 1)])
+    folder = gate.folder / "spool" / scan / "r1"
+    long_ago = gate.clock.now().timestamp() - 30 * 86400
+    os.utime(folder, (long_ago, long_ago))
+
+    async def registered_meanwhile():
+        intake = gate.arrivals._intake
+        object.__setattr__(intake, "registering", asyncio.Lock())
+        async with intake.registering:
+            sweeping = asyncio.create_task(sweep_orphans(intake))
+            for _ in range(5):
+                await intake.spool_lane.run(int)
+            await ledger.call(Ledger.accept, [acceptance])
+        await sweeping
+
+    asyncio.run(registered_meanwhile())
+    assert folder.is_dir()
 
 
 def drop_of_folder(gate):

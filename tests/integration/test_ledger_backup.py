@@ -314,6 +314,22 @@ def test_what_waits_without_files_is_named_and_unknown_copies_are_kept(path: Pat
         assert an_arrival("later").drop_key not in ledger.seen(ScannerId(SCANNER))
 
 
+def test_a_second_restore_keeps_what_the_first_recovered(path: Path, tmp_path: Path, capsys) -> None:
+    state, orphan = path.parent, path.parent / "spool" / a_scan_id("later") / "r1"
+    back_up(path, tmp_path / "b.db")
+    for content in (b"first", b"second", b"third"):
+        orphan.mkdir(parents=True, exist_ok=True)
+        (orphan / "a.png").write_bytes(content)
+        assert main(["ledger", "restore", str(tmp_path / "b.db"), "--state-dir", str(state)]) == 0
+    folders = sorted((state / "recovered" / a_scan_id("later")).iterdir())
+    assert [(folder.name, (folder / "a.png").read_bytes()) for folder in folders] == [
+        ("r1", b"first"),
+        ("r1-2", b"second"),
+        ("r1-3", b"third"),
+    ]
+    assert f"its files are in recovered/{a_scan_id('later')}/r1-3" in capsys.readouterr().out
+
+
 def test_the_commands_teach_and_count(path: Path, tmp_path: Path, capsys) -> None:
     out = tmp_path / "c.db"
     assert main(["ledger", "backup", "--state-dir", str(path.parent), "--out", str(out), "--json"]) == 0

@@ -4,25 +4,35 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import apsw
 import pytest
 
+from edge_agent.agent.desk import Answers, JournalDesk
+from edge_agent.agent.feed import Doorbell
 from edge_agent.agent.head_signing import HeadSigner
 from edge_agent.agent.health import HealthFacts, judge
 from edge_agent.agent.lanes import Lane
 from edge_agent.agent.ledger_lane import LedgerLane
 from edge_agent.agent.ledger_upkeep import LedgerUpkeep
 from edge_agent.domain.ids import Seq
-from edge_agent.errors import LedgerBusy, LedgerDamaged
+from edge_agent.errors import LedgerBusy, LedgerDamaged, PeerFailed
+from edge_agent.ledger import eviction
 from edge_agent.ledger.checks import check_whole
 from edge_agent.ledger.ledger import Ledger
+from edge_agent.ledger.queries import Budget
 from edge_agent.ledger.reader import LedgerReader
 from edge_agent.signing.keys import SigningKey
 from edge_agent.testing.clock import ManualClock
-from edge_agent.testing.factories import SITE, a_scan_id, an_assessment, an_audit
+from edge_agent.testing.factories import SITE, a_scan_id, an_acceptance, an_arrival, an_assessment, an_audit
+from edge_agent.testing.loopback import a_key_pair
+from edge_agent.transport.desk import Peer
+from edge_agent.transport.keys import Consumer, Role
+from edge_agent.wire.frames import ROOT, Envelope
 from edge_agent.wire.heads import ROWS_BETWEEN, SECONDS_BETWEEN
+from edge_agent.wire.verbs import PullRequest, Verb, content
 
 KEY = SigningKey.new("harbour")
 WEEK_S = 7 * 86_400.0
@@ -87,6 +97,40 @@ def test_a_row_whose_bits_flipped_is_never_served(path: Path) -> None:
         for after, count in ((0, 40), (7, 1), (5, 10)):
             with pytest.raises(LedgerDamaged):
                 ledger.rows(Seq(after), count, 1 << 30)
+        with pytest.raises(LedgerDamaged):
+            ledger.queries.snapshot((f"{ROOT}/",), 40, Budget(500, 1 << 30))
+        assert [row.seq for row in ledger.queries.snapshot((f"{ROOT}/",), 30, Budget(500, 1 << 30)).rows] == list(range(11, 41))
+        with pytest.raises(LedgerDamaged):
+            ledger.queries.filtered_rows(Seq(0), (f"{ROOT}/",), Budget(500, 1 << 30))
+        assert ledger.queries.filtered_rows(Seq(8), (f"{ROOT}/",), Budget(1, 1 << 30)).rows[0].seq == 9
+
+
+def test_who_asks_for_a_damaged_row_is_refused_and_the_site_goes_on_and_is_failing(path: Path) -> None:
+    """It would ask again after every restart, and each death would count against the scans in hand."""
+    with closing(apsw.Connection(str(path))) as forger:
+        forger.execute("DROP TRIGGER journal_is_never_rewritten; UPDATE journal SET hash = zeroblob(32) WHERE seq = 8")
+
+    async def law(ledger: LedgerLane, clock: ManualClock) -> None:
+        upkeep = LedgerUpkeep(path, ledger, clock)
+        collector = Consumer("hq", a_key_pair("hq").public, Role.COLLECTOR)
+        epoch = (await ledger.head()).epoch.hex()
+
+        async def pulled(after: int, desk: JournalDesk) -> int:
+            asked = PullRequest(epoch=epoch, after=after, max=5)
+            reply = await desk.answer(Peer(b"1", collector), Envelope(Verb.PULL, 1, content(asked)))
+            return len(reply.rows)
+
+        wired = (ledger, Answers(SITE, "tcp://127.0.0.1:1"), clock, Doorbell(), lambda: None)
+        desk = JournalDesk(*wired, upkeep.noticed)
+        with pytest.raises(PeerFailed):
+            await pulled(5, desk)
+        assert upkeep.problem is not None
+        assert (upkeep.problem.code, upkeep.problem.params["why"]) == ("ledger-damaged", "a row of the journal is not what was written")
+        assert await pulled(10, desk) == 5
+        with pytest.raises(LedgerDamaged):
+            await pulled(5, JournalDesk(*wired))
+
+    with_ledger(path, law)
 
 
 def test_a_flipped_bit_is_found_wherever_a_fact_is_named_in_table_body_and_index(path: Path) -> None:
@@ -122,6 +166,70 @@ def test_a_flipped_bit_in_the_log_never_gives_a_row_that_was_not_written(path: P
     with pytest.raises(LedgerDamaged):
         Ledger.open(copy / "ledger.db", SITE, ManualClock())
     assert [row.body for row in whole[-1:]] == [an_audit("late 19").body]
+
+
+def cut_by_power(path: Path, into: Path, promised_bytes: int) -> Path:
+    """Copy a ledger as a power cut leaves it: behind ``promised_bytes`` of the log its first page was not written, all others were."""
+    into.mkdir()
+    log = bytearray(path.with_name("ledger.db-wal").read_bytes())
+    assert len(log) > promised_bytes + 200
+    log[promised_bytes + 100] ^= 0xFF
+    (into / "ledger.db-wal").write_bytes(log)
+    (into / "ledger.db").write_bytes(path.read_bytes())
+    return into / "ledger.db"
+
+
+def log_bytes(path: Path) -> int:
+    return path.with_name("ledger.db-wal").stat().st_size
+
+
+def test_two_power_cuts_one_soon_after_the_other_are_no_damage(path: Path, tmp_path: Path) -> None:
+    """The torn end of the first lies behind the torn end of the second; no commit that anybody was told of is missing."""
+    with closing(Ledger.open(path, SITE, ManualClock())) as ledger:
+        ledger.append(an_audit("told 1"))
+        promised = log_bytes(path)
+        ledger.accept([an_acceptance(an_arrival(f"untold {number}")) for number in range(200)])
+        first = cut_by_power(path, tmp_path / "first", promised)
+    with closing(Ledger.open(first, SITE, ManualClock())) as ledger:
+        ledger.append(an_audit("told 2"))
+        whole = first.with_name("ledger.db-wal").read_bytes()
+        ledger.append(an_audit("untold"))
+        after = first.with_name("ledger.db-wal").read_bytes()
+        second = cut_by_power(first, tmp_path / "second", first_difference(whole, after))
+    with closing(Ledger.open(second, SITE, ManualClock())) as ledger:
+        rows = [row.body for row in ledger.rows(Seq(0), 100, 1 << 30)]
+        assert {an_audit("told 1").body, an_audit("told 2").body} <= set(rows)
+        assert an_audit("untold").body not in rows
+        assert ledger.verify() is None
+
+
+def first_difference(before: bytes, after: bytes) -> int:
+    """Give where the frame begins that was written first between two looks at a log."""
+    frame = 24 + 4096
+    place = next((n for n in range(min(len(before), len(after))) if before[n] != after[n]), len(before))
+    return 32 + (place - 32) // frame * frame
+
+
+def test_rows_that_retention_cuts_off_during_a_check_are_no_damage(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    with closing(Ledger.open(path, SITE, ManualClock())) as ledger:
+        for number in range(1, 1301):
+            ledger.append(an_audit(f"cause {number}"))
+            if number % 600 == 0:
+                ledger.sign_head(KEY)
+        cuts = iter([1100])
+
+        def cut(_done: int, _of: int) -> None:
+            for last in cuts:
+                ledger.transact(partial(eviction.cut, last=Seq(last), holdings={}))
+
+        with closing(LedgerReader.open(path)) as reader:
+            found = reader.verification(None, cut)
+        assert (found.bad_seq, found.signed_seq, ledger.head().first) == (None, 1200, 1101)
+        with closing(apsw.Connection(str(path))) as forger:
+            forger.execute("DROP TRIGGER journal_is_never_rewritten; UPDATE journal SET hash = zeroblob(32) WHERE seq = 1150")
+        with closing(LedgerReader.open(path)) as reader:
+            assert reader.verification().bad_seq == 1150
 
 
 # The weekly check

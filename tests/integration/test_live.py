@@ -11,12 +11,13 @@ import zmq
 
 from edge_agent.domain.ids import Seq
 from edge_agent.errors import ConfigInvalid
+from edge_agent.ledger.eviction import cut
 from edge_agent.testing.factories import SITE, a_scan_id, an_assessment, an_audit
 from edge_agent.testing.loopback import Setting, loopback_site
 from edge_agent.transport.context import open_context
 from edge_agent.transport.link import LiveLink, Silence
 from edge_agent.transport.live import LivePublisher
-from edge_agent.transport.sockets import InsecureLoopback, ServerSecurity, bound_endpoint
+from edge_agent.transport.sockets import InsecureLoopback, ServerSecurity, bound_endpoint, connect
 from edge_agent.wire.chain import JournalRow
 from edge_agent.wire.frames import LiveMessage
 from edge_agent.wire.heartbeat import Heartbeat
@@ -45,6 +46,31 @@ async def take(link, kind, count=1):
             thing = await anext(link)
             found += [thing] if isinstance(thing, kind) else []
     return found
+
+
+def test_heartbeats_tell_where_the_journal_begins_after_retention(tmp_path):
+    async def law():
+        async with listening(tmp_path) as (site, link):
+            await site.add(*(an_audit(str(number)) for number in range(4)))
+            await site.ledger.call(lambda ledger: cut(ledger._db, Seq(3), {}))
+            async with asyncio.timeout(5):
+                while (await take(link, Heartbeat))[0].first != 4:
+                    pass
+
+    asyncio.run(law())
+
+
+@pytest.mark.parametrize(("letters", "is_heard"), [(250, True), (5_000, False)])
+def test_a_reader_that_subscribes_to_what_can_be_no_topic_is_cut_off(tmp_path, letters, is_heard):
+    async def law():
+        async with loopback_site(tmp_path) as site:
+            reader = connect(site.context, zmq.SUB, site.live, site.keys.client(site.keys.collector))
+            reader.set(zmq.SUBSCRIBE, b"x" * letters)  # kept by the site in a tree of some 50 bytes a letter
+            reader.set(zmq.SUBSCRIBE, b"ei1/")
+            assert bool(await reader.poll(1_500)) is is_heard
+            reader.close(0)
+
+    asyncio.run(law())
 
 
 def test_a_new_reader_is_welcomed_at_once_with_the_head(tmp_path):

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -14,6 +16,7 @@ from edge_agent.agent.housekeeping import Duties, Housekeeping
 from edge_agent.agent.keeping import RetentionSection, SpaceSection
 from edge_agent.agent.lanes import Lane
 from edge_agent.agent.ledger_lane import LedgerLane
+from edge_agent.agent.pipeline import Pipeline
 from edge_agent.agent.space import Space
 from edge_agent.agent.sweep import SWEPT, Premises, Sweep
 from edge_agent.domain.arrival import DuplicateOf
@@ -21,11 +24,13 @@ from edge_agent.domain.assessment import BlobRef
 from edge_agent.domain.identity import IdentityClass, IdentityValue
 from edge_agent.domain.ids import DropKey, ScanId, Seq
 from edge_agent.domain.member import MemberDigest
+from edge_agent.intake.spool import Spool
 from edge_agent.ledger import eviction
 from edge_agent.ledger.blobs import BlobStore
 from edge_agent.ledger.inventory import held_by_file
 from edge_agent.ledger.ledger import Ledger
 from edge_agent.ledger.reader import LedgerReader
+from edge_agent.ledger.records import Entry
 from edge_agent.testing.clock import ManualClock
 from edge_agent.testing.factories import (
     SCANNER,
@@ -445,3 +450,55 @@ def test_the_daily_sweep_keeps_to_the_budget(bench: Bench) -> None:
 def test_digests_of_side_cars_are_known_for_every_scan(bench: Bench) -> None:
     bench.scan("s")
     assert digest_of("side-car of s") in {path.rpartition("/")[2] for path in bench.files()}
+
+
+def said_of(bench: Bench, *entries: Entry) -> bool:
+    for entry in entries:
+        bench.ledger.append(entry)
+    return bench.ledger.transact(partial(eviction.is_ordinary, scan=a_scan_id("s")))
+
+
+def test_the_files_of_a_scan_that_ever_alerted_stay_beside_its_package_whatever_is_said_later(bench: Bench) -> None:
+    scan = a_scan_id("s")
+    assert said_of(bench, an_assessment(scan, 1, "no-alert"))
+    assert not said_of(bench, an_assessment(scan, 2, "unassessable"))
+    assert said_of(bench, an_assessment(scan, 3, "no-alert"))
+    assert not said_of(bench, an_assessment(scan, 4, "alert"))
+    assert not said_of(bench, an_assessment(scan, 5, "no-alert"))
+
+
+@pytest.mark.parametrize("word", ["suspicious", "hold"])
+def test_a_person_can_make_the_files_of_an_ordinary_scan_stay(bench: Bench, word: str) -> None:
+    scan = a_scan_id("s")
+    assert said_of(bench, an_assessment(scan))
+    if word == "hold":
+        bench.ledger.transact(partial(eviction.note_hold, scan=scan, reason="case", at=bench.clock.now()))
+    else:
+        bench.ledger.append(a_verdict(scan))
+    assert not said_of(bench)
+
+
+def test_a_package_written_late_takes_no_originals_of_an_alert_with_it(bench: Bench) -> None:
+    """A death left the first revision's package unwritten; the second revision shows nothing."""
+    scan = bench.scan("s", "alert")
+    bench.ledger.append(an_assessment(scan, 2, "no-alert"))
+    spool = Spool(bench.state_dir / "spool")
+    storage = SimpleNamespace(ledger=bench.premises.ledger, spool=spool, state_dir=bench.state_dir)
+    pipeline = Pipeline(SITE, {}, None, None, storage)  # type: ignore[arg-type]
+    asyncio.run(pipeline._let_originals_go(SimpleNamespace(scan_id=scan, revision=1)))  # type: ignore[arg-type]
+    assert (bench.state_dir / f"spool/{scan}/r1").is_dir()
+    ordinary = bench.scan("t")
+    asyncio.run(pipeline._let_originals_go(SimpleNamespace(scan_id=ordinary, revision=1)))  # type: ignore[arg-type]
+    assert not (bench.state_dir / f"spool/{ordinary}").exists()
+
+
+def test_a_blob_that_is_named_again_before_it_was_taken_off_stays(bench: Bench) -> None:
+    """A death came between the decision and the disk; then the same side-car came again, and was found in its place."""
+    digest, _ = bench.blobs.put(b"side-car of x")
+    bench.ledger.transact(lambda connection: eviction._list(connection, f"blobs/{digest[:2]}/{digest}"))
+    lone, _ = bench.blobs.put(b"named by nobody")
+    bench.ledger.transact(lambda connection: eviction._list(connection, f"blobs/{lone[:2]}/{lone}"))
+    bench.scan("x")
+    asyncio.run(bench.sweep.finish_last())
+    blobs = {path.rpartition("/")[2] for path in bench.files()}
+    assert (digest in blobs, lone in blobs) == (True, False)

@@ -16,7 +16,7 @@ from edge_agent.agent.pipeline import Storage
 from edge_agent.agent.selection_lists import SelectionLists
 from edge_agent.agent.selections import Reconciliation
 from edge_agent.cli.main import main
-from edge_agent.domain.arrival import NewScan
+from edge_agent.domain.arrival import NewRevision, NewScan
 from edge_agent.domain.capture import Selection
 from edge_agent.domain.identity import IdentityClass, IdentityValue
 from edge_agent.intake.spool import Spool
@@ -90,6 +90,15 @@ def test_what_was_not_scanned_in_time_becomes_one_fact_with_its_token_and_not_it
     assert ("selected-not-scanned", "random", "R-7") == (code, params["reason"], params["campaign"])
     assert "ZZZU6304941" == site.value(params["token"])
     assert b"ZZZU" not in b"".join(row.body for row in site.ledger.rows(0, 5000, 1 << 26))
+
+
+def test_a_number_that_comes_with_the_second_revision_settles_the_selection(site):
+    site.write(line("CSQU3054383"))
+    site.ledger.accept([an_acceptance(an_arrival("a"), NewScan(a_scan_id("a"), None), particulars(()))])
+    (row,) = site.ledger.tokenise([IdentityValue(IdentityClass.CONTAINER, "CSQU3054383")])
+    site.ledger.accept([an_acceptance(an_arrival("a"), NewRevision(a_scan_id("a"), 2), particulars((row.token,)))])
+    assert (0, 0) == (site.look(), site.look(hours=3))
+    assert [] == site.audits()
 
 
 def test_nothing_is_said_twice_after_a_restart_and_what_was_pending_is_still_awaited(site):

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.service import ARMED, Service
 from benchmarks.small_site import SmallSite
 from edge_agent.agent.device_history import MOST_ERRORS
 from edge_agent.cli.main import main
 from edge_agent.formats.encode import png_bytes
 from edge_agent.wire.messages import AnyBody, AssessmentBody, HealthBody
-from tests.system.service import ARMED, Service
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.armed_daemon import traps_of
+from benchmarks.service import ARMED, Service
 from benchmarks.small_site import SmallSite
 from benchmarks.storm_plan import crashing, good_scan, hanging
-from benchmarks.supervisor import Supervisor, traps_of
 from edge_agent.agent.ports import Point
 from edge_agent.domain.ids import ScanId
 from edge_agent.formats.encode import tiff_bytes
@@ -27,10 +28,11 @@ def small(tmp_path: Path) -> SmallSite:
 
 
 @pytest.fixture
-def supervisor(small: SmallSite) -> Iterator[Supervisor]:
-    supervisor = Supervisor(small.site.agent_toml, small.site.state_dir, watchdog_s=3.0)
-    yield supervisor
-    supervisor.close()
+def service(small: SmallSite) -> Iterator[Service]:
+    site = small.site
+    service = Service((*ARMED, "--config", str(site.agent_toml)), site.folder, site.state_dir, watchdog_s=3.0)
+    yield service
+    service.close()
 
 
 def deliver(small: SmallSite, number: int) -> ScanId:
@@ -53,16 +55,16 @@ def outcomes(small: SmallSite) -> dict[str, str]:
     return found
 
 
-def live(supervisor: Supervisor, options: list[str], until: Callable[[], bool], timeout_s: float = 120.0) -> None:
+def live(service: Service, options: list[str], until: Callable[[], bool], timeout_s: float = 120.0) -> None:
     """Start the daemon as often as it ends, until ``until`` holds."""
     end = time.monotonic() + timeout_s
-    supervisor.start(*options)
+    service.start(*options)
     was_ready = False  # before that there may be no ledger to look into
     while not (was_ready and until()):
-        if not supervisor.tend():
-            supervisor.start(*options)
-        was_ready |= supervisor.is_ready
-        assert time.monotonic() < end, f"{supervisor.exits}: {supervisor.process.log.read_text()[-3000:]}"
+        if not service.tend():
+            service.start(*options)
+        was_ready |= service.is_ready
+        assert time.monotonic() < end, f"{service.results}: {service.tail()}"
         time.sleep(0.05)
 
 
@@ -72,35 +74,35 @@ def live(supervisor: Supervisor, options: list[str], until: Callable[[], bool], 
     ids=["hang", "fault"],
 )
 def test_a_scan_at_which_the_daemon_dies_is_set_aside_alone_after_its_deaths_are_counted(
-    small: SmallSite, supervisor: Supervisor, deed: Deed, end: str, deaths: int
+    small: SmallSite, service: Service, deed: Deed, end: str, deaths: int
 ) -> None:
     """The first death comes with bystanders in hand and charges nobody; then three alone are charged, or ten in all are too many."""
     poison = deliver(small, 0)
     innocent = [deliver(small, number) for number in INNOCENT]
     options = traps_of([Trap(Point.INFER_BEFORE, deed, 1, poison)])
-    live(supervisor, options, lambda: len(outcomes(small)) == len(innocent) + 1)
+    live(service, options, lambda: len(outcomes(small)) == len(innocent) + 1)
     assert {poison: "crashed-too-often"} | dict.fromkeys(innocent, "assessed") == outcomes(small)
-    assert [end] * deaths == supervisor.exits
-    assert supervisor.stop() == 0
+    assert [end] * deaths == service.results
+    assert service.stop() == "success 0"
 
 
 def test_a_file_that_crashes_the_decoder_and_one_that_hangs_it_cost_a_child_each_and_the_daemon_nothing(
-    small: SmallSite, supervisor: Supervisor
+    small: SmallSite, service: Service
 ) -> None:
     _short_deadline(small, "plain-image")
     (crash,), (hang,) = crashing(100), hanging(101)
     for one in (crash, hang):
         small.deliver(*one.files[0])
     innocent = [deliver(small, number) for number in INNOCENT]
-    live(supervisor, ["--sore-decoder"], lambda: len(outcomes(small)) == len(innocent) + 2)
+    live(service, ["--sore-decoder"], lambda: len(outcomes(small)) == len(innocent) + 2)
     assert crash.outcome is not None
     assert hang.outcome is not None
     expected = {crash.outcome.scan_id: "decoder-died", hang.outcome.scan_id: "decode-timed-out"}
     assert expected | dict.fromkeys(innocent, "assessed") == outcomes(small)
-    assert [] == supervisor.exits
+    assert [] == service.results
 
 
-def test_a_side_car_that_ties_up_the_real_decoder_is_set_aside_at_the_deadline(small: SmallSite, supervisor: Supervisor) -> None:
+def test_a_side_car_that_ties_up_the_real_decoder_is_set_aside_at_the_deadline(small: SmallSite, service: Service) -> None:
     """No planted defect: a careless pattern in a profile, and a side-car that lists a name on which matching it takes for ever."""
     profile = _short_deadline(small, "sim-cargo")
     profile.write_text(profile.read_text().replace(r"(?P<key>.+)_high", r"(?P<key>(?:a+)+)_high"))
@@ -108,9 +110,9 @@ def test_a_side_car_that_ties_up_the_real_decoder_is_set_aside_at_the_deadline(s
         small.deliver(f"{key}_high.tif", tiff_bytes(load_picture(seed=len(key))), "pair")
         small.deliver(f"{key}_low.tif", tiff_bytes(load_picture(seed=10 + len(key))), "pair")
         small.deliver(f"{key}.json", sim_sidecar({"resources": listed}), "pair")
-    live(supervisor, [], lambda: len(outcomes(small)) == 2)
+    live(service, [], lambda: len(outcomes(small)) == 2)
     assert ["assessed", "decode-timed-out"] == sorted(outcomes(small).values())
-    assert [] == supervisor.exits
+    assert [] == service.results
 
 
 def _short_deadline(small: SmallSite, profile: str) -> Path:

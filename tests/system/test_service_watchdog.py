@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.service import ARMED, Service
 from benchmarks.site import COMMAND
 from benchmarks.small_site import SmallSite
 from edge_agent.ledger.reader import LedgerReader
 from edge_agent.testing.bundles import write_detection_bundle
-from tests.system.service import ARMED, Service
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
 

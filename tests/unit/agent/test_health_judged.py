@@ -37,6 +37,7 @@ WORSE: dict[str, list[object]] = {
     "self_test": [LIED],
     "space": [Level.LOW, Level.SPARING, Level.STOPPED],
     "allow_list_problem": ["config-invalid"],
+    "outbound_problem": ["peer-silent", "not-allowed"],
     "intake_problems": [(Reason("drop-overdue", {"scanner": "s1", "drops": 1}),)],
     "ledger_problem": [Reason("ledger-damaged", {"why": "chain"})],
 }

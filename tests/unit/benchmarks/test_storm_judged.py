@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 
 import pytest
 
+from benchmarks.service import last_exit
 from benchmarks.storm import schedule
 from benchmarks.storm_books import Books, judge
 from benchmarks.storm_plan import Outcome, Plan, State, make_plan
-from benchmarks.supervisor import last_exit
 from edge_agent.agent.ports import Point
 from edge_agent.domain.ids import DropKey, ScannerId, Seq
 from edge_agent.ledger.records import Counts, Entry, Quarantined

@@ -58,6 +58,11 @@ async def served(desk, answer, until):
         await asyncio.gather(serving, return_exceptions=True)
 
 
+async def sent(inbox, count):
+    while len(inbox.sent) < count:  # noqa: ASYNC110 - turns of the loop are what is counted here
+        await asyncio.sleep(0)
+
+
 async def pong(_peer, request):
     return Envelope("PONG", request.request_id, {})
 
@@ -91,18 +96,15 @@ def test_one_key_has_a_bounded_number_of_requests_in_hand_over_all_its_connectio
             return await pong(peer, request)
 
         async def until():
-            while len(inbox.sent) < MAX_OF_ONE_KEY:
-                await asyncio.sleep(0)
+            await sent(inbox, MAX_OF_ONE_KEY)
             assert {(reply.verb, reply.content["code"]) for reply in inbox.sent} == {("ERR", "too-large")}
             assert len(asked) == MAX_OF_ONE_KEY
             go_on.set()
-            while len(inbox.sent) < 2 * MAX_OF_ONE_KEY:
-                await asyncio.sleep(0)
+            await sent(inbox, 2 * MAX_OF_ONE_KEY)
 
         with a_desk(monkeypatch, inbox) as desk:
             await served(desk, slow, until())
             assert sorted(reply.request_id for reply in inbox.sent if reply.verb == "PONG") == asked
-            assert not desk._in_hand
 
     asyncio.run(law())
 
@@ -118,12 +120,8 @@ def test_an_answer_does_not_leave_for_a_key_whose_role_was_changed_while_it_wait
             role = after
             return await pong(peer, request)
 
-        async def until():
-            while not inbox.sent:
-                await asyncio.sleep(0)
-
         with a_desk(monkeypatch, inbox, lambda: Consumer("hq", "", role)) as desk:
-            await served(desk, long_poll, until())
-        assert [sent.verb for sent in inbox.sent] == [reply]
+            await served(desk, long_poll, sent(inbox, 1))
+        assert [answer.verb for answer in inbox.sent] == [reply]
 
     asyncio.run(law())
