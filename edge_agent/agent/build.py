@@ -34,7 +34,7 @@ from edge_agent.agent.models_in_force import Placed, Proven, beside, bundles_fac
 from edge_agent.agent.orphans import sweep_orphans
 from edge_agent.agent.pipeline import Pipeline, Storage
 from edge_agent.agent.ports import UNARMED, FaultPoint
-from edge_agent.agent.results import ResultsWriter
+from edge_agent.agent.results import ResultsPlace, ResultsWriter
 from edge_agent.agent.selection_lists import SelectionLists
 from edge_agent.agent.selections import Reconciliation
 from edge_agent.agent.selftest_timer import SelfTest, keep_testing
@@ -260,7 +260,8 @@ def _results(station: Station) -> ResultsWriter | None:
     section = station.config.sections.results
     if section is None:
         return None
-    return ResultsWriter(station.storage.ledger, section.dir, section.formats, station.lanes.open("results"), station.clock)
+    place = ResultsPlace(section.dir, section.formats)
+    return ResultsWriter(station.storage.ledger, place, station.lanes.open("results"), station.clock, station.upkeep.noticed)
 
 
 def _shadow(station: Station) -> Shadow | None:

@@ -5,7 +5,8 @@ repeats files and never leaves one out. Deleting the folder loses nothing; ``edg
 """
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, Protocol, TypeAlias
 
@@ -15,7 +16,7 @@ from edge_agent.agent.ports import JournalStore
 from edge_agent.agent.whole import write_whole
 from edge_agent.domain.clock import Clock
 from edge_agent.domain.ids import Seq
-from edge_agent.errors import MalformedMessage, TryLater
+from edge_agent.errors import LedgerDamaged, MalformedMessage, TryLater
 from edge_agent.ledger.connection import sync_folder
 from edge_agent.ledger.records import Acknowledged
 from edge_agent.telemetry import events
@@ -42,15 +43,25 @@ class CursorStore(JournalStore, Protocol):
         """Give each durable consumer's last word."""
 
 
+@dataclass(frozen=True, slots=True)
+class ResultsPlace:
+    """Where results go, and as what."""
+
+    folder: Path
+    formats: Sequence[ResultFormat]
+
+
 class ResultsWriter:
     """Follows the journal from its cursor and writes a file for each assessment."""
 
-    def __init__(self, store: CursorStore, folder: Path, formats: Sequence[ResultFormat], lane: Lane, clock: Clock) -> None:
+    def __init__(self, store: CursorStore, place: ResultsPlace, lane: Lane, clock: Clock, damaged: Callable[[LedgerDamaged], None]) -> None:
+        """``damaged`` is told of a row that is not what was journalled: it is not written out, and the rest of the daemon goes on."""
         self._store = store
-        self._folder = folder
-        self._formats = tuple(formats)
+        self._folder = place.folder
+        self._formats = tuple(place.formats)
         self._lane = lane
         self._clock = clock
+        self._damaged = damaged
 
     async def run(self, news: Doorbell) -> None:
         """Write until cancelled; ``news`` rings when rows were published. What refuses is tried again, nothing is skipped."""
@@ -58,14 +69,16 @@ class ResultsWriter:
         has_failed = False
         while True:
             turn = news.turn()
-            rows = await self._store.rows(at, _PAGE_ROWS, _PAGE_BYTES)
-            if not rows:
-                await rung(turn, _LOOK_S)
-                continue
             try:
+                rows = await self._store.rows(at, _PAGE_ROWS, _PAGE_BYTES)
+                if not rows:
+                    await rung(turn, _LOOK_S)
+                    continue
                 await self._lane.run(write_results, self._folder, rows, self._formats)
                 await self._store.acknowledge(CONSUMER, rows[-1].seq, rows[-1].hash, self._clock.now())
-            except (OSError, TryLater) as problem:
+            except (OSError, TryLater, LedgerDamaged) as problem:
+                if isinstance(problem, LedgerDamaged):
+                    self._damaged(problem)
                 if not has_failed:
                     events.results_postponed(_code(problem))
                 has_failed = True
@@ -83,7 +96,7 @@ class ResultsWriter:
         return Seq(head.first - 1)
 
 
-def _code(problem: OSError | TryLater) -> str:
+def _code(problem: OSError | TryLater | LedgerDamaged) -> str:
     """Give a short word for what is wrong; a path in the error's own text could hold anything."""
     return os.strerror(problem.errno or 0).lower().replace(" ", "-") if isinstance(problem, OSError) else problem.code
 

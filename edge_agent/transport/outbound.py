@@ -12,7 +12,7 @@ from contextlib import suppress
 import zmq
 from zmq.utils.monitor import parse_monitor_message
 
-from edge_agent.errors import NotAllowed, PeerError, PeerSilent
+from edge_agent.errors import NotAllowed, PeerError, PeerSilent, TryLater
 from edge_agent.transport.desk import Answer, Guard, Peer, Trouble
 from edge_agent.transport.keys import Consumer, KeyPair
 from edge_agent.transport.link import Retry
@@ -55,7 +55,7 @@ class DealerDesk:
             try:
                 consumer = self._consumer()
             except NotAllowed as problem:
-                why: PeerError = problem
+                why: PeerError | TryLater = problem
                 failures += 1
             else:
                 line = _Line(self._opened(consumer), Guard(answer, self._report), self._who(consumer.public), tell)
@@ -91,7 +91,7 @@ class _Line:
         self._monitor = socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_FAILED_AUTH | zmq.EVENT_DISCONNECTED)
         self.was_heard = False
 
-    async def serve(self, greeting: Callable[[Peer], Awaitable[Envelope]]) -> PeerError:
+    async def serve(self, greeting: Callable[[Peer], Awaitable[Envelope]]) -> PeerError | TryLater:
         """Answer until the connection is of no use any more; give why."""
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -112,7 +112,7 @@ class _Line:
             return NotAllowed("headquarters refuses this site's key")
         return PeerSilent("the line was cut")
 
-    async def _listen(self, tasks: asyncio.TaskGroup, greeting: Callable[[Peer], Awaitable[Envelope]]) -> PeerError:
+    async def _listen(self, tasks: asyncio.TaskGroup, greeting: Callable[[Peer], Awaitable[Envelope]]) -> PeerError | TryLater:
         heard_at, greeted_at = _now(), 0.0
         while True:
             try:
@@ -125,8 +125,9 @@ class _Line:
                     heard_at, greeted_at = _now(), 0.0
                 elif greeted_at and _now() - greeted_at > SILENCE_S:
                     return PeerSilent("headquarters does not answer")
-            except PeerError as problem:
+            except (PeerError, TryLater) as problem:
                 return problem
+            await asyncio.sleep(0)  # what is there already is taken without waiting: all others get their turn
 
     def _take(self, tasks: asyncio.TaskGroup, frames: list[bytes]) -> None:
         """Take a request, or what headquarters says to our greeting.

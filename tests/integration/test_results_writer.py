@@ -9,9 +9,9 @@ from edge_agent.agent.config import load_config
 from edge_agent.agent.feed import Doorbell
 from edge_agent.agent.lanes import Lane
 from edge_agent.agent.ledger_lane import LedgerLane
-from edge_agent.agent.results import CONSUMER, ResultsWriter
+from edge_agent.agent.results import CONSUMER, ResultsPlace, ResultsWriter
 from edge_agent.domain.ids import SiteId
-from edge_agent.errors import ConfigInvalid, DiskLow
+from edge_agent.errors import ConfigInvalid, DiskLow, LedgerDamaged
 from edge_agent.ledger.ledger import Ledger
 from edge_agent.testing.clock import ManualClock
 from edge_agent.testing.factories import SITE, a_scan_id, a_verdict, an_assessment
@@ -28,6 +28,7 @@ class Bench:
         self.lane = Lane("ledger")
         self.folder = folder
         self.store = LedgerLane(self.ledger, self.lane)
+        self.damages = []
 
     def close(self):
         self.ledger.close()
@@ -40,7 +41,8 @@ class Bench:
     async def follow(self, until):
         """Run a fresh writer until ``until`` holds, then cancel it."""
         lane = Lane("results")
-        writer = asyncio.create_task(ResultsWriter(self.store, self.folder, ("json",), lane, self.clock).run(Doorbell()))
+        place = ResultsPlace(self.folder, ("json",))
+        writer = asyncio.create_task(ResultsWriter(self.store, place, lane, self.clock, self.damages.append).run(Doorbell()))
         try:
             async with asyncio.timeout(20):
                 while not await until():  # noqa: ASYNC110 - what is waited for is in a file or a ledger
@@ -102,6 +104,23 @@ def test_a_later_word_on_the_same_revision_replaces_the_earlier(bench):
     asyncio.run(bench.follow(has_cursor(bench, 3)))
     assert [f"{ONE}.r1.json", f"{ONE}.r2.json"] == bench.names()
     assert '"conclusion": "alert"' in (bench.folder / f"{ONE}.r1.json").read_text()
+
+
+def test_a_damaged_row_is_told_and_neither_written_nor_the_end_of_the_writer(bench, monkeypatch):
+    bench.append(an_assessment(ONE))
+    monkeypatch.setattr("edge_agent.agent.results._RETRY_S", 0.0)
+    sound, asked = bench.store.rows, []
+
+    async def rows(after, max_rows, max_bytes):
+        asked.append(after)
+        if len(asked) < 3:
+            raise LedgerDamaged("row 1 is not what was journalled")
+        return await sound(after, max_rows, max_bytes)
+
+    monkeypatch.setattr(bench.store, "rows", rows)
+    asyncio.run(bench.follow(has_cursor(bench, 1)))
+    assert len(bench.damages) == 2
+    assert [f"{ONE}.r1.json"] == bench.names()
 
 
 def test_a_folder_that_refuses_loses_nothing(bench, capsys):
