@@ -27,7 +27,7 @@ def test_a_storm_of_kills_at_random_and_at_every_fault_point_loses_doubles_and_w
 
 
 def test_three_hundred_scans_leave_no_descriptor_no_thread_and_no_endless_log_behind(tmp_path: Path) -> None:
-    samples = Soak(tmp_path / "soak", scans=300, every=10).run()
+    samples = Soak(tmp_path / "soak", scans=300, every=10, upkeep_after_s=600.0).run()
     assert 300 == samples[-1]["scans"]
     assert [] == breaches(samples)
     assert 0.0 < max(one["wal_mib"] for one in samples) <= MOST_WAL_MIB
