@@ -140,7 +140,10 @@ class Process:
     def __init__(self, name: str, command: Sequence[str], log: Path) -> None:
         self.name = name
         self.log = log
-        with log.open("ab") as out:
+        with log.open("a+b") as out:
+            if out.tell() and log.read_bytes()[-1:] != b"\n":
+                out.write(b"\n")  # after a line that a kill tore
+                out.flush()
             self.popen = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)
 
     def wait(self, timeout_s: float) -> int:
@@ -159,9 +162,9 @@ class Process:
         self.popen.wait()
 
     def json_lines(self) -> list[dict[str, object]]:
-        """Give the complete JSON lines written so far."""
+        """Give the complete JSON lines written so far; a line that a kill tore is none."""
         lines = self.log.read_text(errors="replace").splitlines(keepends=True)
-        return [json.loads(line) for line in lines if line.endswith("\n") and line.startswith("{")]
+        return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}\n")]
 
     def has_event(self, event: str) -> bool:
         """Tell whether the daemon logged ``event``."""

@@ -16,12 +16,14 @@ from edge_agent.wire import messages
 from edge_agent.wire.chain import JournalRow
 
 POLICY = ROOT / "config/policy.example.toml"
+ANY_DISK = "warn_share = 1e-6\nsparing_share = 1e-6\nstop_share = 1e-6\nstop_mb = 1.0\nballast_mb = 1.0\n"
+"""Section ``[space]`` of a site whose behaviour must not hang on how full this machine's disk is."""
 
 
 class SmallSite:
     """A site with a scanner of plain pictures, one of TIFF pairs and one of JPEG with DataForm; helpers wait on facts, never on time."""
 
-    def __init__(self, folder: Path, device: str = "cpu") -> None:
+    def __init__(self, folder: Path, device: str = "cpu", space: str = ANY_DISK) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         write_detection_bundle(folder / "bundles")
         policy = folder / "policy.toml"
@@ -34,6 +36,7 @@ class SmallSite:
         trusted = (TEST_KEY.public.text,)
         settings = Settings(scanners, folder / "bundles", policy, device, profiles=profiles, trusted=trusted)
         self.site = Site.prepared(folder, settings)
+        self.site.agent_toml.write_text(f"{self.site.agent_toml.read_text()}\n[space]\n{space}")
         self.starts = 0
         self.watched = self.site.watched("s1")
 

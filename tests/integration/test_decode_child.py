@@ -1,6 +1,7 @@
 """The real decode child: a process of its own, real descriptors, real memory files."""
 
 import fcntl
+import contextlib
 import gc
 import mmap
 import os
@@ -188,24 +189,30 @@ def test_only_regular_files_are_opened(shared, tmp_path, kind):
 
 
 def held(folder: Path):
-    """Our open descriptors on members and answers; those of threads that other tests started are not our business."""
-    targets = [str(link.readlink()) for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
-    return sorted(target for target in targets if target.startswith((str(folder), "/memfd:decoded")))
+    """Descriptors on members and answers, with their inodes: a number that is used anew is told apart."""
+    found = set()
+    for link in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # the listing's own
+            target, inode = str(link.readlink()), link.stat().st_ino
+            if target.startswith((str(folder), "/memfd:decoded")):
+                found.add((target, inode))
+    return found
 
 
 def test_no_descriptor_is_left_open(shared, tmp_path):
     members = cargo(tmp_path)
-    gc.collect()  # answers that earlier tests had in their tracebacks
+    before = held(tmp_path)  # answers that earlier tests still hold, in their tracebacks for example
     with open(tmp_path / "k.json", "rb"):  # noqa: PTH123 - to see that the count works
-        assert len(held(tmp_path)) == 1
+        assert len(held(tmp_path) - before) == 1
     for _ in range(3):
         shared.probe(members, cargo_profile())
         decoded = shared.decode(members, cargo_profile())
         with pytest.raises(DropUnavailable):
             shared.probe([*members, MemberFile("x", "low", tmp_path / "x")], cargo_profile())
+    assert len(held(tmp_path) - before) == 1
     del decoded  # a mapping that is alive holds its memory file open
     gc.collect()
-    assert held(tmp_path) == []
+    assert held(tmp_path) - before == set()
 
 
 def test_a_drop_of_too_many_members_is_refused_before_anything_is_opened(shared, tmp_path):

@@ -122,10 +122,8 @@ class FailingDisk(Disk):
 
 
 def a_site(tmp_path: Path, extra: str = "") -> SmallSite:
-    site = SmallSite(tmp_path)
-    toml = site.site.agent_toml
-    toml.write_text(f"{toml.read_text()}\n[space]\nstop_mb = 1.0\n{extra}")
-    return site
+    """A site whose whole state is on the small disk: shares count."""
+    return SmallSite(tmp_path, space=f"stop_mb = 1.0\n{extra}")
 
 
 @contextmanager
@@ -227,7 +225,7 @@ def test_a_start_that_has_no_room_at_all_waits_for_it(tmp_path: Path) -> None:
 
 @needs_mounts
 def test_a_full_spool_leaves_scans_with_the_scanner(tmp_path: Path) -> None:
-    site = a_site(tmp_path)
+    site = SmallSite(tmp_path)
     with at_work(site, "spool", "1m") as (disk, daemon):
         disk.fill()
         deliver(site, range(2))
@@ -241,7 +239,7 @@ def test_a_full_spool_leaves_scans_with_the_scanner(tmp_path: Path) -> None:
 
 @needs_mounts
 def test_without_room_for_pictures_scans_are_assessed_without_them(tmp_path: Path) -> None:
-    site = a_site(tmp_path)
+    site = SmallSite(tmp_path)
     with at_work(site, "blobs", "1m") as (disk, daemon):
         disk.fill()
         deliver(site, range(2))
@@ -260,7 +258,7 @@ def test_without_room_for_pictures_scans_are_assessed_without_them(tmp_path: Pat
 
 @needs_mounts
 def test_packages_that_found_no_room_are_written_when_there_is_some(tmp_path: Path) -> None:
-    site = a_site(tmp_path)
+    site = SmallSite(tmp_path)
     with at_work(site, "packages", "1m") as (disk, daemon):
         disk.fill()
         deliver(site, range(2))
