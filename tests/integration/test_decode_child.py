@@ -1,7 +1,7 @@
 """The real decode child: a process of its own, real descriptors, real memory files."""
 
-import fcntl
 import contextlib
+import fcntl
 import gc
 import mmap
 import os
