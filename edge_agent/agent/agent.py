@@ -57,6 +57,7 @@ async def live(loops: Loops, stop: asyncio.Event, manager: ServiceManager, grace
 async def _pack_backlog(loops: Loops, stop: asyncio.Event) -> None:
     """Write the packages that a death left unwritten; the list is from before the first claim, so nobody else works on them."""
     for job in loops.unpacked:
+        await loops.dispatch.without_suspects(stop)
         if stop.is_set():
             return
         await loops.pipeline.pack_again(job)

@@ -26,7 +26,7 @@ class Dispatch:
         self._clock = clock
         self._slots = asyncio.Semaphore(slots)
         self._bell = Doorbell()
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: dict[asyncio.Task[None], Job] = {}
         self._is_abandoned = False
 
     @property
@@ -44,6 +44,15 @@ class Dispatch:
         async with self._slots:
             yield
         self._bell.ring()
+
+    async def without_suspects(self, stop: asyncio.Event) -> None:
+        """Return once no suspect waits or runs, or at ``stop``: a death meanwhile would be charged to the suspect, so it is left alone."""
+        while not stop.is_set():
+            turn = self._bell.turn()
+            waiting = await self._ledger.call(Ledger.suspects_over, 0, 0)
+            if not waiting and not any(job.is_suspect for job in self._running.values()):
+                return
+            await rung(turn, _LOOK_AGAIN_S)
 
     def abandon(self) -> None:
         """Give up every job in hand and claim no other: what they would conclude cannot be believed.
@@ -66,8 +75,8 @@ class Dispatch:
                     await rung(turn, _LOOK_AGAIN_S)
                     continue
                 task = tasks.create_task(self._one(job), name=f"job-{job.job_id}")
-                self._running.add(task)
-                task.add_done_callback(self._running.discard)
+                self._running[task] = job
+                task.add_done_callback(self._running.pop)
 
     async def _claimed(self) -> Job | None:
         """Claim a job; none while the disk has no room for the note."""

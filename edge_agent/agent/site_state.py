@@ -77,7 +77,7 @@ class SiteMonitor:
 
     async def look(self, ring: Callable[[], None]) -> None:
         """Judge once."""
-        self._in_flight = (await self._ledger.call(Ledger.counts)).in_flight
+        self._in_flight = await self._ledger.call(Ledger.backlog)
         around = self._around
         facts = HealthFacts(
             around.lost_folders(),

@@ -2,6 +2,8 @@
 
 import argparse
 import json
+import os
+import pwd
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
@@ -12,6 +14,7 @@ from rich.console import Console
 
 from edge_agent.cli.journal import STATE_DIR, progress
 from edge_agent.domain.ids import ScanId
+from edge_agent.errors import ConfigInvalid, ConfigUnreadable
 from edge_agent.ledger.backup import Copy, Restored, back_up, restore
 from edge_agent.ledger.checks import check_whole
 from edge_agent.ledger.connection import sync_folder
@@ -84,6 +87,7 @@ def _backup(args: argparse.Namespace) -> int:
 
 
 def _restore(args: argparse.Namespace) -> int:
+    _expect_owner(args.state_dir)
     with _busy("restoring and verifying"):
         restored = restore(args.file, args.state_dir / "ledger.db", SystemClock())
     missing, recovered = reconcile(args.state_dir)
@@ -103,6 +107,32 @@ def _restore(args: argparse.Namespace) -> int:
     else:
         _tell(restored, missing, recovered)
     return 0
+
+
+def _expect_owner(state_dir: Path) -> None:
+    """Refuse to leave files that the daemon's own user could not open.
+
+    Raises:
+        ConfigInvalid: the state directory belongs to somebody else.
+        ConfigUnreadable: there is none.
+    """
+    try:
+        owner = state_dir.stat().st_uid
+    except OSError as problem:
+        raise ConfigUnreadable(f"{state_dir}: {problem.strerror}", {"file": str(state_dir)}) from problem
+    if owner != os.geteuid():
+        name = _user(owner)
+        raise ConfigInvalid(
+            f"{state_dir} belongs to {name}, who must be able to open what is restored: `sudo -u {name} edge-agent ledger restore ...`",
+            {"key": "state_dir"},
+        )
+
+
+def _user(number: int) -> str:
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return f"#{number}"
 
 
 def _tell(restored: Restored, missing: list[Leftover], recovered: list[Leftover]) -> None:

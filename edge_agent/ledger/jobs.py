@@ -51,6 +51,11 @@ class Jobs:
         in_flight = states.get("waiting", 0) + states.get("claimed", 0)
         return Counts(sum(states.values()), states.get("assessed", 0), states.get("set-aside", 0), in_flight)
 
+    def backlog(self) -> int:
+        """Give how many revisions wait or run; reads no more of the index than these."""
+        (count,) = next(self._db.execute("SELECT count(*) FROM job WHERE kind = 'assess' AND state IN ('waiting', 'claimed')"))
+        return int(count)
+
     def claim(self, now: datetime) -> Job | None:
         """Take the next job: a suspect that is due, alone; else the highest priority, then the earliest accepted; see :meth:`_in_turn`.
 

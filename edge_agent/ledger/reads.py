@@ -50,6 +50,11 @@ class LedgerReads:
         with reading(self._db):
             return self._jobs.counts()
 
+    def backlog(self) -> int:
+        """Give how many revisions wait or run; cheap however long the site's history is."""
+        with reading(self._db):
+            return self._jobs.backlog()
+
     def quarantined(self) -> list[Quarantined]:
         """Give what is set aside now, longest first."""
         with reading(self._db):

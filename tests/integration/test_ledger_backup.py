@@ -386,3 +386,12 @@ def test_a_new_epoch_needs_every_consumer_to_acknowledge_again(path: Path, tmp_p
     shutil.copy2(path, tmp_path / "clone.db")
     with closing(opened(tmp_path / "clone.db")) as clone:
         assert clone.acknowledged() == {}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can meet a folder of somebody else that it may write to")
+def test_root_is_told_to_restore_as_the_daemons_own_user_and_nothing_changes(path: Path, saved: Path, capsys) -> None:
+    before = bodies(path)
+    os.chown(path.parent, 65534, 65534)
+    assert main(["ledger", "restore", str(saved), "--state-dir", str(path.parent)]) == 78
+    assert "sudo -u nobody edge-agent ledger restore" in capsys.readouterr().err
+    assert bodies(path) == before

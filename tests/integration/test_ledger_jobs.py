@@ -242,6 +242,18 @@ def test_completion_writes_fact_and_outcome_together(ledger: Ledger) -> None:
     assert ledger.counts() == Counts(accepted=1, assessed=1, set_aside=0, in_flight=0)
 
 
+def test_the_backlog_is_what_waits_or_runs(ledger: Ledger) -> None:
+    for name in ("a", "b", "c"):
+        accept(ledger, name)
+    assert (ledger.backlog(), ledger.counts().in_flight) == (3, 3)
+    job = claim(ledger)
+    assert (ledger.backlog(), ledger.counts().in_flight) == (3, 3)
+    ledger.complete(job.job_id, an_assessment(job.scan_id), [])
+    job = claim(ledger)
+    ledger.set_aside(job.job_id, a_set_aside(job.scan_id), "unreadable-scan")
+    assert (ledger.backlog(), ledger.counts().in_flight) == (1, 1)
+
+
 def test_a_job_whose_fact_is_there_already_is_closed_without_a_second_fact(ledger: Ledger) -> None:
     accept(ledger, "a")
     job = claim(ledger)
