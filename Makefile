@@ -7,7 +7,7 @@ KILLS ?= 200
 SEED ?= 1
 SEEDS ?= 5
 
-.PHONY: bench-wire power-loss storm soak chaos help venv demo test lint types layers unit fuzz models bench locks wheel clean
+.PHONY: bench-console soak-console screenshots bench-wire power-loss storm soak chaos help venv demo test lint types layers unit fuzz models bench locks wheel clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -36,7 +36,7 @@ layers: $(VENV)/ready  ## imports point downwards, one home a library
 	$(BIN)/lint-imports
 
 unit: $(VENV)/ready  ## every test, with branch coverage of the pure layers
-	OPENBLAS_NUM_THREADS=1 $(BIN)/pytest -n auto --dist worksteal --cov --cov-report=term:skip-covered
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/pytest -n auto --dist worksteal --cov --cov-report=term:skip-covered
 
 power-loss: $(VENV)/ready  ## 200 power cuts of the ledger, on a disk that loses what was not synced; figures for FULL and NORMAL
 	$(BIN)/python -m tests.integration.power_loss --seeds 200
@@ -57,6 +57,15 @@ fuzz: $(VENV)/ready  ## five minutes of coverage-guided fuzzing of every parser,
 bench-wire: $(VENV)/ready  ## from commit to console, one console stopped, the site silent; writes benchmarks/results/wire.json (3 minutes)
 	$(BIN)/python -m benchmarks.wire
 
+bench-console: $(VENV)/ready  ## the browser console with 10,000 scans and 20 more a second, in chromium; writes benchmarks/results/console.json
+	$(BIN)/python -m benchmarks.console
+
+soak-console: $(VENV)/ready  ## the same with 1,000 scans opened one after the other
+	$(BIN)/python -m benchmarks.console --opened 1000 --out benchmarks/results/soak-console.json
+
+screenshots: $(VENV)/ready  ## the pictures of the console in docs/images, taken anew by its tests from simulated scans
+	EDGE_AGENT_SCREENSHOTS=docs/images $(BIN)/pytest -q tests/console/test_console_screenshots.py
+
 models: $(VENV)/ready  ## train and export every default bundle from the simulator (hours)
 	$(BIN)/pip install -q --disable-pip-version-check -r requirements/train.txt
 	$(BIN)/python -m training.make_models
@@ -67,6 +76,8 @@ bench: $(VENV)/ready  ## benchmarks with ratios; writes benchmarks/results/
 locks:  ## rewrite the locked requirements
 	$(PYTHON) -m piptools compile -q --generate-hashes --no-emit-options --no-header --strip-extras --allow-unsafe -o requirements/base.txt pyproject.toml
 	$(PYTHON) -m piptools compile -q --generate-hashes --no-emit-options --no-header --strip-extras --allow-unsafe --extra agent --extra dicos -o requirements/agent.txt pyproject.toml
+	$(PYTHON) -m piptools compile -q --generate-hashes --no-emit-options --no-header --strip-extras --allow-unsafe --extra console -o requirements/console.txt pyproject.toml
+	$(PYTHON) -m piptools compile -q --generate-hashes --no-emit-options --no-header --strip-extras --allow-unsafe --extra console --extra postgres --extra report -o requirements/hq.txt pyproject.toml
 	$(PYTHON) -m piptools compile -q --generate-hashes --no-emit-options --no-header --strip-extras --allow-unsafe --extra agent --extra dev --extra train -o requirements/dev.txt pyproject.toml
 
 wheel: $(VENV)/ready  ## the package to install

@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks.chaos_stage import CONSOLES, FILTERED, HANGING, SITES, WATCHED_BY_FILTERED, Stage
 from benchmarks.chaos_workers import lines_of
-from edge_agent.collector.archive import Archive
+from edge_agent.collector.archive.store import Archive
 from edge_agent.domain.ids import Seq, SiteId
 from edge_agent.ledger.connection import open_reader
 from edge_agent.ledger.reader import LedgerReader

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.site import COMMAND, Process, Scanner, Settings, Site, bundle_states, exit_code_of, running
-from edge_agent.collector.archive import Archive
+from edge_agent.collector.archive.store import Archive
 from edge_agent.domain.ids import Seq, SiteId
 from edge_agent.ledger.reader import LedgerReader
 from edge_agent.telemetry.clock import SystemClock

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.site import Process, Scanner, Settings, Site, exit_code_of, running
-from edge_agent.collector.archive import Archive
+from edge_agent.collector.archive.store import Archive
 from edge_agent.domain.ids import Seq, SiteId
 from edge_agent.kpi.rates import Rate
 from edge_agent.ledger.reader import LedgerReader

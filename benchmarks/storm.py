@@ -25,7 +25,7 @@ from benchmarks.small_site import SmallSite
 from benchmarks.storm_books import Progress, Verdict, judge, progress, read_books
 from benchmarks.storm_plan import Delivery, Plan, make_plan
 from edge_agent.agent.ports import Point
-from edge_agent.collector.archive import Archive
+from edge_agent.collector.archive.store import Archive
 from edge_agent.domain.ids import SiteId
 from edge_agent.telemetry.clock import SystemClock
 from edge_agent.testing.faults import Deed, Trap

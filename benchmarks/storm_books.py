@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks.site import Site
 from benchmarks.storm_plan import Outcome, Plan, State
-from edge_agent.collector.archive import Archive
+from edge_agent.collector.archive.store import Archive
 from edge_agent.domain.ids import ScanId, Seq, SiteId
 from edge_agent.ledger.connection import open_reader
 from edge_agent.ledger.reader import LedgerReader

@@ -1,13 +1,18 @@
 """What every test must leave behind: nothing that still runs."""
 
+import hashlib
 import os
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from edge_agent.testing.postgres_server import PostgresServer
 
 settings.register_profile("laws", deadline=None)  # a law has no time limit: a busy machine is not a broken law
 settings.load_profile("laws")
@@ -59,3 +64,26 @@ def _command(pid: int) -> str:
         return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
     except (FileNotFoundError, ProcessLookupError):
         return "gone"
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator["PostgresServer"]:
+    """A real PostgreSQL server, one for all test processes of a run. Tests need it wherever EDGE_AGENT_REQUIRE_POSTGRES is set."""
+    from edge_agent.testing.postgres_server import PostgresMissing, programs, shared_server
+
+    try:
+        programs()
+    except PostgresMissing as problem:
+        if os.getenv("EDGE_AGENT_REQUIRE_POSTGRES"):
+            raise
+        pytest.skip(str(problem))
+    own = tmp_path_factory.getbasetemp()
+    with shared_server(own.parent if os.getenv("PYTEST_XDIST_WORKER") else own) as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_address(postgres_server: "PostgresServer", request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address of a new, empty archive on the server."""
+    with postgres_server.schema(f"t_{hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:16]}") as address:
+        yield address

@@ -18,6 +18,7 @@ from edge_agent.wire.pictures import BlobRequest, ChunkReply, PlanesReply, Plane
 from edge_agent.wire.verbs import PingRequest, PongReply, Verb, content, read
 
 VIEWED = "viewed"
+_TILE_TYPES = {"png": "image/png", "deflate": "application/octet-stream"}
 _MOST_REMEMBERED = 4096
 
 
@@ -73,7 +74,7 @@ class PictureDesk:
         packed = await self._package(asked.scan_id, asked.revision)
         await self._journal_view(peer.consumer, packed.scan_id, packed.revision)
         data = await self._shelf.tile(packed, asked)
-        reply = ChunkReply(sha256=digest(data), bytes=len(data), offset=0, media_type="image/png")
+        reply = ChunkReply(sha256=digest(data), bytes=len(data), offset=0, media_type=_TILE_TYPES[asked.encoding])
         return Envelope(Verb.CHUNK, request.request_id, content(reply), attachment=data)
 
     async def _ping(self, _peer: Peer, request: Envelope) -> Envelope:

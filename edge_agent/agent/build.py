@@ -34,6 +34,7 @@ from edge_agent.agent.models_in_force import Placed, Proven, beside, bundles_fac
 from edge_agent.agent.orphans import sweep_orphans
 from edge_agent.agent.pipeline import Pipeline, Storage
 from edge_agent.agent.ports import UNARMED, FaultPoint
+from edge_agent.agent.referring import Referring
 from edge_agent.agent.results import ResultsPlace, ResultsWriter
 from edge_agent.agent.selection_lists import SelectionLists
 from edge_agent.agent.selections import Reconciliation
@@ -217,6 +218,8 @@ def _helping(station: Station, monitor: SiteMonitor, sockets: Sockets) -> list[H
     if shadow is not None:
         helping.append(partial(shadow.run, sockets.feed.ring))
     helping.append(station.upkeep.run)
+    referring = Referring(station.storage.ledger, station.site, station.clock, sockets.feed.ring)
+    helping.append(partial(referring.run, sockets.feed.news))
     signer = _signer(station)
     if signer is not None:
         helping.append(partial(signer.run, sockets.feed.news))
@@ -348,6 +351,7 @@ def _surroundings(station: Station, shared: Intake, intakes: Sequence[Arrivals],
         ledger_problem=lambda: station.upkeep.problem,
         intake_problems=lambda: _intake_problems(shared, intakes),
         outbound_problem=lambda: gate.outbound_problem,
+        policy_digest=station.config.policy.digest,
     )
 
 

@@ -150,7 +150,8 @@ def _curve_key(text: str) -> str:
 class ConsumerSection(_Section):
     """Who may connect: its public key (Z85, 40 characters), its role, and until when.
 
-    ``supervisors``: it may say of its officer that he or she logged in as a supervisor.
+    ``supervisors``: it may say of its officer that he or she logged in as a supervisor. ``controls``: a console may send results of
+    examinations.
     """
 
     name: Name
@@ -159,6 +160,7 @@ class ConsumerSection(_Section):
     durable: bool = False
     not_after: datetime | None = None
     supervisors: bool = False
+    controls: bool = False
 
     @model_validator(mode="after")
     def _collectors_only(self) -> "ConsumerSection":
@@ -313,7 +315,7 @@ class AgentSections(_Section):
 
     def allow_list(self) -> AllowList:
         """Give who may connect."""
-        return AllowList(Consumer(c.name, c.key, c.role, c.durable, c.not_after, c.supervisors) for c in self.consumer)
+        return AllowList(Consumer(c.name, c.key, c.role, c.durable, c.not_after, c.supervisors, c.controls) for c in self.consumer)
 
     @model_validator(mode="after")
     def _results_apart(self) -> "AgentSections":

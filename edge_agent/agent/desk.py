@@ -1,10 +1,12 @@
-"""What the site answers on SYNC, from the ledger: HELLO, PULL, SNAP, VERDICT, CONTROL, PING."""
+"""What the site answers on SYNC, from the ledger: HELLO, PULL, SNAP, VERDICT, CONTROL, VIEW, FAULT, OFFICER, PING."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from edge_agent.agent.disclosure import NEEDED_TO_DECIDE, Classes, Disclosure
+from edge_agent.agent.examinations import Examinations
 from edge_agent.agent.feed import Doorbell, rung
+from edge_agent.agent.officer_acts import OfficerActs
 from edge_agent.agent.ports import JournalStore
 from edge_agent.agent.submissions import Submissions
 from edge_agent.domain.clock import Clock
@@ -17,23 +19,27 @@ from edge_agent.wire.catchup import Cursor, check_cursor, check_epoch
 from edge_agent.wire.chain import JournalRow
 from edge_agent.wire.frames import Envelope
 from edge_agent.wire.heads import SignedHeadPart
+from edge_agent.wire.heartbeat import SiteState, StatusReply
 from edge_agent.wire.verbs import (
     MAX_BATCH_BYTES,
     MAX_ROWS,
     SCHEMAS,
     BatchReply,
     ControlRequest,
+    FaultRequest,
     HelloReply,
     HelloRequest,
     LimitsPart,
+    OfficerReply,
+    OfficerRequest,
     OkReply,
     PingRequest,
-    PongReply,
     PullRequest,
     SnapReply,
     SnapRequest,
     Verb,
     VerdictRequest,
+    ViewRequest,
     YouPart,
     common_protocol,
     content,
@@ -45,7 +51,7 @@ from edge_agent.wire.verbs import (
 class Answers:
     """What is told besides the journal: the site, where LIVE and BLOB listen, the site's next public key.
 
-    ``identities``: the classes of identifiers that each role is shown in clear.
+    ``identities``: the classes of identifiers that each role is shown in clear. ``status``: how the site is, for PONG.
     """
 
     site: SiteId
@@ -53,6 +59,7 @@ class Answers:
     blob: str = ""
     next_key: str = ""
     identities: Mapping[Role, Classes] = field(default_factory=lambda: {Role.CONSOLE: NEEDED_TO_DECIDE})
+    status: Callable[[], SiteState] | None = None
 
 
 _READING = frozenset({Verb.HELLO, Verb.PULL, Verb.SNAP, Verb.PING})
@@ -80,6 +87,8 @@ class JournalDesk:
         self._clock = clock
         self._news = news
         self._submissions = Submissions(store, answers.site, clock, committed)
+        self._acts = OfficerActs(store, answers.site, clock, committed)
+        self._examinations = Examinations(store, answers.site, clock, self._submissions)
         self._disclosure = Disclosure(answers.site, answers.identities, store, clock)
         self._committed = committed
         self._acknowledged: dict[str, tuple[Seq, bytes]] = {}
@@ -89,6 +98,9 @@ class JournalDesk:
             Verb.SNAP: self._snap,
             Verb.VERDICT: self._verdict,
             Verb.CONTROL: self._control,
+            Verb.VIEW: self._view,
+            Verb.FAULT: self._fault,
+            Verb.OFFICER: self._officer,
             Verb.PING: self._ping,
         }
 
@@ -120,7 +132,13 @@ class JournalDesk:
         head = await self._store.head()
         first_hash = await self._store.hash_at(Seq(head.first - 1))
         caller = peer.consumer
-        you = YouPart(name=caller.name, role=caller.role.value, durable=caller.may_acknowledge, supervisors=caller.supervisors)
+        you = YouPart(
+            name=caller.name,
+            role=caller.role.value,
+            durable=caller.may_acknowledge,
+            supervisors=caller.supervisors,
+            controls=caller.may_control,
+        )
         reply = HelloReply(
             proto=proto,
             epoch=head.epoch.hex(),
@@ -140,7 +158,9 @@ class JournalDesk:
     async def _ping(self, _peer: Peer, request: Envelope) -> Envelope:
         read(PingRequest, request.content)
         head = await self._store.head()
-        return Envelope(Verb.PONG, request.request_id, content(PongReply(epoch=head.epoch.hex(), head=head.seq)))
+        status = None if self._answers.status is None else self._answers.status()
+        reply = StatusReply(epoch=head.epoch.hex(), head=head.seq, clock=self._clock.now(), state=status)
+        return Envelope(Verb.PONG, request.request_id, content(reply))
 
     async def _pull(self, peer: Peer, request: Envelope) -> Envelope:
         asked = read(PullRequest, request.content)
@@ -232,5 +252,17 @@ class JournalDesk:
         return Envelope(Verb.OK, request.request_id, content(OkReply(seq=seq, fact_id=fact)))
 
     async def _control(self, peer: Peer, request: Envelope) -> Envelope:
-        seq, fact = await self._submissions.control(peer.consumer, read(ControlRequest, request.content))
+        seq, fact = await self._examinations.control(peer.consumer, read(ControlRequest, request.content))
         return Envelope(Verb.OK, request.request_id, content(OkReply(seq=seq, fact_id=fact)))
+
+    async def _view(self, peer: Peer, request: Envelope) -> Envelope:
+        seq, fact = await self._acts.view(peer.consumer, read(ViewRequest, request.content))
+        return Envelope(Verb.OK, request.request_id, content(OkReply(seq=seq, fact_id=fact)))
+
+    async def _fault(self, peer: Peer, request: Envelope) -> Envelope:
+        seq, fact = await self._acts.fault(peer.consumer, read(FaultRequest, request.content))
+        return Envelope(Verb.OK, request.request_id, content(OkReply(seq=seq, fact_id=fact)))
+
+    async def _officer(self, _peer: Peer, request: Envelope) -> Envelope:
+        token = await self._acts.token_of(read(OfficerRequest, request.content).officer)
+        return Envelope(Verb.OFFICER, request.request_id, content(OfficerReply(officer=token)))

@@ -27,9 +27,10 @@ NEEDED_TO_DECIDE: Classes = frozenset(
         IdentityClass.SEAL,
         IdentityClass.DECLARATION,
         IdentityClass.VENDOR_SCAN,
+        IdentityClass.NOTE,
     }
 )
-"""What an officer needs to find the load and its papers; nobody's name is among it."""
+"""What an officer needs to find the load and its papers, and what colleagues wrote about it; nobody's name is among it."""
 
 
 class PrivacySection(BaseModel):

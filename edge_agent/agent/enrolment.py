@@ -146,6 +146,7 @@ def _table(consumer: Consumer) -> list[str]:
     lines = ["[[consumer]]", f'name = "{consumer.name}"', f'key = "{consumer.public}"', f'role = "{consumer.role}"']
     lines += ["durable = true"] if consumer.durable else []
     lines += ["supervisors = true"] if consumer.supervisors else []
+    lines += ["controls = true"] if consumer.controls else []
     lines += [f"not_after = {consumer.not_after.isoformat()}"] if consumer.not_after else []
     return lines
 

@@ -6,7 +6,7 @@ The bell only hastens: the feed looks into the journal each second anyway, so a 
 import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 from edge_agent.agent.ports import UNARMED, FaultPoint, JournalStore, Point
 from edge_agent.domain.clock import Clock
@@ -117,20 +117,23 @@ class Feed:
             self._backlog = await self._store.backlog(durable) if durable else None
             await asyncio.sleep(INTERVAL_S)
 
+    def status(self) -> SiteState:
+        """Give the site's state as of now, with how far the durable consumers are behind."""
+        state = self._state()
+        if self._backlog is None:
+            return state
+        oldest = self._backlog.oldest_at
+        waited_s = 0.0 if oldest is None else max(0.0, round((self._clock.now() - oldest).total_seconds(), 1))
+        return state.model_copy(update={"backlog_unacked": self._backlog.rows, "oldest_unacked_s": waited_s})
+
     def _heartbeat(self, place: "_Place") -> Heartbeat:
-        now = self._clock.now()
-        backlog: dict[str, Any] = {}
-        if self._backlog is not None:
-            oldest = self._backlog.oldest_at
-            waited_s = 0.0 if oldest is None else max(0.0, round((now - oldest).total_seconds(), 1))
-            backlog = {"backlog_unacked": self._backlog.rows, "oldest_unacked_s": waited_s}
         return Heartbeat(
-            **{**dict(self._state()), **backlog},
+            **dict(self.status()),
             epoch=place.head.epoch.hex(),
             head=place.seq,
             first=place.first,
             heads=dict(place.heads),
-            clock=now,
+            clock=self._clock.now(),
             started=place.started,
         )
 

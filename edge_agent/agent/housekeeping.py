@@ -8,6 +8,7 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
+from edge_agent.agent.departures import noted_departures
 from edge_agent.agent.space import Space
 from edge_agent.agent.sweep import Premises, Sweep
 from edge_agent.domain.ids import ScanId
@@ -90,6 +91,7 @@ class Housekeeping:
             await self._sweep.finish_last()
             self._must_finish = False
         await self._note_holds()
+        await self._note_departures()
         now = self._on.clock.monotonic()
         if now >= self._next_sweep:
             self._next_sweep = now + _SHORT_SWEEP_EVERY_S  # should it not come to its end
@@ -145,6 +147,14 @@ class Housekeeping:
         await self._on.ledger.call(Ledger.transact, noted, lambda _done: entry)
         events.hold_changed(scan, code)
         self._ring()
+
+    async def _note_departures(self) -> None:
+        """Journal what commands are about to take away in clear; they wait for it."""
+        for note, departure in await self._on.lane.run(noted_departures, self._on.state_dir):
+            appended = await self._on.ledger.call(Ledger.append, departure.entry(self._on.site, self._on.clock.now()))
+            await self._on.lane.run(partial(note.unlink, missing_ok=True))
+            if appended.is_new:
+                self._ring()
 
     async def _pack_late(self) -> None:
         """Write the packages that had to wait, once there is space again; a few at a time, for other duties come between."""

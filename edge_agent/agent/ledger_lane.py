@@ -7,6 +7,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 from edge_agent.agent.lanes import Lane
 from edge_agent.domain.identity import IdentityValue
 from edge_agent.domain.ids import FactId, ScanId, Seq, Token
+from edge_agent.ledger.bearers import Bearer
 from edge_agent.ledger.ledger import Ledger
 from edge_agent.ledger.queries import Budget, Queries
 from edge_agent.ledger.records import (
@@ -87,6 +88,12 @@ class LedgerLane:
 
     async def latest_set_aside(self, scan_id: ScanId) -> bytes | None:
         return await self.query(Queries.latest_set_aside, scan_id)
+
+    async def bearers(self, number: IdentityValue, since: datetime, until: datetime) -> list[Bearer]:
+        return await self.query(Queries.bearers, number, since, until)
+
+    async def control_of(self, scan_id: ScanId, cause: str) -> tuple[Seq, FactId] | None:
+        return await self.query(Queries.control_of, scan_id, cause)
 
     async def named_blob(self, sha256: str) -> NamedBlob | None:
         return await self.query(Queries.named_blob, sha256)

@@ -4,7 +4,7 @@ import asyncio
 import errno
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -19,7 +19,8 @@ from edge_agent.agent.memory import Memory, memory_for_scans
 from edge_agent.agent.ports import UNARMED, FaultPoint, Point
 from edge_agent.agent.space import UNLIMITED, Room
 from edge_agent.analysis.deadline import Deadline
-from edge_agent.domain.assessment import BlobRef, Fact, FactKind, MachineAssessment, Reason
+from edge_agent.domain.assessment import BlobRef, Fact, FactKind, MachineAssessment, MachineConclusion, Reason
+from edge_agent.domain.capture import CaptureKind
 from edge_agent.domain.geometry import Frame
 from edge_agent.domain.ids import FactId, ScannerId, SiteId, fact_id
 from edge_agent.domain.scan import Scan
@@ -272,7 +273,8 @@ class Pipeline:
         engine, ledger = self._engine, self._storage.ledger
         blobs = previews + await engine.cpu.run(self._storage.maps.put, judgement.maps)
         assessment = self._assessment(job, judgement, blobs, earlier)
-        body = convert.assessment_body(replace(await self._context(job), frames=frames), assessment)
+        context = replace(await self._context(job), frames=frames, decide_by=self._decide_by(job, assessment))
+        body = convert.assessment_body(context, assessment)
         where = self._topic(job, FactKind.ASSESSMENT)
         entry = Entry(assessment.fact.fact_id, job.scan_id, FactKind.ASSESSMENT, where, messages.encode(body))
         self._storage.faults.reached(Point.COMMIT_BEFORE, job.scan_id)
@@ -285,6 +287,13 @@ class Pipeline:
             )
         )
         return body
+
+    def _decide_by(self, job: Job, assessment: MachineAssessment) -> datetime | None:
+        """Say when the scan is referred unless an officer decides: where the machine asks for one, and somebody sits before the scan."""
+        is_asked = assessment.conclusion is not MachineConclusion.NO_ALERT
+        if not is_asked or job.particulars.capture.kind in (CaptureKind.CALIBRATION, CaptureKind.TEST):
+            return None
+        return assessment.fact.at + timedelta(seconds=self._engine.policy.of(job.particulars.subject.kind).decision_clock_s)
 
     def _assessment(
         self, job: Job, judgement: Judgement, blobs: tuple[BlobRef, ...], earlier: LatestAssessment | None

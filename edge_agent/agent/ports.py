@@ -7,6 +7,7 @@ from typing import Protocol
 
 from edge_agent.domain.identity import IdentityValue
 from edge_agent.domain.ids import FactId, ScanId, Seq, Token
+from edge_agent.ledger.bearers import Bearer
 from edge_agent.ledger.queries import Budget
 from edge_agent.ledger.records import Appended, Backlog, Entry, FilteredRows, IdentityRow, LatestAssessment, NamedBlob, Packed, Snapshot
 from edge_agent.wire.chain import JournalHead, JournalRow
@@ -57,6 +58,12 @@ class JournalStore(Protocol):
 
     async def latest_set_aside(self, scan_id: ScanId) -> bytes | None:
         """Give the body of the last set-aside of a scan, None when it was never set aside."""
+
+    async def bearers(self, number: IdentityValue, since: datetime, until: datetime) -> list[Bearer]:
+        """Give the live scans taken from ``since`` to ``until`` that bear a number, earliest first."""
+
+    async def control_of(self, scan_id: ScanId, cause: str) -> tuple[Seq, FactId] | None:
+        """Give number and identity of the control result of a scan that has this cause, None when there is none."""
 
     async def backlog(self, consumers: Sequence[str]) -> Backlog:
         """Give what the slowest of ``consumers`` has not acknowledged."""

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from edge_agent import __version__
 from edge_agent.agent.health import Health, HealthFacts, Told, codes, has_news, judge, next_told
 from edge_agent.agent.ledger_lane import LedgerLane
 from edge_agent.agent.space import Level, Space
@@ -41,6 +42,7 @@ class Surroundings:
     intake_problems: Callable[[], tuple[Reason, ...]] = tuple
     ledger_problem: Callable[[], Reason | None] = lambda: None
     outbound_problem: Callable[[], str] = str
+    policy_digest: str = ""
 
 
 class SiteMonitor:
@@ -67,6 +69,8 @@ class SiteMonitor:
             bundles=bundles,
             sandbox=self._around.sandbox.level,
             in_flight=self._in_flight,
+            daemon=f"edge-agent {__version__}",
+            policy_digest=self._around.policy_digest or None,
         )
 
     async def run(self, ring: Callable[[], None]) -> None:

@@ -123,7 +123,7 @@ def open_sockets(
         next_key = load_secret(wire.next_key).public if wire.next_key else ""
         journal = JournalDesk(
             stock.ledger,
-            Answers(site, publisher.endpoint, blob.endpoint, next_key, sections.privacy.allowed),
+            Answers(site, publisher.endpoint, blob.endpoint, next_key, sections.privacy.allowed, feed.status),
             clock,
             feed.news,
             feed.ring,

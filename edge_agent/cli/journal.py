@@ -11,12 +11,16 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
-from edge_agent.cli.journal_files import PAGE_BYTES, PAGE_ROWS, Finding, Tell, export, verify_file
+from edge_agent.cli.journal_files import PAGE_BYTES, PAGE_ROWS, Believed, Finding, Tell, export, verify_file
 from edge_agent.domain.ids import Seq
 from edge_agent.ledger.reader import LedgerReader
 from edge_agent.signing.keys import SigningKey, VerifyKey
 
 STATE_DIR = Path("/var/lib/edge-agent")
+_BAD = {
+    "head": "a signed head contradicts the rows or is badly signed",
+    "fork": "it fits in itself, and another journal of this site and epoch has other rows",
+}
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -35,11 +39,14 @@ def _add_verify(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "verify",
         help="recompute every link of the chain and check every signed head",
         description="Recomputes the hash chain and checks the heads that the site signed, beside a running daemon if there is one. "
+        "Of several journals a summary is shown, and two of one site and epoch must tell the same. "
         "Exit 0 intact, 1 with the first bad row named. Rows cut off behind the last signed head leave a chain that fits: compare the "
         "last hash with one kept elsewhere.",
     )
     verify.add_argument("files", nargs="*", type=Path, metavar="FILE", help="ledgers or exported journals (default: the site's own ledger)")
-    verify.add_argument("--key", metavar="KEY", help="the site's public key, ed25519:... or a .sign file; heads of any other key are bad")
+    believed = verify.add_mutually_exclusive_group()
+    believed.add_argument("--key", metavar="KEY", help="the site's public key, ed25519:... or a .sign file; heads of any other key are bad")
+    believed.add_argument("--sites", type=Path, metavar="FILE", help="collector.toml: each site's journal_key counts for its journals")
     verify.add_argument("--state-dir", type=Path, default=STATE_DIR, metavar="DIR", help=f"state_dir of agent.toml (default {STATE_DIR})")
     verify.add_argument("--json", action="store_true", help="one JSON object a file")
     verify.set_defaults(act=_verify)
@@ -91,29 +98,43 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _verify(args: argparse.Namespace) -> int:
-    believed = _key(args.key)
-    findings = []
+    from edge_agent.cli.journal_compare import show_summary, with_forks
+
+    believed = _believed(args)
+    found = []
     for path in args.files or [args.state_dir / "ledger.db"]:
         with progress(f"verifying {path.name}") as tell:
-            findings.append(verify_file(path, believed, tell))
-        print(json.dumps(asdict(findings[-1])) if args.json else _sentence(findings[-1]), flush=True)
+            found.append(verify_file(path, believed, tell))
+    findings = with_forks(found)
+    for finding in findings:
+        print(json.dumps(asdict(finding)) if args.json else _sentence(finding))
+    if len(findings) > 1 and not args.json:
+        show_summary(findings, Console(width=None if sys.stdout.isatty() else 120))
     return 1 if any(finding.bad_seq is not None for finding in findings) else 0
 
 
-def _key(text: str | None) -> VerifyKey | None:
+def _believed(args: argparse.Namespace) -> Believed:
+    """Give whose heads count, by site."""
+    if args.sites is not None:
+        from edge_agent.cli.journal_compare import keys_of_sites
+
+        return keys_of_sites(args.sites)
+    key = None if args.key is None else public_key(args.key)
+    return lambda _site: key
+
+
+def public_key(text: str) -> VerifyKey:
     """Read a public key as it is written, or from its file.
 
     Raises:
         ConfigInvalid, SigningKeyUnusable.
     """
-    if text is None:
-        return None
     return VerifyKey.parse(text) if text.startswith("ed25519:") else VerifyKey.load(Path(text))
 
 
 def _sentence(finding: Finding) -> str:
     if finding.bad_seq is not None:
-        what = "a signed head contradicts the rows or is badly signed" if finding.why == "head" else "rows before it are intact"
+        what = _BAD.get(finding.why, "rows before it are intact")
         return f"{finding.file}: BROKEN at row {finding.bad_seq} of site {finding.site}; {what}"
     signed = f"signed up to row {finding.signed_seq} by {', '.join(finding.signers)}" if finding.heads else "not signed"
     return f"{finding.file}: intact: site {finding.site}, {finding.last_seq} rows, last hash {finding.last_hash}; {signed}"

@@ -24,6 +24,8 @@ _BEFORE_ALL = (Seq(-1), b"")
 
 Tell: TypeAlias = Callable[[int, int], None]
 """Hears how much of how much is done: rows of a ledger, bytes of an export."""
+Believed: TypeAlias = Callable[[str], VerifyKey | None]
+"""Gives the only key that may have signed a site's heads; None: any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,24 +47,32 @@ class Finding:
     signers: tuple[str, ...]
 
 
-def verify_file(path: Path, believed: VerifyKey | None, tell: Tell) -> Finding:
-    """Verify a ledger or an export. ``believed``: the only key that may have signed its heads, None: any.
+def is_ledger(path: Path) -> bool:
+    """Tell a ledger from anything else.
+
+    Raises:
+        ConfigUnreadable: the file is absent or unreadable.
+    """
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_SQLITE_MAGIC)) == _SQLITE_MAGIC
+    except OSError as problem:
+        raise ConfigUnreadable(f"{path}: {problem.strerror}", {"file": str(path)}) from problem
+
+
+def verify_file(path: Path, believed: Believed, tell: Tell) -> Finding:
+    """Verify a ledger or an export. ``believed``: gives the only key that may have signed a site's heads, None: any.
 
     Raises:
         ConfigUnreadable: the file is absent or unreadable.
         MalformedMessage: it is neither; LedgerDamaged, LedgerFailed, LedgerForeign: the database itself is unusable.
     """
-    try:
-        with path.open("rb") as file:
-            is_ledger = file.read(len(_SQLITE_MAGIC)) == _SQLITE_MAGIC
-    except OSError as problem:
-        raise ConfigUnreadable(f"{path}: {problem.strerror}", {"file": str(path)}) from problem
-    return _verify_ledger(path, believed, tell) if is_ledger else _verify_export(path, believed, tell)
+    return _verify_ledger(path, believed, tell) if is_ledger(path) else _verify_export(path, believed, tell)
 
 
-def _verify_ledger(path: Path, believed: VerifyKey | None, tell: Tell) -> Finding:
+def _verify_ledger(path: Path, believed: Believed, tell: Tell) -> Finding:
     with closing(LedgerReader.open(path)) as reader:
-        found, head = reader.verification(believed, tell), reader.head()
+        found, head = reader.verification(believed(reader.site), tell), reader.head()
     return Finding(
         str(path),
         reader.site,
@@ -114,12 +124,12 @@ class _ExportWalk:
         return Finding(str(path), whose.site, whose.epoch.hex(), self._after, self._hash.hex(), *signed)
 
 
-def _verify_export(path: Path, believed: VerifyKey | None, tell: Tell) -> Finding:
+def _verify_export(path: Path, believed: Believed, tell: Tell) -> Finding:
     size = path.stat().st_size
     try:
         with path.open(encoding="utf-8", newline="\n") as lines:
             segment = read_heading(lines.readline())
-            walk = _ExportWalk(segment, believed)
+            walk = _ExportWalk(segment, believed(segment.site))
             for step in verified(_told(lines, size, tell), segment):
                 if not walk.take(step):
                     break

@@ -45,6 +45,7 @@ def _register_edits(actions: "argparse._SubParsersAction[argparse.ArgumentParser
     enrol.add_argument("--not-after", type=_moment, metavar="TIME", help="end of its time, such as 2027-12-31T00:00:00Z")
     enrol.add_argument("--durable", action="store_true", help="keep rows until this collector has them on its disk")
     enrol.add_argument("--supervisors", action="store_true", help="its officers may log in as supervisors")
+    enrol.add_argument("--controls", action="store_true", help="this console may enter results of examinations")
     enrol.add_argument("--fingerprint", metavar="HEX", help="what the other side read aloud; without it you are asked")
     revoke = actions.add_parser("revoke", help="shut a key out at this site, within a second")
     revoke.add_argument("name", metavar="NAME", help="as `keys list --config` shows it")

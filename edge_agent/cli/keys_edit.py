@@ -48,7 +48,7 @@ def enrol(args: argparse.Namespace) -> int:
     public = load_public(args.file)
     name = args.name or _name_in(Path(args.file))
     _compare(public, args.fingerprint)
-    consumer = Consumer(name, public, Role(args.role), args.durable, args.not_after, args.supervisors)
+    consumer = Consumer(name, public, Role(args.role), args.durable, args.not_after, args.supervisors, args.controls)
     written = edit_config(args.config, partial(with_consumer, consumer=consumer))
     in_force = _is_in_force(args.config, written)
     words = f"{name} is enrolled as {args.role}, fingerprint {fingerprint(public)}"

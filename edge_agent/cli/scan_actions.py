@@ -12,6 +12,7 @@ from rich.progress import track
 from rich.table import Column, Table
 
 from edge_agent.agent.at_hand import Rules, ScanReader, find_drops, member_digests
+from edge_agent.agent.departures import EXPORTED
 from edge_agent.agent.exports import Dossier, export_coco, export_csv, export_dicos, export_package, of_files, of_site
 from edge_agent.cli.profiles import named_profile
 from edge_agent.cli.scan_show import as_json, draw, show
@@ -28,9 +29,6 @@ from edge_agent.telemetry.clock import SystemClock
 from edge_agent.wire.lineage import standing_word
 from edge_agent.wire.messages import CodeParams
 from edge_agent.wire.redaction import refuse_free_text
-
-EXPORTED = "exported-in-clear"
-"""Code of the audit fact that says a scan left with its identifiers."""
 
 _PACKAGES = "*.scan.zip"
 _PAGE_COLUMNS = 120

@@ -10,11 +10,14 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from edge_agent.collector.archive.place import is_server
+from edge_agent.collector.report.groups import Classes, OriginGroups
 from edge_agent.domain.ids import SiteId
 from edge_agent.errors import ConfigInvalid, ConfigUnreadable
 from edge_agent.signing.keys import VerifyKey
 from edge_agent.transport.endpoints import split
 from edge_agent.transport.keys import is_key
+from edge_agent.web.settings import Bind, ReachTable, absolute
 from edge_agent.wire.frames import is_name
 
 
@@ -39,6 +42,12 @@ def _zone_name(text: str) -> str:
     return text
 
 
+def _server_address(text: str) -> str:
+    if not is_server(text):
+        raise ValueError("must be a path, or look like postgresql://USER@HOST/DATABASE")
+    return text
+
+
 def _signing_key(text: str) -> str:
     try:
         VerifyKey.parse(text)
@@ -51,6 +60,9 @@ Name = Annotated[str, AfterValidator(_topic_name)]
 Endpoint = Annotated[str, AfterValidator(_tcp_endpoint)]
 Zone = Annotated[str, AfterValidator(_zone_name)]
 FilePath = Annotated[Path, Field(strict=False)]
+STATES_NAME = "states.json"
+OUTBOX_NAME = "outbox.db"
+ArchivePlace = Annotated[str, AfterValidator(_server_address)] | FilePath
 
 
 class Table(BaseModel):
@@ -66,10 +78,11 @@ class SiteEntry(Table):
 
     ``journal_key``: the public key (``ed25519:...``) with which the site must sign its journal's heads; absent = whatever key it shows is
     kept with them. ``timezone``: the zone of the site's calendar days in reports, where it differs from the report's.
-    ``insecure_loopback_only``: no encryption, for a site on this very machine.
+    ``insecure_loopback_only``: no encryption, for a site on this very machine. ``group``: sites that should run the same policy and models.
     """
 
     id: Name
+    group: str = ""
     endpoint: Endpoint | None = None
     outbound: bool = False
     server_key: str | None = None
@@ -109,14 +122,56 @@ class OutboundTable(Table):
     bind: Annotated[str, AfterValidator(_bindable)]
 
 
-class CollectorConfig(Table):
-    """The whole file. ``name``: what the sites call this collector in their ``[[consumer]]`` tables."""
+class WatchTable(Table):
+    """When a site is an alarm. ``silent_after_s``: not heard for so long. ``skew_s``: its clock differs by more.
 
-    archive: FilePath
+    ``heads_after_s``: a site with ``journal_key`` sent rows, and no signed head that covers them for so long.
+    """
+
+    silent_after_s: Annotated[float, Field(gt=0, le=86_400, strict=False)] = 120.0
+    skew_s: Annotated[float, Field(gt=0, le=86_400, strict=False)] = 5.0
+    heads_after_s: Annotated[float, Field(gt=0, le=86_400, strict=False)] = 300.0
+
+
+class ExpectedTable(Table):
+    """What should be in force at every site. Absent = what most sites of its group have.
+
+    ``policy``: beginning of the policy's SHA-256, eight hex digits at least. ``bundles``: ``name/version`` of each, all of them.
+    """
+
+    policy: Annotated[str, Field(pattern=r"^[0-9a-f]{8,64}$")] | None = None
+    bundles: Annotated[tuple[str, ...], Field(strict=False)] | None = None
+
+
+class ApiTable(ReachTable):
+    """The read API that `edge-agent api` serves. ``tokens``: the file that `edge-agent tokens` keeps.
+
+    ``transparency``: whether anybody may read the public figures without a token.
+    """
+
+    bind: Bind = "127.0.0.1:8090"
+    tokens: FilePath
+    transparency: bool = False
+
+
+class CollectorConfig(Table):
+    """The whole file. ``name``: what the sites call this collector in their ``[[consumer]]`` tables.
+
+    ``archive``: a file, or the ``postgresql://`` address of a server's database. ``states``: the file in which the collector says how
+    its sites stand; absent = ``states.json`` beside the archive's file, or beside this one where the archive is on a server.
+    """
+
+    archive: ArchivePlace
     secret_key: FilePath | None = None
     timezone: Zone
     name: Name = "hq"
     outbound: OutboundTable | None = None
+    watch: WatchTable = WatchTable()
+    expected: ExpectedTable = ExpectedTable()
+    states: FilePath | None = None
+    api: ApiTable | None = None
+    origin_groups: OriginGroups = {}
+    classes: Classes = {}
     site: Annotated[tuple[SiteEntry, ...], Field(strict=False, min_length=1)]
 
     @field_validator("site")
@@ -133,6 +188,18 @@ class CollectorConfig(Table):
         if self.outbound is None and any(entry.outbound for entry in self.site):
             raise ValueError("[outbound] bind is missing: where sites with outbound = true connect to")
         return self
+
+    @property
+    def states_file(self) -> Path:
+        """Where the collector says how its sites stand."""
+        if self.states is not None:
+            return self.states
+        return self.archive.with_name(STATES_NAME) if isinstance(self.archive, Path) else Path(STATES_NAME)
+
+    @property
+    def outbox_file(self) -> Path:
+        """Where lies what has to be told to sites: beside the file of their states."""
+        return self.states_file.with_name(OUTBOX_NAME)
 
     def zones(self) -> dict[str, ZoneInfo]:
         """Give the zone of each site."""
@@ -164,9 +231,13 @@ def load(path: Path) -> CollectorConfig:
 def _with_absolute_paths(content: dict[str, Any], base: Path) -> dict[str, Any]:
     """Give the content with every path made absolute, relative to the file's own folder; other values are left to the model."""
     content = dict(content)
-    for key in ("archive", "secret_key"):
-        if isinstance(content.get(key), str):
+    for key in ("archive", "secret_key", "states"):
+        if isinstance(content.get(key), str) and not is_server(content[key]):
             content[key] = str(base / content[key])
+    if isinstance(archive := content.get("archive"), str) and is_server(archive):
+        content.setdefault("states", str(base / STATES_NAME))
+    if "api" in content:
+        content["api"] = absolute(content["api"], base)
     sites = content.get("site")
     if isinstance(sites, list):
         content["site"] = [_with_key_path(entry, base) for entry in sites]

@@ -28,6 +28,9 @@ Value: TypeAlias = str | int | float | None
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST = datetime(9000, 1, 1, tzinfo=UTC)
 _MAX_REVISION = 1 << 31
+_MAX_NAME = 200
+_NUL = b"\\u0000"
+"""How JSON writes the one character that PostgreSQL cannot store."""
 
 LABELLED_REASON = "label"
 """The parameter by which a reason names the label it is about."""
@@ -78,8 +81,9 @@ class AssessmentValues:
 
 @dataclass(frozen=True, slots=True)
 class Exploded:
-    """A row that was understood."""
+    """A row that was understood; ``body`` is what its bytes say."""
 
+    body: AnyBody
     fact: FactValues
     outcome: OutcomeValues | None = None
     assessment: AssessmentValues | None = None
@@ -94,9 +98,11 @@ class Unread:
 
 def explode(row: JournalRow, site: SiteId) -> Exploded | Unread:
     """Take a row of ``site`` apart. Never raises: what a newer or broken site wrote must not stop the others from being read."""
+    if _NUL in row.body:
+        return Unread("a text with a NUL in it")
     try:
         body = decode(row.body)
-        return Exploded(_fact(body, site), _outcome(body), _assessment(body) if isinstance(body, AssessmentBody) else None)
+        return Exploded(body, _fact(body, site), outcome_of(body), _assessment(body) if isinstance(body, AssessmentBody) else None)
     except MalformedMessage as problem:
         return Unread(problem.detail)
 
@@ -106,6 +112,8 @@ def _fact(body: AnyBody, site: SiteId) -> FactValues:
         raise MalformedMessage("the body names another site")
     if not 0 <= body.revision < _MAX_REVISION:
         raise MalformedMessage("revision out of range")
+    if any(len(name) > _MAX_NAME for name in (body.fact_id, body.scan_id or "", body.scanner or "")):
+        raise MalformedMessage("a name longer than an index holds")
     return FactValues(
         fact_id=body.fact_id,
         kind=body.kind,
@@ -113,12 +121,17 @@ def _fact(body: AnyBody, site: SiteId) -> FactValues:
         scan_id=body.scan_id,
         revision=body.revision,
         supersedes=body.supersedes,
-        produced_us=_microseconds(body.produced_at),
+        produced_us=microseconds(body.produced_at),
         conclusion=body.conclusion if isinstance(body, AssessmentBody | VerdictBody | ControlBody) else None,
     )
 
 
-def _outcome(body: AnyBody) -> OutcomeValues | None:
+def outcome_of(body: AnyBody) -> OutcomeValues | None:
+    """Give what the machine's work came to by this fact; None for a fact that is no outcome.
+
+    Raises:
+        MalformedMessage: an outcome that names no scan.
+    """
     if isinstance(body, AssessmentBody | SetAsideBody) and body.scan_id is None:
         raise MalformedMessage("an outcome without a scan")
     match body:
@@ -134,7 +147,7 @@ def _assessment(body: AssessmentBody) -> AssessmentValues:
     alerting = {_label(reason) for reason in body.reasons} - {None}
     return AssessmentValues(
         subject=body.subject,
-        taken_us=_microseconds(taken_at) if _is_plausible(taken_at := body.capture.taken_at) else None,
+        taken_us=microseconds(taken_at) if _is_plausible(taken_at := body.capture.taken_at) else None,
         provider=body.provenance.provider,
         policy_digest=body.provenance.policy_digest,
         is_advisory=any(bundle.state != BundleState.COMMISSIONED for bundle in body.provenance.bundles),
@@ -154,7 +167,12 @@ def _label(reason: CodeParams) -> str | None:
     return label if isinstance(label, str) else None
 
 
-def _microseconds(at: datetime) -> int:
+def microseconds(at: datetime) -> int:
+    """Give microseconds since 1970 UTC.
+
+    Raises:
+        MalformedMessage: no zone, or a time that no clock of ours shows.
+    """
     if not _is_plausible(at):
         raise MalformedMessage("a time without a zone or out of range")
     return (at - _EPOCH) // timedelta(microseconds=1)

@@ -2,19 +2,21 @@
 
 import asyncio
 import random
+import resource
 import signal
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass
 
-from edge_agent.collector.archive import Archive
+from edge_agent.collector.archive.store import Archive
+from edge_agent.collector.board import Board, Known, StatesFile
 from edge_agent.collector.config import CollectorConfig, SiteEntry
 from edge_agent.collector.lane import ArchiveLane
-from edge_agent.collector.puller import Link, Pace, Phase, SitePuller, SiteState
+from edge_agent.collector.puller import Followed, Link, Pace, SitePuller, SiteState
+from edge_agent.collector.submit import OutboxLane, Outgoing, Submitter
 from edge_agent.domain.clock import Clock
 from edge_agent.domain.ids import SiteId
 from edge_agent.errors import ConfigInvalid, EdgeAgentError, KeysMissing
-from edge_agent.signing.keys import VerifyKey
 from edge_agent.transport.context import open_context
 from edge_agent.transport.endpoints import is_loopback
 from edge_agent.transport.keys import KeyPair, load_secret, load_server_keys
@@ -24,68 +26,39 @@ from edge_agent.transport.sockets import ClientSecurity, Context, InsecureLoopba
 from edge_agent.transport.zap import Refusal
 
 _JITTER = random.SystemRandom()
+_FILES, _FILES_A_SITE = 256, 8
+"""Open files of the process, and of each site at the most: a socket and its monitor, twice while one takes the other's place."""
 
 
-class Board:
-    """What is known of every site now, and when a row last came."""
+async def follow(
+    followed: Iterable[Followed], archive: Archive, consumer: str, board: Board, pace: Pace, outgoing: Outgoing | None = None
+) -> None:
+    """Pull every site until cancelled, and send what is ``outgoing``, if anything may be.
 
-    def __init__(self, sites: Iterable[SiteId], clock: Clock, tell: Callable[[SiteState], None]) -> None:
-        """``tell`` hears each new state."""
-        self._clock = clock
-        self._tell = tell
-        self._states = {site: SiteState(site) for site in sites}
-        self._moved = clock.monotonic()
-
-    def post(self, state: SiteState) -> None:
-        """Take a site's new state."""
-        if state.rows > self._states[state.site].rows:
-            self._moved = self._clock.monotonic()
-        self._states[state.site] = state
-        self._tell(state)
-
-    @property
-    def states(self) -> tuple[SiteState, ...]:
-        return tuple(self._states.values())
-
-    @property
-    def idle_s(self) -> float:
-        """Seconds since a row was last stored, or since the start."""
-        return self._clock.monotonic() - self._moved
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether all that every site has is stored."""
-        return all(state.phase is Phase.CURRENT for state in self._states.values())
-
-
-@dataclass(frozen=True, slots=True)
-class Followed:
-    """A site, the way to ask it, and the only key that may sign its heads (None: any)."""
-
-    site: SiteId
-    link: Link
-    believed: VerifyKey | None = None
-
-
-async def follow(followed: Iterable[Followed], archive: Archive, consumer: str, board: Board, pace: Pace) -> None:
-    """Pull every site until cancelled. A site that diverges stops alone; any other unexpected end ends all of them."""
+    A site that diverges stops alone; any other unexpected end ends all of them.
+    """
     lane = ArchiveLane(archive)
     try:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(lane.run())
+            if outgoing is not None:
+                tasks.create_task(Submitter(outgoing, lane).run())
             for each in followed:
-                puller = SitePuller(each.site, consumer, each.link, lane, board.post, each.believed)
-                tasks.create_task(puller.run(pace, _JITTER.random))
+                tasks.create_task(SitePuller(each, consumer, lane, board, pace).run(_JITTER.random))
     finally:
         lane.close()
 
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """The ways to all sites. ``reception``: where sites connect by themselves, if any does; it must be served."""
+    """The ways to all sites. ``reception``: where sites connect by themselves, if any does; it must be served.
+
+    ``speaking``: to each site a way besides the puller's, which is busy waiting for rows; it connects when it is first used.
+    """
 
     followed: Sequence[Followed]
     reception: Reception | None
+    speaking: Mapping[SiteId, Link]
 
 
 def links(config: CollectorConfig, stack: ExitStack, refused: Callable[[Refusal], None]) -> Links:
@@ -100,14 +73,18 @@ def links(config: CollectorConfig, stack: ExitStack, refused: Callable[[Refusal]
     if reception is not None:
         stack.callback(reception.close)
     followed = []
+    speaking: dict[SiteId, Link] = {}
     for entry in config.site:
         if entry.endpoint is not None:
-            link = SyncLink(context, entry.endpoint, _security(entry, entry.endpoint, own), Retry(attempts=1))
+            link, second = (SyncLink(context, entry.endpoint, _security(entry, entry.endpoint, own), Retry(attempts=1)) for _ in range(2))
             stack.callback(link.close)
+            stack.callback(second.close)
             followed.append(Followed(entry.site_id, link, entry.believed))
+            speaking[entry.site_id] = second
         elif reception is not None:
             followed.append(Followed(entry.site_id, reception.link(entry.site_id), entry.believed))
-    return Links(followed, reception)
+            speaking[entry.site_id] = reception.link(entry.site_id)
+    return Links(followed, reception, speaking)
 
 
 def _reception(config: CollectorConfig, context: Context, own: KeyPair | None, refused: Callable[[Refusal], None]) -> Reception | None:
@@ -142,12 +119,15 @@ async def collect(
         ArchiveBusy, ArchiveDamaged: the archive cannot be opened.
     """
     with ExitStack() as stack:
-        board = Board([entry.site_id for entry in config.site], clock, tell)
+        _allow_files(len(config.site))
+        board = Board([Known.of(entry) for entry in config.site], clock, tell)
         archive = stack.enter_context(Archive.open(config.archive, clock))
         opened = links(config, stack, refused)
         stopped = asyncio.Event()
         with _stopping(stopped):
-            work = asyncio.create_task(_work(opened, archive, config.name, board))
+            outgoing = Outgoing(stack.enter_context(closing(OutboxLane(config.outbox_file, clock))), opened.speaking, clock)
+            states = StatesFile(board, config, clock)
+            work = asyncio.create_task(_work(opened, archive, config.name, board, states, outgoing))
             end = asyncio.create_task(_end(stopped, board, until_idle_s))
             await asyncio.wait({work, end}, return_when=asyncio.FIRST_COMPLETED)
             work.cancel()
@@ -158,11 +138,31 @@ async def collect(
         return board
 
 
-async def _work(opened: Links, archive: Archive, consumer: str, board: Board) -> None:
+async def _work(opened: Links, archive: Archive, consumer: str, board: Board, states: StatesFile, outgoing: Outgoing) -> None:
     async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(states.run())
         if opened.reception is not None:
             tasks.create_task(opened.reception.serve())
-        tasks.create_task(follow(opened.followed, archive, consumer, board, Pace()))
+        tasks.create_task(follow(opened.followed, archive, consumer, board, pace_for(len(opened.followed)), outgoing))
+
+
+def pace_for(sites: int) -> Pace:
+    """Give the pace for so many sites: many are asked less often whether they are still there, so that all together cost little."""
+    return Pace(wait_ms=max(2_000, 20 * sites))
+
+
+def _allow_files(sites: int) -> None:
+    """Raise this process's own limit of open files to what its sockets need.
+
+    Raises:
+        ConfigInvalid: the system does not allow so many.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = _FILES + _FILES_A_SITE * sites
+    if hard != resource.RLIM_INFINITY and needed > hard:
+        raise ConfigInvalid(f"{sites} sites need {needed} open files, and the system allows {hard}", {"key": "site"})
+    if soft != resource.RLIM_INFINITY and needed > soft:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 
 
 async def _end(stopped: asyncio.Event, board: Board, until_idle_s: float | None) -> None:

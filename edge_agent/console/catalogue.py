@@ -104,6 +104,8 @@ _PROBLEMS = {
 
 _AUDIT = {
     "viewed": "{workstation} looked at the pictures of this scan (r{revision})",
+    "opened": "an officer opened this scan at {workstation} (r{revision})",
+    "systematic-fault": "an officer at {workstation} reports that the machine is wrong in a systematic way: {what}",
     "bundles-in-force": "other models are in force",
     "ledger-moved": "the ledger was found on another machine or folder: a new epoch began",
     "ledger-restored": "the ledger was restored from a backup: a new epoch began",
@@ -174,7 +176,16 @@ VERDICT_REASONS = {
 }
 """What an officer may give as a reason, in the order of the keys 1 to 9."""
 
-_SENTENCES = {**_OBSTACLES, **_AUDIT, **_SET_ASIDE, **_HEALTH, **VERDICT_REASONS, **_REASONS}
+MISSED_LABELS = (
+    *("weapon", "ammunition", "explosive", "drugs", "cigarettes", "tobacco", "alcohol", "currency", "gold", "electronics"),
+    *("wildlife", "person", "radioactive", "undeclared-goods", "hidden-space", "other"),
+)
+"""What an officer can mark as missed by the machine."""
+
+_REFERRED = {"decision-clock": "nobody decided in time"}
+"""Why a scan was referred, where no officer did it."""
+
+_SENTENCES = {**_REFERRED, **_OBSTACLES, **_AUDIT, **_SET_ASIDE, **_HEALTH, **VERDICT_REASONS, **_REASONS}
 
 
 def codes() -> frozenset[str]:

@@ -12,9 +12,9 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
 
-from edge_agent.console.events import Event, LinkState, Newest, Only, Phase, SeenFact, Start
+from edge_agent.console.events import Event, LinkState, Newest, Only, Phase, Recent, SeenFact, Start
 from edge_agent.console.fetch import Pictures
 from edge_agent.console.follow import EVERYTHING, Follower, Site, Wish
 from edge_agent.console.identities import Identities
@@ -28,9 +28,25 @@ from edge_agent.transport.keys import load_secret, load_server_keys
 from edge_agent.transport.link import Retry, SyncLink
 from edge_agent.transport.sockets import ClientSecurity, Context
 from edge_agent.wire.frames import Envelope
+from edge_agent.wire.heartbeat import SiteState
 from edge_agent.wire.messages import CodeParams
 from edge_agent.wire.pictures import PlanesReply, TileRequest
-from edge_agent.wire.verbs import ControlRequest, FoundItem, OkReply, PullRequest, Request, Verb, VerdictRequest, YouPart, content, read
+from edge_agent.wire.verbs import (
+    ControlRequest,
+    FaultRequest,
+    FoundItem,
+    OfficerReply,
+    OfficerRequest,
+    OkReply,
+    PullRequest,
+    Request,
+    Verb,
+    VerdictRequest,
+    ViewRequest,
+    YouPart,
+    content,
+    read,
+)
 
 __all__ = [
     "ConsoleClient",
@@ -43,15 +59,22 @@ __all__ = [
     "OfficerWord",
     "Only",
     "Phase",
+    "Recent",
     "SeenFact",
     "Site",
     "Start",
+    "Submission",
     "TileRequest",
     "Wish",
     "open_console",
 ]
 
 OfficerWord = Literal["suspicious", "not-suspicious", "rescan", "refer"]
+
+
+Submission: TypeAlias = VerdictRequest | ControlRequest | FaultRequest
+"""What a person can say of a scan, as it goes to the site."""
+_VERBS: dict[type[Request], Verb] = {VerdictRequest: Verb.VERDICT, ControlRequest: Verb.CONTROL, FaultRequest: Verb.FAULT}
 
 
 def _new_id() -> str:
@@ -111,6 +134,11 @@ class ConsoleClient:
         return self._follower.hello.you if self._follower.hello is not None else None
 
     @property
+    def heartbeat(self) -> SiteState | None:
+        """Give what the site last said about itself; None before it was heard."""
+        return self._follower.heartbeat
+
+    @property
     def identities(self) -> Mapping[str, str]:
         """Give the identifiers asked for so far, by token. They are personal data: show them, never log or store them."""
         return self._identities
@@ -162,6 +190,31 @@ class ConsoleClient:
             at=self._clock.now(),
         )
         return await self._submit(Verb.CONTROL, request)
+
+    async def submit(self, request: Submission) -> tuple[Seq, FactId]:
+        """Send something that was decided before; as ``decide``: sending the same again is a no-op.
+
+        Raises:
+            As ``decide``; NotAllowed also where this key may not send it.
+        """
+        return await self._submit(_VERBS[type(request)], request)
+
+    async def opened(self, scan: ScanId, revision: int, officer: str) -> None:
+        """Tell the site, whose journal keeps it, that an officer opened a scan.
+
+        Raises:
+            PeerSilent, UnknownScan, NotAllowed, PeerError: it is not in the journal.
+        """
+        await self._submit(Verb.VIEW, ViewRequest(scan_id=scan, revision=revision, officer=officer))
+
+    async def token_of(self, officer: str) -> str:
+        """Give the token under which the site's journal holds an officer.
+
+        Raises:
+            PeerSilent, NotAllowed, PeerError.
+        """
+        reply = await self._asked(Verb.OFFICER, OfficerRequest(officer=officer))
+        return read(OfficerReply, reply.content).officer
 
     async def identify(self, seq: Seq) -> None:
         """Ask for the identifiers behind the tokens of row ``seq``, those that this role may see; the site journals the view.

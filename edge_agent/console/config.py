@@ -5,7 +5,7 @@ Paths may be written relative to the file; they are absolute from here on. Who d
 
 import tomllib
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -16,11 +16,13 @@ from edge_agent.transport.keys import is_key, load_secret, load_server_keys
 from edge_agent.transport.sockets import ClientSecurity
 
 
-class _Table(BaseModel):
+class Table(BaseModel):
+    """Base of every table of the file: an unknown key is refused."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
-class WatchedSite(_Table):
+class WatchedSite(Table):
     """One site. ``scanners``: only these; none = all.
 
     ``server_key``: its public key, or the path of its ``.key`` file, which may name the key that it follows.
@@ -32,11 +34,16 @@ class WatchedSite(_Table):
     scanners: tuple[str, ...] = Field(default=(), strict=False)
 
 
-class ConsoleConfig(_Table):
+class ConsoleConfig(Table):
     """The whole file. ``key``: this console's secret key file."""
 
     key: Annotated[Path, Field(strict=False)]
     site: Annotated[tuple[WatchedSite, ...], Field(min_length=1, strict=False)]
+
+
+_OF_BROWSERS = frozenset({"state_dir", "web", "queue", "blind", "headquarters"})
+"""Keys of the same file that concern the browser console only (``web_config``)."""
+Config = TypeVar("Config", bound=ConsoleConfig)
 
 
 def load_console(path: Path) -> ConsoleConfig:
@@ -51,8 +58,17 @@ def load_console(path: Path) -> ConsoleConfig:
         raise ConfigUnreadable(f"cannot read {path}: {problem.strerror}") from problem
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
         raise ConfigInvalid(f"{path} is not TOML: {problem}") from problem
+    return checked(ConsoleConfig, {key: value for key, value in read.items() if key not in _OF_BROWSERS}, path)
+
+
+def checked(model: type[Config], read: dict[str, Any], path: Path) -> Config:
+    """Give a file's content as its model, once names and endpoints are what they must be.
+
+    Raises:
+        ConfigInvalid: an unknown or wrong key, a name twice.
+    """
     try:
-        config = ConsoleConfig.model_validate(read)
+        config = model.model_validate(read)
     except ValidationError as problem:
         first = problem.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])

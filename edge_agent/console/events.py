@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from edge_agent.domain.ids import Seq
 from edge_agent.errors import ConfigInvalid
+from edge_agent.wire.catchup import Cursor
 from edge_agent.wire.frames import NO_SCANNER, ROOT, is_name
 from edge_agent.wire.messages import AnyBody, CodeParams
 from edge_agent.wire.verbs import MAX_SNAP
@@ -62,7 +63,8 @@ class LinkState:
 class SeenFact:
     """One row of the journal. ``body`` is None for a kind that a newer site invented. ``replayed``: pulled, not heard live.
 
-    ``seen_at``: by the site's clock as its heartbeats tell it, so that it can be compared with the times in ``body``.
+    ``seen_at``: by the site's clock as its heartbeats tell it, so that it can be compared with the times in ``body``. ``at``: where to
+    begin again after this fact (``Wish.start``); None for a live fact of a console that reads some scanners only.
     """
 
     seq: Seq
@@ -70,6 +72,7 @@ class SeenFact:
     body: AnyBody | None
     replayed: bool
     seen_at: datetime
+    at: Cursor | None = None
 
 
 Event: TypeAlias = SeenFact | LinkState
@@ -86,8 +89,25 @@ class Newest:
             raise ConfigInvalid(f"a console begins with 1 to {MAX_SNAP} outcomes of each scanner, not {self.last}")
 
 
-Start: TypeAlias = Seq | Newest
-"""Where to begin: after a number (0 = with everything that the site has), or with the newest outcomes."""
+@dataclass(frozen=True, slots=True)
+class Recent:
+    """Begin with the newest ``rows`` rows of the journal."""
+
+    rows: int
+
+    def __post_init__(self) -> None:
+        if self.rows < 1:
+            raise ConfigInvalid("a console begins with one row at least")
+
+
+Start: TypeAlias = Seq | Cursor | Newest | Recent
+"""Where to begin: after a number (0 = with everything that the site has), after the very row of ``SeenFact.at``, with the newest outcomes,
+or with the newest rows.
+
+A console that was away keeps ``SeenFact.at``, never a mere number: a site that was restored from a backup gives old numbers to other rows.
+With the cursor it is read again from its beginning, so facts come again that were handed out before (the same ``fact_id``); a journal that
+was changed under the console's feet is DIVERGED.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,7 @@ class Pictures:
         return read(PlanesReply, reply.content)
 
     async def tile(self, request: TileRequest) -> bytes:
-        """Give one tile of a plane as a PNG, at most 512 x 512 px.
+        """Give one tile of a plane, encoded as asked, at most 512 x 512 px.
 
         Raises:
             UnknownScan, UnknownBlob, BlobGone: no such tile. NotAllowed, PeerSilent, MalformedMessage.

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import edge_agent
-from edge_agent.console.events import Event, LinkState, Newest, Only, Phase, SeenFact, Start
+from edge_agent.console.events import Event, LinkState, Newest, Only, Phase, Recent, SeenFact, Start
 from edge_agent.console.place import Place, SomeTopics, WholeStream
 from edge_agent.domain.clock import Clock
 from edge_agent.domain.ids import Seq, SiteId
@@ -82,6 +82,7 @@ class Follower:
         self._started: datetime | None = None
         self._state = LinkState(Phase.CONNECTING)
         self.hello: HelloReply | None = None
+        self.heartbeat: Heartbeat | None = None
 
     @property
     def state(self) -> LinkState:
@@ -164,7 +165,8 @@ class Follower:
             return [], is_restarted or is_behind or self._state.phase is not Phase.LIVE
         kind = self._place.judge(message) if self._place is not None else Arrival.GAP
         if kind is Arrival.NEXT:
-            return self._once(message.seq, message.topic, message.body, replayed=False), False
+            proven = self._place.cursor if self._place is not None else None
+            return self._once(message, proven if proven is not None and proven.seq == message.seq else None, replayed=False), False
         return [], kind is not Arrival.OLD
 
     async def _catch_up(self, *, is_heard: bool = False) -> AsyncGenerator[Event, None]:
@@ -209,7 +211,7 @@ class Follower:
             return [], False
         new = self._place.take(rows, reply)
         self._state = replace(self._state, head=max(reply.head, reply.upto or 0))
-        facts = [fact for row in new for fact in self._once(row.seq, row.topic, row.body, replayed=True)]
+        facts = [fact for row in new for fact in self._once(row, Cursor(row.epoch, row.seq, row.hash), replayed=True)]
         reached = self._place.cursor.seq
         return facts, reached >= reply.head or (reply.upto is None and not rows)
 
@@ -227,7 +229,13 @@ class Follower:
         hello = self.hello or await self._greet()
         if isinstance(self._start, Newest):
             return await self._snapshot(self._start)
-        cursor = await self._anchor(hello, self._start)
+        if isinstance(self._start, Cursor):
+            cursor = self._again(hello, self._start)
+        elif isinstance(self._start, Recent):
+            after = Seq(max(hello.head - self._start.rows, 0))
+            cursor = await self._anchor(hello, after if after >= hello.first else Seq(0))
+        else:
+            cursor = await self._anchor(hello, self._start)
         self._place, self._start = self._placed(cursor), Seq(0)
         return [], cursor.seq >= hello.head
 
@@ -238,7 +246,15 @@ class Follower:
         _check_count(snap.n, reply)
         self._place = self._placed(Cursor(bytes.fromhex(snap.epoch), Seq(snap.head), bytes.fromhex(snap.hash)))
         self._state = replace(self._state, head=snap.head)
-        return [fact for row in reply.rows for fact in self._once(row.seq, row.topic, row.body, replayed=True)], True
+        return [fact for row in reply.rows for fact in self._once(row, Cursor(row.epoch, row.seq, row.hash), replayed=True)], True
+
+    def _again(self, hello: HelloReply, known: Cursor) -> Cursor:
+        """Give the row the caller has last, to be proven by the first PULL; in another epoch the beginning, for rows may have changed."""
+        epoch = bytes.fromhex(hello.epoch)
+        if known.epoch == epoch and known.seq >= hello.first - 1:
+            return known
+        self._missed(hello.first - 1 - known.seq if known.epoch == epoch else 0)
+        return Cursor(epoch, Seq(hello.first - 1), bytes.fromhex(hello.first_hash))
 
     async def _anchor(self, hello: HelloReply, after: Seq) -> Cursor:
         """Find the starting cursor: before the oldest row, or at the row the caller has last, whose hash is pulled with it."""
@@ -255,27 +271,28 @@ class Follower:
     def _placed(self, cursor: Cursor) -> Place:
         return SomeTopics(cursor, self._topics) if self._wish.only.scanners else WholeStream(cursor)
 
-    def _once(self, seq: Seq, topic: str, raw: bytes, *, replayed: bool) -> list[SeenFact]:
+    def _once(self, row: JournalRow | LiveMessage, at: Cursor | None, *, replayed: bool) -> list[SeenFact]:
         """Give the fact unless it is not wanted or was handed out before (only a new epoch or a snapshot repeats facts)."""
-        if not self._wish.only.wants(topic):
+        if not self._wish.only.wants(row.topic):
             return []
         try:
-            body = decode(raw)
+            body = decode(row.body)
         except MalformedMessage:
-            return [SeenFact(seq, topic, None, replayed, self._site_time())]
+            return [SeenFact(row.seq, row.topic, None, replayed, self._site_time(), at)]
         known = body.fact_id.encode()
         if known in self._handed:
             return []
         self._handed[known] = None
         if len(self._handed) > _REMEMBERED:
             del self._handed[next(iter(self._handed))]
-        return [SeenFact(seq, topic, body, replayed, self._site_time())]
+        return [SeenFact(row.seq, row.topic, body, replayed, self._site_time(), at)]
 
     def _note(self, beat: Heartbeat) -> bool:
         """Note what a heartbeat says; tell whether the site was restarted, perhaps on another ledger.
 
         The way here only makes the site's clock look earlier, so the latest of some offsets is nearest.
         """
+        self.heartbeat = beat
         is_restarted, self._started = beat.started != self._started, beat.started
         self._offsets.append(beat.clock - self._clock.now())
         self._state = replace(

@@ -164,6 +164,7 @@ class FoundItem:
     quantity: str = ""
     concealment: str = ""
     form: str = ""
+    details: Mapping[str, Scalar] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

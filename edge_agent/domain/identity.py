@@ -19,6 +19,10 @@ class IdentityClass(StrEnum):
     OFFICER = "officer"
     DECLARATION = "declaration"
     VENDOR_SCAN = "vendor-scan"
+    NOTE = "note"
+    """What an officer wrote beside a verdict."""
+    REMARK = "remark"
+    """What somebody wrote in free text about an examination."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,13 @@ class ConfigInvalid(ConfigError):
     hint = "Correct the named key; the example files in config/ show every key."
 
 
+class StateUnusable(ConfigError):
+    """The folder in which a console keeps what it has not sent yet cannot be used, or holds files that are not its own."""
+
+    code = "state-unusable"
+    hint = "Check the path and permissions of state_dir; keep a file that cannot be read for whoever looks into it, and move it away."
+
+
 class PolicyInvalid(ConfigError):
     """The policy file names an unknown key, check or obstacle, or a threshold outside [0, 1]."""
 

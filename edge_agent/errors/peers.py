@@ -66,6 +66,20 @@ class UnknownScan(PeerError):
     hint = "Check the scan's identity; a scan that was set aside can only be scanned again, referred, or examined."
 
 
+class AmbiguousReference(PeerError):
+    """A number that was given in the place of a scan's identity belongs to scans of several subjects."""
+
+    code = "ambiguous-reference"
+    hint = "Name the scan by its identity, or by a number that one container, parcel or vehicle bears."
+
+
+class FormRefused(PeerError):
+    """An examination's result does not answer the form as it asks; the fields name each answer that is wrong."""
+
+    code = "form-refused"
+    hint = "Correct the answers that are named; docs/reference/control-form.md says what each field takes."
+
+
 class UnknownBlob(PeerError):
     """No fact of this site names such a blob, or there is no such view, plane, level or tile."""
 

@@ -117,6 +117,13 @@ class PackageMissing(EdgeAgentError):
     )
 
 
+class ImportUnreadable(EdgeAgentError):
+    """A file of examinations' results is no such file at all: no CSV or JSON, unknown columns, or too long."""
+
+    code = "import-unreadable"
+    hint = "Compare the file with docs/reference/control-form.md; `edge-agent control form` lists the columns and their answers."
+
+
 class ExportRefused(EdgeAgentError):
     """An export in clear lacks its reason or role, or its target cannot take it."""
 

@@ -52,11 +52,25 @@ class LedgerDamaged(EdgeAgentError):
     hint = "Stop the agent, keep the file, restore the last backup (it starts a new epoch)."
 
 
+class StatesUnreadable(TryLater):
+    """The file in which headquarters' collector says how its sites stand is absent, or not one of this version's."""
+
+    code = "states-unreadable"
+    hint = "Start the collector: it writes the file beside its archive. Check that this user may read there."
+
+
 class ArchiveBusy(TryLater):
     """Another process holds headquarters' archive."""
 
     code = "archive-busy"
     hint = "Only one collector may write an archive; stop the other one. Reports may be read beside it."
+
+
+class ArchiveAway(TryLater):
+    """The PostgreSQL server that holds headquarters' archive does not answer, or ended the connection."""
+
+    code = "archive-away"
+    hint = "Start the server, or mend the address and password in `archive`; the collector goes on by itself when it answers."
 
 
 class ArchiveDamaged(EdgeAgentError):

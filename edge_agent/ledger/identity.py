@@ -9,7 +9,7 @@ import apsw
 from edge_agent.domain.identity import IdentityClass, IdentityValue
 from edge_agent.domain.ids import Commitment, Token
 from edge_agent.ledger.moments import to_us
-from edge_agent.ledger.records import IdentityRow
+from edge_agent.ledger.records import IdentityRow, OpenedIdentity
 
 _TOKEN_BYTES = 16
 _SALT_BYTES = 16
@@ -33,6 +33,14 @@ class Identities:
         """Give the rows of the tokens that this site made, in the order asked; unknown tokens are left out."""
         found = (self._db.execute("SELECT token, class, commitment, value FROM identity WHERE token = ?", (token,)) for token in tokens)
         return tuple(_row(*columns) for cursor in found for columns in cursor)
+
+    def opened(self, tokens: Sequence[Token]) -> tuple[OpenedIdentity, ...]:
+        """Give what a commitment can be computed from again, of the tokens that are known and not erased, in the order asked."""
+        query = "SELECT token, class, value, salt, commitment FROM identity WHERE token = ? AND value IS NOT NULL"
+        found = (columns for token in tokens for columns in self._db.execute(query, (token,)))
+        return tuple(
+            OpenedIdentity(Token(token), IdentityClass(kind), value, salt, Commitment(said)) for token, kind, value, salt, said in found
+        )
 
     def erase(self, tokens: Sequence[Token], at: datetime) -> int:
         """Forget values and salts; commitments stay, so journal bodies still make sense. Gives how many were there to erase."""

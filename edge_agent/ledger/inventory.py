@@ -29,7 +29,11 @@ _JOBS = (
 _FACTS = """
 SELECT seq, kind, created_us,
     CASE WHEN kind IN ('assessment', 'verdict', 'control') THEN CAST(body AS TEXT) ->> 'conclusion' END,
-    CASE WHEN kind IN ('verdict', 'referral') THEN CAST(body AS TEXT) ->> 'officer' END
+    CASE WHEN kind IN ('verdict', 'referral', 'control') THEN
+        concat_ws(' ', CAST(body AS TEXT) ->> 'officer', CAST(body AS TEXT) ->> '$.remarks.token', CAST(body AS TEXT) ->> '$.note.token')
+    WHEN kind = 'audit' THEN
+        concat_ws(' ', CAST(body AS TEXT) ->> '$.event.params.officer', CAST(body AS TEXT) ->> '$.event.params.note')
+    END
 FROM journal WHERE scan_id = ? ORDER BY seq
 """
 _BLOB_BYTES = "SELECT sum(bytes) FROM blob WHERE fact_id IN (SELECT fact_id FROM journal WHERE scan_id = ?)"
@@ -97,7 +101,7 @@ class Inventory:
         words = tuple(Word(FactKind(kind), conclusion or "") for _, kind, _, conclusion, _ in facts)
         moments = [job.accepted_us for job in jobs] + [job.closed_us for job in jobs if job.closed_us is not None]
         moments += [created for _, kind, created, _, _ in facts if kind in _HAPPENINGS]
-        named = " ".join([job.named for job in jobs] + [officer for *_, officer in facts if officer])
+        named = " ".join([job.named for job in jobs] + [tokens for *_, tokens in facts if tokens])
         return Holding(
             scan,
             from_us(max(moments)),

@@ -125,6 +125,11 @@ class Journal:
         """Give the bodies of all facts about a scan, in their order."""
         return [body for (body,) in self._db.execute("SELECT body FROM journal WHERE scan_id = ? ORDER BY seq", (scan_id,))]
 
+    def rows_of(self, scan_id: ScanId) -> list[JournalRow]:
+        """Give the rows about a scan, in their order; they are held against nothing here."""
+        rows = self._db.execute("SELECT seq, prev_seq, topic, body, hash FROM journal WHERE scan_id = ? ORDER BY seq", (scan_id,))
+        return [JournalRow(self._epoch, Seq(seq), Seq(prev), name, body, digest) for seq, prev, name, body, digest in rows]
+
     def acknowledge(self, consumer: str, seq: Seq, digest: bytes, at: datetime) -> None:
         """Note what a consumer says it holds; the last word counts, lower or not, for its disk may have been restored.
 

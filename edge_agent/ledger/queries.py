@@ -2,11 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import apsw
 
 from edge_agent.domain.assessment import BlobRef, FactKind
-from edge_agent.domain.ids import ScanId, Seq
+from edge_agent.domain.identity import IdentityValue
+from edge_agent.domain.ids import FactId, ScanId, Seq
+from edge_agent.ledger import undecided
+from edge_agent.ledger.bearers import Bearer, bearers
 from edge_agent.ledger.connection import reading
 from edge_agent.ledger.jobs import Jobs
 from edge_agent.ledger.journal import Journal
@@ -98,6 +102,18 @@ class Queries:
             ).fetchone()
         return None if row is None else bytes(row[0])
 
+    def bearers(self, number: IdentityValue, since: datetime, until: datetime) -> list[Bearer]:
+        """Give the live scans taken from ``since`` to ``until`` that bear a number, earliest first."""
+        with reading(self._db):
+            return bearers(self._db, number, since, until)
+
+    def control_of(self, scan: ScanId, cause: str) -> tuple[Seq, FactId] | None:
+        """Give number and identity of the control result of a scan that has this cause, whatever revision it is about."""
+        query = "SELECT seq, fact_id FROM journal WHERE scan_id = ? AND kind = ? AND CAST(body AS TEXT) ->> 'cause' = ?"
+        with reading(self._db):
+            row = self._db.execute(query, (scan, FactKind.CONTROL, cause)).fetchone()
+        return None if row is None else (Seq(row[0]), FactId(row[1]))
+
     def named_blob(self, sha256: str) -> NamedBlob | None:
         """Give the newest fact that names a blob, None when none does."""
         query = (
@@ -116,6 +132,16 @@ class Queries:
         """Give where the package of a revision lies, None when there is none."""
         with reading(self._db):
             return next((packed for packed in self._jobs.packed(scan) if packed.revision == revision), None)
+
+    def waiting_since(self, since: datetime) -> Seq:
+        """Give the number of the last row that was journalled before ``since``; 0 when there is none."""
+        with reading(self._db):
+            return undecided.begin(self._db, since)
+
+    def waiting(self, after: Seq) -> undecided.Look:
+        """Give which scans of the next rows after ``after`` still wait for an officer."""
+        with reading(self._db):
+            return undecided.look(self._db, after)
 
     def backlog(self, consumers: Sequence[str]) -> Backlog:
         """Give what the slowest of ``consumers`` has not acknowledged."""

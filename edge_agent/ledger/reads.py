@@ -14,7 +14,7 @@ from edge_agent.ledger.identity import Identities
 from edge_agent.ledger.jobs import Jobs
 from edge_agent.ledger.journal import Journal
 from edge_agent.ledger.orphans import unknown_revisions
-from edge_agent.ledger.records import Acknowledged, Counts, IdentityRow, Job, LatestAssessment, Packed, Quarantined
+from edge_agent.ledger.records import Acknowledged, Counts, IdentityRow, Job, LatestAssessment, OpenedIdentity, Packed, Quarantined
 from edge_agent.ledger.selections import listed_since
 from edge_agent.ledger.verification import Checking, Verification, verify
 from edge_agent.signing.keys import VerifyKey
@@ -109,6 +109,16 @@ class LedgerReads:
         """Give the bodies of all facts about a scan, in their order."""
         with reading(self._db):
             return self._journal.facts_of(scan_id)
+
+    def rows_of(self, scan_id: ScanId) -> list[JournalRow]:
+        """Give the rows about a scan, in their order."""
+        with reading(self._db):
+            return self._journal.rows_of(scan_id)
+
+    def opened_identities(self, tokens: Sequence[Token]) -> tuple[OpenedIdentity, ...]:
+        """Give values with their salts, of the tokens that are known and not erased, in the order asked."""
+        with reading(self._db):
+            return self._identities.opened(tokens)
 
     def latest_assessment(self, scan_id: ScanId) -> LatestAssessment | None:
         """Give the machine's newest word on a scan: the highest revision's, and of those the last journalled."""

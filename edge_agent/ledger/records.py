@@ -163,6 +163,21 @@ class IdentityRow:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenedIdentity:
+    """A value with the salt that ties it to the commitment in the journal: what an auditor needs to see that they belong together."""
+
+    token: Token
+    kind: IdentityClass
+    value: str
+    salt: bytes
+    commitment: Commitment
+
+    def __repr__(self) -> str:
+        """Hide value and salt."""
+        return f"OpenedIdentity({self.token}, {self.kind}, hidden)"
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """The journal's newest outcomes at one moment: its head, the last number of each topic asked for, and rows in their order.
 

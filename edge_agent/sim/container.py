@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.random import Generator
 
-from edge_agent.sim import shape
+from edge_agent.sim import floor, shape
 from edge_agent.sim.canvas import Canvas, Mix, Region
 from edge_agent.sim.goods import STRUCTURE
 
@@ -51,7 +51,9 @@ def draw(canvas: Canvas, container: Container, rng: Generator) -> None:
     _frame(canvas, container.body, rng)
     _floor(canvas, container, rng)
     if container.floor_rise > 0.0:
-        _floor_from_above(canvas, container, rng)
+        low = container.inside.y1
+        band = Region(container.body.x0, low - container.body.height * container.floor_rise, container.body.x1, low)
+        floor.draw(canvas, band, _ALUMINIUM if container.is_reefer else _PLYWOOD, rng)
     _ends(canvas, container, rng)
 
 
@@ -140,25 +142,6 @@ def _floor(canvas: Canvas, container: Container, rng: Generator) -> None:
         middle = (body.x0 + body.x1) / 2
         for x in (middle - 1200, middle + 840):
             canvas.fill(Region(x, top + 28, x + 360, body.y1 - 20), _STEEL, 6.0, STRUCTURE)
-
-
-def _floor_from_above(canvas: Canvas, container: Container, rng: Generator) -> None:
-    """Draw the floor as rays see it that fall through it at a small angle: boards as one band, members and pockets below as teeth."""
-    body, low = container.body, container.inside.y1
-    high = low - body.height * container.floor_rise
-    boards = _ALUMINIUM if container.is_reefer else _PLYWOOD
-    canvas.fill(Region(body.x0, high, body.x1, low), boards, float(np.exp(rng.uniform(np.log(5.0), np.log(60.0)))), STRUCTURE)
-    middle = high + (low - high) * rng.uniform(0.2, 0.8)  # where the sill of the near side begins to lie over the boards
-    canvas.fill(Region(body.x0, middle, body.x1, low), _STEEL, float(rng.uniform(0.0, 8.0)), STRUCTURE)
-    canvas.fill(Region(body.x0, high, body.x1, high + rng.uniform(10, 30)), _STEEL, float(rng.uniform(0.5, 6.0)), STRUCTURE)
-    spacing, width = rng.uniform(280, 1150), rng.uniform(20, 150)
-    strength, top = float(np.exp(rng.uniform(np.log(3.0), np.log(60.0)))), high + (low - high) * rng.uniform(0.0, 0.5)
-    for x in np.arange(body.x0 + spacing / 2, body.x1 - width, spacing):
-        canvas.fill(Region(x, top, x + width, low), _STEEL, strength, STRUCTURE)
-    if rng.random() < 0.6:
-        half, pocket = (body.x0 + body.x1) / 2, float(rng.uniform(6.0, 40.0))
-        for x in (half - 1200, half + 840):
-            canvas.fill(Region(x, middle, x + 360, low), _STEEL, pocket, STRUCTURE)
 
 
 def _ends(canvas: Canvas, container: Container, rng: Generator) -> None:

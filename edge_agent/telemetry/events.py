@@ -114,6 +114,11 @@ def scan_set_aside(scanner: str, scan_id: str, revision: int, code: str, seq: in
     structlog.get_logger().warning("scan_set_aside", scanner=scanner, scan_id=scan_id, revision=revision, code=code, seq=seq)
 
 
+def scan_referred(scan_id: str, revision: int) -> None:
+    """The decision clock ran out before an officer decided: the scan was referred."""
+    structlog.get_logger().warning("scan_referred", scan_id=scan_id, revision=revision)
+
+
 def scan_released(scanner: str, scan_id: str, code: str) -> None:
     """Nothing is wrong with the scan; it is tried again later."""
     structlog.get_logger().warning("scan_released", scanner=scanner, scan_id=scan_id, code=code)
@@ -249,6 +254,21 @@ def picture_damaged(sha256: str) -> None:
     structlog.get_logger().error("picture_damaged", sha256=sha256)
 
 
+def site_alarm_began(site: str, code: str, detail: str) -> None:
+    """Headquarters: something about a site needs a look. ``code`` as in ``edge-agent sites``."""
+    structlog.get_logger().warning("site_alarm_began", site=site, code=code, detail=detail)
+
+
+def site_alarm_ended(site: str, code: str, seconds: float) -> None:
+    """Headquarters: it is over, after so many seconds."""
+    structlog.get_logger().info("site_alarm_ended", site=site, code=code, seconds=round(seconds, 1))
+
+
+def states_postponed(errno: int) -> None:
+    """Headquarters: the file that tells how the sites stand cannot be written now; rows are collected all the same."""
+    structlog.get_logger().error("states_postponed", errno=errno)
+
+
 def agent_failed(problem: EdgeAgentError) -> None:
     """The process ends because of ``problem``; the hint says what to do."""
     structlog.get_logger().error("agent_failed", code=problem.code, detail=problem.detail, hint=problem.hint)
@@ -257,3 +277,53 @@ def agent_failed(problem: EdgeAgentError) -> None:
 def request_failed(verb: str, problem: BaseException) -> None:
     """A request met an error of ours; the peer was told ``internal``."""
     structlog.get_logger().error("request_failed", verb=verb, exc_info=problem)
+
+
+def web_started(url: str, login: str) -> None:
+    """The web server takes requests. ``login``: how officers log in."""
+    structlog.get_logger().info("web_started", url=url, login=login)
+
+
+def web_answered(route: str, status: int, code: str, ms: float) -> None:
+    """A request that changed something, or was refused (``code``). ``route`` is the pattern of the address, never the address itself."""
+    structlog.get_logger().info("web_answered", route=route, status=status, code=code, ms=round(ms, 1))
+
+
+def logged_in(role_count: int, sessions: int) -> None:
+    """An officer logged in; who it was stands in the site's journal only."""
+    structlog.get_logger().info("logged_in", role_count=role_count, sessions=sessions)
+
+
+def login_refused(code: str) -> None:
+    """A login was refused: wrong (``login-refused``) or too often (``too-soon``)."""
+    structlog.get_logger().warning("login_refused", code=code)
+
+
+def users_unreadable(code: str) -> None:
+    """The user file was replaced by one that cannot be used; the officers of before stay in force until it is mended."""
+    structlog.get_logger().error("users_unreadable", code=code)
+
+
+def tokens_unreadable(code: str) -> None:
+    """The token file was replaced by one that cannot be used; no token is good until it is mended."""
+    structlog.get_logger().error("tokens_unreadable", code=code)
+
+
+def console_link(site: str, phase: str) -> None:
+    """The console's link to a site changed: ``live`` means that what officers see is what the site knows."""
+    structlog.get_logger().info("console_link", site=site, phase=phase)
+
+
+def console_question_failed(site: str, code: str) -> None:
+    """A site did not answer something a page needs; it is asked again when it is needed again."""
+    structlog.get_logger().warning("console_question_failed", site=site, code=code)
+
+
+def console_view_lost(scan_id: str) -> None:
+    """So many views wait for a silent site's journal that the oldest was given up: the journal will not know of it."""
+    structlog.get_logger().error("console_view_lost", scan_id=scan_id)
+
+
+def request_refused(route: str, problem: EdgeAgentError) -> None:
+    """A request over HTTP could not be done for a reason of the server's own; the asker was told the code only."""
+    structlog.get_logger().error("request_refused", route=route, code=problem.code, detail=problem.detail)

@@ -96,11 +96,15 @@ class LoopbackSite:
         return link
 
 
+def _healthy() -> SiteState:
+    return SiteState(state="healthy")
+
+
 @dataclass(frozen=True)
 class Setting:
     """What a test may choose. ``answer`` replaces the journal's desk, ``consumers`` the allow-list, ``live_shown`` what HELLO tells.
 
-    ``outbound``: where headquarters, the consumer ``hq``, listens for the site.
+    ``outbound``: where headquarters, the consumer ``hq``, listens for the site. ``state``: what heartbeats tell of the site's health.
     """
 
     keys: Keyring = field(default_factory=Keyring)
@@ -116,6 +120,7 @@ class Setting:
     outbound: str = ""
     clock: Clock = field(default_factory=SystemClock)
     answer: Callable[[Peer, Envelope], Awaitable[Envelope]] | None = None
+    state: Callable[[], SiteState] = _healthy
 
 
 @asynccontextmanager
@@ -169,7 +174,7 @@ def _built(setting: Setting, stock: _Stock, server: Context, clients: Context) -
     publisher = LivePublisher(server, setting.site, setting.live, security)
     desk = RouterDesk(server, setting.sync, security, admission, troubles.append)
     blob = RouterDesk(server, setting.blob, security, admission, troubles.append, BLOB_DOMAIN)
-    feed = Feed(stock.ledger, publisher, setting.clock, lambda: SiteState(state="healthy"), durable=lambda: admission.allowed.durable)
+    feed = Feed(stock.ledger, publisher, setting.clock, setting.state, durable=lambda: admission.allowed.durable)
     answers = Answers(setting.site, setting.live_shown or publisher.endpoint, blob.endpoint, setting.next_key)
     journal = JournalDesk(stock.ledger, answers, setting.clock, feed.news, feed.ring)
     pictures = PictureDesk(stock.ledger, stock.shelf, setting.site, setting.clock, feed.ring)

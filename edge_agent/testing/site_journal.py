@@ -13,6 +13,7 @@ from edge_agent.wire import verbs
 from edge_agent.wire.chain import JournalRow, link
 from edge_agent.wire.frames import Envelope, topic
 from edge_agent.wire.heads import SignedHead, SignedHeadPart
+from edge_agent.wire.heartbeat import SiteState, StatusReply
 from edge_agent.wire.messages import (
     AnyBody,
     AssessmentBody,
@@ -144,7 +145,7 @@ def audit(site: str, cause: str, at: datetime = NOON) -> AuditBody:
 
 
 class SiteJournal:
-    """An append-only journal that answers HELLO and PULL as a site does, without a socket. Satisfies ``collector.puller.Link``.
+    """An append-only journal that answers HELLO, PING and PULL as a site does, without a socket. Satisfies ``collector.puller.Link``.
 
     A long poll waits for the next row as long as it takes, so a test needs no clock.
     ``before_reply`` is called with every request's verb and content first; it may raise, as a broken line would.
@@ -157,6 +158,8 @@ class SiteJournal:
         self.rows: list[JournalRow] = []
         self.acknowledged = Seq(0)
         self.signed: SignedHead | None = None
+        self.clock = NOON
+        self.status: SiteState | None = None
         self._bell = asyncio.Event()
         self.before_reply: Callable[[str, dict[str, Any]], None] = lambda _verb, _content: None
 
@@ -186,6 +189,9 @@ class SiteJournal:
         self.before_reply(verb, content)
         if verb == Verb.HELLO:
             return self._hello()
+        if verb == Verb.PING:
+            status = StatusReply(epoch=self.epoch.hex(), head=len(self.rows), clock=self.clock, state=self.status)
+            return Envelope(Verb.PONG, 1, verbs.content(status))
         asked = verbs.read(PullRequest, content)
         reply = self._pull(asked)
         while not reply.rows and asked.wait_ms:

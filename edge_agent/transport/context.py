@@ -6,7 +6,8 @@ from contextlib import contextmanager
 import zmq
 import zmq.asyncio
 
-_MAX_SOCKETS = 4096
+_MAX_SOCKETS = 16_384
+"""Three a link, with its monitor: headquarters has hundreds of sites."""
 
 
 @contextmanager

@@ -129,7 +129,7 @@ class Role(StrEnum):
 _READING = frozenset({Verb.HELLO, Verb.PULL, Verb.SNAP, Verb.PING})
 _LOOKING = frozenset({Verb.BLOB, Verb.PLANES, Verb.TILE})
 MAY: Mapping[Role, frozenset[Verb]] = {
-    Role.CONSOLE: _READING | _LOOKING | {Verb.VERDICT},
+    Role.CONSOLE: _READING | _LOOKING | {Verb.VERDICT, Verb.VIEW, Verb.FAULT, Verb.OFFICER},
     Role.COLLECTOR: _READING | _LOOKING | {Verb.VERDICT, Verb.CONTROL},
     Role.ADMIN: _READING,
 }
@@ -140,7 +140,8 @@ MAY: Mapping[Role, frozenset[Verb]] = {
 class Consumer:
     """One enrolled key. ``durable``: rows are kept until this consumer acknowledged them. ``not_after``: aware, None = no end.
 
-    ``supervisors``: it may say of its officer that he or she logged in as a supervisor.
+    ``supervisors``: it may say of its officer that he or she logged in as a supervisor. ``controls``: it is a console that may send
+    results of examinations.
     """
 
     name: str
@@ -149,10 +150,16 @@ class Consumer:
     durable: bool = False
     not_after: datetime | None = None
     supervisors: bool = False
+    controls: bool = False
 
     @property
     def may_acknowledge(self) -> bool:
         return self.durable and self.role is Role.COLLECTOR
+
+    @property
+    def may_control(self) -> bool:
+        """Tell whether it may send results of examinations."""
+        return Verb.CONTROL in MAY[self.role] or (self.controls and self.role is Role.CONSOLE)
 
     def has_expired(self, at: datetime) -> bool:
         """Tell whether the key's time is over; its last moment still counts."""
@@ -164,7 +171,7 @@ class Consumer:
         Raises:
             NotAllowed: a request of another role.
         """
-        if verb in _REQUESTS - MAY[self.role]:
+        if verb in _REQUESTS - MAY[self.role] and not (verb == Verb.CONTROL and self.may_control):
             raise NotAllowed(f"the role {self.role} may not ask this", {"consumer": self.name, "role": self.role.value})
 
 

@@ -43,7 +43,7 @@ MOST_IDENTITIES = 25
 
 @dataclass(frozen=True, slots=True)
 class ScanContext:
-    """What a body says of the scan besides the judgement."""
+    """What a body says of the scan besides the judgement. ``decide_by``: when its decision clock runs out; None = it has none."""
 
     site: SiteId
     scanner: ScannerId
@@ -51,6 +51,7 @@ class ScanContext:
     members: tuple[MemberDigest, ...]
     identities: tuple[IdentityPart, ...]
     frames: tuple[Frame, ...] = ()
+    decide_by: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,7 @@ def assessment_body(context: ScanContext, assessment: MachineAssessment) -> Asse
         consignment=handed_over.consignment_part(particulars.consignment),
         third_party=handed_over.third_party_parts(particulars.third_party),
         frames=[FramePart(view=f.view, width=f.size.width, height=f.size.height, to_native=f.matrix) for f in context.frames],
+        decide_by=context.decide_by,
     )
     return _fitting(body)
 

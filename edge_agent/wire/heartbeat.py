@@ -12,7 +12,7 @@ from edge_agent.domain.ids import SiteId
 from edge_agent.errors import MalformedMessage
 from edge_agent.wire.frames import heartbeat_topic
 from edge_agent.wire.messages import BundlePart, CodeParams
-from edge_agent.wire.verbs import EpochHex, Number, Reply
+from edge_agent.wire.verbs import EpochHex, Number, PongReply, Reply
 
 INTERVAL_S = 1.0
 SILENCE_S = 3.0
@@ -24,6 +24,7 @@ class SiteState(Reply):
 
     ``durable``: acceptance is going on. ``backlog_unacked`` rows not yet on the disk of every durable consumer, the oldest of them
     ``oldest_unacked_s`` seconds old. ``disk_free``: share of the state directory's file system. ``sandbox``: full, partial or none.
+    ``daemon``: program and version; ``policy_digest``: SHA-256 of the policy in force.
     """
 
     state: Literal["healthy", "degraded", "failing"]
@@ -35,6 +36,18 @@ class SiteState(Reply):
     bundles: list[BundlePart] = Field(default=[])
     sandbox: str | None = None
     in_flight: int | None = None
+    daemon: str | None = None
+    policy_digest: str | None = None
+
+
+class StatusReply(PongReply):
+    """PONG with what the heartbeat says, for headquarters, which listens to no LIVE. None from sites older than these fields.
+
+    ``clock``: the site's time in UTC.
+    """
+
+    clock: Annotated[AwareDatetime | None, Field(strict=False)] = None
+    state: SiteState | None = None
 
 
 class Heartbeat(SiteState):

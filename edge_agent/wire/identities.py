@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from edge_agent.domain.ids import Token
 from edge_agent.errors import MalformedMessage, TooLarge
-from edge_agent.wire.messages import AnyBody, AssessmentBody, ReferralBody, VerdictBody
+from edge_agent.wire.messages import AnyBody, AssessmentBody, AuditBody, ControlBody, ReferralBody, VerdictBody
 
 MAX_FRAME_BYTES = 1 << 20
 
@@ -44,12 +44,15 @@ class _Frame(BaseModel):
 
 
 def tokens_of(body: AnyBody) -> list[Token]:
-    """Give the tokens in a body: of the scan's identifiers, of its declaration's number, of the officer."""
+    """Give the tokens in a body: of the scan's identifiers, of its declaration's number, of the officer, of what was said freely."""
     if isinstance(body, AssessmentBody):
         declared = [body.declared.ref] if body.declared is not None and body.declared.ref is not None else []
         return [Token(text) for text in (*(part.token for part in body.identities), *declared)]
-    officer = body.officer if isinstance(body, VerdictBody | ReferralBody) else None
-    return [] if officer is None else [Token(officer)]
+    officer = body.officer if isinstance(body, VerdictBody | ReferralBody | ControlBody) else None
+    remarks = body.remarks.token if isinstance(body, ControlBody) and body.remarks is not None else None
+    note = body.note.token if isinstance(body, VerdictBody | ReferralBody) and body.note is not None else None
+    told = [body.event.params.get(name) for name in ("officer", "note")] if isinstance(body, AuditBody) else []
+    return [Token(str(text)) for text in (officer, remarks, note, *told) if text is not None]
 
 
 def encode_identities(values: Sequence[Disclosed]) -> bytes:

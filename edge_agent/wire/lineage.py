@@ -129,6 +129,6 @@ def anonymised_fact(fact: AnyBody) -> AnyBody:
             return fact.model_copy(update={"officer": None, "workstation": None})
         case ControlBody():
             found = [item.model_copy(update={"where": "", "concealment": ""}) for item in fact.found]
-            return fact.model_copy(update={"office": "", "found": found})
+            return fact.model_copy(update={"office": "", "found": found, "officer": None, "remarks": None})
         case _:
             return fact

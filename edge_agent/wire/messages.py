@@ -243,7 +243,7 @@ class FramePart(Part):
 
 
 class AssessmentBody(Body):
-    """The machine's judgement. Times in milliseconds.
+    """The machine's judgement. Times in milliseconds. ``decide_by``: when the site refers the scan if no officer has decided.
 
     A body is bounded, so the strongest findings and reasons are kept; ``*_left_out`` counts the others.
     """
@@ -268,10 +268,31 @@ class AssessmentBody(Body):
     consignment: ConsignmentPart | None = None
     third_party: list[ThirdPartyPart] = []
     frames: list[FramePart] = []
+    decide_by: datetime | None = None
+
+
+class FindingWordPart(Part):
+    """Whether an officer agrees with finding ``id`` of the assessment that was shown."""
+
+    id: int
+    agrees: bool
+
+
+class MissedPart(Part):
+    """What an officer marked as missed by the machine; box [x0, y0, x1, y1] half-open px in the canonical frame of ``view``."""
+
+    view: str
+    box: tuple[float, float, float, float]
+    label: str
 
 
 class VerdictBody(Body):
-    """An officer's judgement; ``officer`` is a token, ``workstation`` the name of the console's key."""
+    """An officer's judgement; ``officer`` is a token, ``workstation`` the name of the console's key.
+
+    ``assessment``: fact_id of the machine's word that was shown. ``order``: ``assisted`` (the machine's word was shown from the start),
+    ``blind-first`` (it was not shown yet), ``after-reveal`` (said again after it was); absent in rows of before this field.
+    ``note``: the token of what the officer wrote.
+    """
 
     schema_: Literal["verdict/1.0"] = Field("verdict/1.0", alias="schema")
     kind: Literal["verdict"] = "verdict"
@@ -281,10 +302,15 @@ class VerdictBody(Body):
     is_supervisor: bool
     reasons: list[CodeParams]
     decided_at: datetime
+    assessment: str | None = None
+    order: str | None = None
+    findings: list[FindingWordPart] = []
+    missed: list[MissedPart] = []
+    note: IdentityPart | None = None
 
 
 class FoundPart(Part):
-    """One thing an examination found."""
+    """One thing an examination found. ``details``: what the form asks of this kind of thing besides, such as ``purity_percent``."""
 
     what: str
     where: str = ""
@@ -292,10 +318,15 @@ class FoundPart(Part):
     quantity: str = ""
     concealment: str = ""
     form: str = ""
+    details: dict[str, Scalar] = {}
 
 
 class ControlBody(Body):
-    """The examination's result. ``submitted_by``: name of the collector's key, absent where the scanner's side-car reported it."""
+    """The examination's result. ``submitted_by``: name of the sender's key, absent where the scanner's side-car reported it.
+
+    ``form``: version of the form that was filled in (``domain.control_form``), absent in results of before it and of side-cars; the
+    fields behind it are answers to it. ``officer``: token of who entered it at a console. ``remarks``: what was said in free text.
+    """
 
     schema_: Literal["control/1.0"] = Field("control/1.0", alias="schema")
     kind: Literal["control"] = "control"
@@ -304,6 +335,13 @@ class ControlBody(Body):
     office: str
     submitted_by: str | None = None
     examined_at: datetime | None = None
+    form: str | None = None
+    methods: list[str] = []
+    irregularity: str | None = None
+    disposal: str | None = None
+    why_not: str | None = None
+    officer: str | None = None
+    remarks: IdentityPart | None = None
 
 
 class SetAsideBody(Body):
@@ -326,6 +364,7 @@ class ReferralBody(Body):
     reason: CodeParams
     officer: str | None = None
     workstation: str | None = None
+    note: IdentityPart | None = None
 
 
 class HealthBody(Body):

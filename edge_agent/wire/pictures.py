@@ -3,7 +3,7 @@
 Each request is answered by one CHUNK, so a reader says by the requests it has open how much it can take: that is its credit.
 """
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -43,6 +43,7 @@ class StoredPlane(Reply):
     """One plane. ``plane``: its name in a TILE; ``width``, ``height`` in px; ``bits`` of a channel.
 
     ``levels``: sizes to choose from; level 0 is the plane itself, each further level half as wide and high, rounded up.
+    ``pitch_mm``: size of a pixel (x, y) in the plane of the cargo, None where unknown; ``pitch_assumed``: fitted, not measured.
     """
 
     view: str
@@ -52,6 +53,8 @@ class StoredPlane(Reply):
     channels: Number
     bits: Number
     levels: Number
+    pitch_mm: Annotated[tuple[float, float] | None, Field(strict=False)] = None
+    pitch_assumed: bool = False
 
 
 class PlanesReply(Reply):
@@ -64,9 +67,10 @@ class PlanesReply(Reply):
 
 
 class TileRequest(Request):
-    """Ask for tile (``row``, ``column``), counted from 0, of a level of a plane: a PNG of 8 or 16 bits grey or of 8 bits RGB.
+    """Ask for tile (``row``, ``column``), counted from 0, of a level of a plane; 512 x 512 px, smaller at the right and lower border.
 
-    512 x 512 px, smaller at the right and lower border.
+    ``encoding``: ``png`` = 8 or 16 bits grey or 8 bits RGB; ``deflate`` = the bare samples (little-endian where 16 bits; channels of a
+    pixel side by side; line by line) as a zlib stream (RFC 1950), which a browser unpacks by itself.
     """
 
     scan_id: Uuid
@@ -76,3 +80,4 @@ class TileRequest(Request):
     level: Annotated[int, Field(ge=0, lt=32)] = 0
     row: _Place = 0
     column: _Place = 0
+    encoding: Literal["png", "deflate"] = "png"

@@ -30,6 +30,18 @@ def officer_identity(reference: str) -> IdentityValue:
     return IdentityValue(IdentityClass.OFFICER, value)
 
 
+def note_identity(text: str) -> IdentityValue:
+    """Give the identity behind what an officer wrote beside a verdict: free text is personal data.
+
+    Raises:
+        MalformedMessage: it holds control characters other than line ends.
+    """
+    value = "\n".join(" ".join(line.split()) for line in text.strip().splitlines())
+    if not all(line.isprintable() for line in value.split("\n")):
+        raise MalformedMessage("a note has printable characters", {"length": len(value)})
+    return IdentityValue(IdentityClass.NOTE, value)
+
+
 def refuse_free_text(reasons: Iterable[CodeParams]) -> None:
     """Let only catalogue words and numbers pass.
 

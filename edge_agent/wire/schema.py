@@ -7,7 +7,7 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import models_json_schema
 
 from edge_agent.wire import pictures, verbs
-from edge_agent.wire.heartbeat import Heartbeat
+from edge_agent.wire.heartbeat import Heartbeat, StatusReply
 from edge_agent.wire.messages import AnyBody
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -18,6 +18,9 @@ REQUESTS: Mapping[str, type[verbs.Request]] = {
     verbs.Verb.SNAP: verbs.SnapRequest,
     verbs.Verb.VERDICT: verbs.VerdictRequest,
     verbs.Verb.CONTROL: verbs.ControlRequest,
+    verbs.Verb.VIEW: verbs.ViewRequest,
+    verbs.Verb.FAULT: verbs.FaultRequest,
+    verbs.Verb.OFFICER: verbs.OfficerRequest,
     verbs.Verb.PING: verbs.PingRequest,
     verbs.Verb.BLOB: pictures.BlobRequest,
     verbs.Verb.PLANES: pictures.PlanesRequest,
@@ -30,7 +33,8 @@ REPLIES: Mapping[str, type[verbs.Reply]] = {
     verbs.Verb.BATCH: verbs.BatchReply,
     verbs.Verb.SNAP: verbs.SnapReply,
     verbs.Verb.OK: verbs.OkReply,
-    verbs.Verb.PONG: verbs.PongReply,
+    verbs.Verb.OFFICER: verbs.OfficerReply,
+    verbs.Verb.PONG: StatusReply,
     verbs.Verb.CHUNK: pictures.ChunkReply,
     verbs.Verb.PLANES: pictures.PlanesReply,
     verbs.Verb.ERR: verbs.ErrReply,

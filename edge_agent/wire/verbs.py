@@ -10,10 +10,12 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from edge_agent.errors import (
+    AmbiguousReference,
     BlobGone,
     Diverged,
     EdgeAgentError,
     EpochChanged,
+    FormRefused,
     FreeTextRefused,
     MalformedMessage,
     NotAllowed,
@@ -46,6 +48,9 @@ MAX_WAIT_MS = 30_000
 MAX_SNAP = 100
 MAX_TOPICS = 64
 MAX_FOUND = 32
+MAX_NOTE = 2_000
+MAX_FINDING_WORDS = 64
+MAX_MISSED = 16
 MAX_IN_HAND = 8
 GREETING_ID = 0
 """Number of what a site says by itself when it connects to headquarters; no request has it."""
@@ -62,6 +67,9 @@ class Verb(StrEnum):
     SNAP = "SNAP"
     VERDICT = "VERDICT"
     CONTROL = "CONTROL"
+    VIEW = "VIEW"
+    FAULT = "FAULT"
+    OFFICER = "OFFICER"
     OK = "OK"
     PING = "PING"
     PONG = "PONG"
@@ -78,6 +86,8 @@ Number = Annotated[int, Field(ge=0, lt=1 << 63)]
 Uuid = Annotated[str, Field(pattern=f"^{_UUID}$")]
 ShortText = Annotated[str, Field(max_length=128)]
 Revision = Annotated[int, Field(ge=1, lt=1 << 31)]
+Officer = Annotated[str, Field(min_length=1, max_length=128)]
+Note = Annotated[str, Field(max_length=MAX_NOTE)]
 TopicStart = Annotated[str, Field(pattern=r"^ei1/[a-z0-9._~/-]{0,250}$", description="beginning of topics, for a filtered reader")]
 
 
@@ -119,12 +129,16 @@ class LimitsPart(Reply):
 
 
 class YouPart(Reply):
-    """As whom the site knows the caller. ``supervisors``: whether it may say that its officer is a supervisor."""
+    """As whom the site knows the caller. ``supervisors``: whether it may say that its officer is a supervisor.
+
+    ``controls``: whether it may send results of examinations.
+    """
 
     name: str
     role: str
     durable: bool
     supervisors: bool = False
+    controls: bool = False
 
 
 class HelloReply(Reply):
@@ -209,24 +223,80 @@ class SnapReply(Reply):
     left_out: Number = 0
 
 
+class FindingWord(Request):
+    """Whether the officer agrees with finding ``id`` of the assessment that he or she saw."""
+
+    id: Annotated[int, Field(ge=0, lt=1 << 31)]
+    agrees: bool
+
+
+class MissedItem(Request):
+    """Something that the machine missed. ``box``: x0, y0, x1, y1, half-open, canonical px of ``view``; ``label``: a catalogue word."""
+
+    view: Annotated[str, Field(min_length=1, max_length=64)]
+    box: Annotated[list[Annotated[float, Field(ge=0, lt=1 << 20)]], Field(min_length=4, max_length=4)]
+    label: Annotated[str, Field(min_length=1, max_length=40)]
+
+
 class VerdictRequest(Request):
     """An officer's decision. ``officer`` is plain here and becomes a token at the site; ``verdict_id`` makes a resend a no-op.
 
     ``supervisor``: the officer logged in as one. Only a console that is enrolled for it may say so.
+    ``note``: free text; the body holds a token of it. ``assessment``: fact_id of the machine's word that was shown.
+    ``order``: whether the machine's word was shown from the start, after this decision, or between an earlier one and this.
     """
 
     verdict_id: Uuid
     scan_id: Uuid
     revision: Revision
-    officer: Annotated[str, Field(min_length=1, max_length=128, repr=False)]
+    officer: Officer = Field(repr=False)
     conclusion: Literal["suspicious", "not-suspicious", "rescan", "refer"]
     reasons: Annotated[list[CodeParams], Field(max_length=16)] = []
     at: Annotated[AwareDatetime, Field(strict=False)]
     supervisor: bool = False
+    note: Note = Field("", repr=False)
+    assessment: Uuid | None = None
+    order: Literal["assisted", "blind-first", "after-reveal"] = "assisted"
+    findings: Annotated[list[FindingWord], Field(max_length=MAX_FINDING_WORDS)] = []
+    missed: Annotated[list[MissedItem], Field(max_length=MAX_MISSED)] = []
+
+
+class ViewRequest(Request):
+    """An officer opened a revision of a scan: journalled once an hour."""
+
+    scan_id: Uuid
+    revision: Revision
+    officer: Officer = Field(repr=False)
+
+
+class FaultRequest(Request):
+    """An officer reports that the machine is wrong in a systematic way. ``what``: a catalogue word; ``note``: free text, as in a verdict."""
+
+    fault_id: Uuid
+    scan_id: Uuid
+    revision: Revision
+    officer: Officer = Field(repr=False)
+    what: Annotated[str, Field(min_length=1, max_length=40)]
+    note: Note = Field("", repr=False)
+
+
+class OfficerRequest(Request):
+    """Ask for the token under which the journal holds an officer, to show him or her what is his or hers."""
+
+    officer: Officer = Field(repr=False)
+
+
+class OfficerReply(Reply):
+    """The officer's token at this site."""
+
+    officer: str
 
 
 class FoundItem(Request):
-    """One thing that an examination found: words of a catalogue and numbers, never free text."""
+    """One thing that an examination found: words of a catalogue and numbers, never free text.
+
+    ``details``: what the form asks of this kind of thing besides, such as ``purity_percent`` of drugs.
+    """
 
     what: Annotated[str, Field(min_length=1, max_length=40)]
     where: Annotated[str, Field(max_length=40)] = ""
@@ -234,18 +304,43 @@ class FoundItem(Request):
     quantity: Annotated[str, Field(max_length=24)] = ""
     concealment: Annotated[str, Field(max_length=40)] = ""
     form: Annotated[str, Field(max_length=40)] = ""
+    details: Annotated[dict[str, Scalar], Field(max_length=16)] = {}
+
+
+class ReferencePart(Request):
+    """A number that stands for a scan whose identity the sender does not know. It is plain here, and found in the site's own table.
+
+    ``kind``: what it is a number of.
+    """
+
+    kind: Literal["container", "parcel", "plate", "declaration", "vendor-scan"]
+    value: Annotated[str, Field(min_length=1, max_length=64)] = Field(repr=False)
 
 
 class ControlRequest(Request):
-    """The result of an examination, from headquarters. ``control_id`` makes a resend a no-op; ``office``: who examined, a word."""
+    """The result of an examination. ``control_id`` makes a resend a no-op; ``office``: who examined, a word.
+
+    It is about ``scan_id`` (without ``revision``: of its newest one), or about the newest live scan that bears ``reference`` and was
+    taken before the examination. ``form``: version of the form that was filled in; with it every answer must be one that the form takes.
+    ``officer``: who entered it, plain here, a token at the site; a console must say so. ``remarks``: free text, kept in the site's
+    erasable table.
+    """
 
     control_id: Uuid
-    scan_id: Uuid
-    revision: Revision
+    scan_id: Uuid | None = None
+    revision: Revision | None = None
+    reference: ReferencePart | None = None
     office: Annotated[str, Field(min_length=1, max_length=40)]
     conclusion: Literal["found", "nothing-found", "not-examined"]
     found: Annotated[list[FoundItem], Field(max_length=MAX_FOUND)] = []
     at: Annotated[AwareDatetime, Field(strict=False)]
+    form: Annotated[str, Field(pattern=r"^[0-9]{1,4}\.[0-9]{1,4}$")] | None = None
+    methods: Annotated[list[ShortText], Field(max_length=16)] = []
+    irregularity: ShortText | None = None
+    disposal: ShortText | None = None
+    why_not: ShortText | None = None
+    officer: Officer | None = Field(None, repr=False)
+    remarks: Annotated[str, Field(min_length=1, max_length=MAX_NOTE)] | None = Field(None, repr=False)
 
 
 class OkReply(Reply):
@@ -326,6 +421,8 @@ REFUSALS: dict[str, type[PeerError]] = {
         UnknownBlob,
         BlobGone,
         FreeTextRefused,
+        FormRefused,
+        AmbiguousReference,
         EpochChanged,
         PeerFailed,
     )

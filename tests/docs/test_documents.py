@@ -10,6 +10,7 @@ from edge_agent.agent.config import load_config
 from edge_agent.analysis.policy import parse_policy
 from edge_agent.collector.config import load as load_collector
 from edge_agent.console.config import load_console
+from edge_agent.console.web_config import load_web_console
 from edge_agent.formats.profiles import load_profile
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -119,6 +120,7 @@ def test_every_example_configuration_loads(example: Path, tmp_path: Path) -> Non
             assert load_collector(example).site
         case "console.example.toml":
             assert load_console(example).site
+            assert load_web_console(example).web.users
         case _:
             assert example.parent.name == "scanners", "an example of a kind that this test does not know"
             assert load_profile(example).name == example.stem

@@ -8,6 +8,7 @@ import ast
 import dataclasses
 import importlib
 import inspect
+import json
 import re
 from collections.abc import Iterator
 from enum import Enum
@@ -23,7 +24,7 @@ from edge_agent.agent.config import AgentSections
 from edge_agent.analysis.policy import OBSTACLES, SubjectPolicy
 from edge_agent.cli.main import COMMANDS
 from edge_agent.collector.config import CollectorConfig
-from edge_agent.console.config import ConsoleConfig
+from edge_agent.console.web_config import WebConsoleConfig
 from edge_agent.telemetry import events
 
 REFERENCE = Path(__file__).resolve().parents[2] / "docs" / "reference"
@@ -116,6 +117,7 @@ def default_of(field: FieldInfo) -> str:
     if value is None:
         return "none"
     value = value.value if isinstance(value, Enum) else value
+    value = json.dumps(sorted(value)) if isinstance(value, frozenset) else value
     return f"`{str(value).lower()}`" if isinstance(value, bool) else f"`{value}`"
 
 
@@ -134,7 +136,7 @@ def key_rows(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
 
 
 KEY_ROWS = [("agent.toml", row) for row in key_rows(AgentSections)] + [("collector.toml", row) for row in key_rows(CollectorConfig)]
-KEY_ROWS += [("console.toml", row) for row in key_rows(ConsoleConfig)]
+KEY_ROWS += [("console.toml", row) for row in key_rows(WebConsoleConfig)]
 
 
 @pytest.mark.parametrize(("file", "row"), KEY_ROWS, ids=lambda value: value[:60])

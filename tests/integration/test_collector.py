@@ -15,7 +15,7 @@ from edge_agent.agent.feed import Feed
 from edge_agent.agent.lanes import Lane
 from edge_agent.agent.ledger_lane import LedgerLane
 from edge_agent.cli.main import main
-from edge_agent.collector.archive import Archive
+from edge_agent.collector.archive.store import Archive
 from edge_agent.collector.config import load
 from edge_agent.domain.assessment import FactKind
 from edge_agent.domain.ids import FactId, ScanId, ScannerId, Seq, SiteId

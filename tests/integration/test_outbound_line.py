@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.collector.archive import Archive
+from edge_agent.collector.archive.store import Archive
 from edge_agent.collector.puller import Pace
 from edge_agent.collector.serve import Board, Followed, follow
 from edge_agent.domain.ids import Seq, SiteId

@@ -7,9 +7,12 @@ from pathlib import Path
 import pytest
 
 from edge_agent.cli.main import main
-from edge_agent.cli.report import report, shadow_section
-from edge_agent.collector.archive import Archive, Batch, Cursor
+from edge_agent.collector.archive.port import Batch, Cursor
+from edge_agent.collector.archive.store import Archive
+from edge_agent.collector.report.build import build, shadows
+from edge_agent.collector.report.sections import scans_section, shadow_section
 from edge_agent.domain.ids import Seq, SiteId, fact_id
+from edge_agent.kpi.figures import Question
 from edge_agent.kpi.rates import Period, Scope
 from edge_agent.testing.clock import ManualClock
 from edge_agent.testing.site_journal import A_SCANNER, NOON, SiteJournal, assessment, kind_of
@@ -83,7 +86,7 @@ def archive(tmp_path: Path):
 
 
 def lines(archive: Archive, scope: Scope = SCOPE) -> dict[str, dict[str, object]]:
-    section = shadow_section(archive, scope)
+    section = shadow_section(shadows(archive, scope))
     rows = [dict(zip(section.columns, row, strict=True)) for row in section.rows]
     return {str(row["among"]): row for row in rows}
 
@@ -107,11 +110,12 @@ def test_a_period_without_a_trial_is_empty(archive: Archive) -> None:
 
 
 def test_no_rate_of_the_report_counts_a_shadow(archive: Archive) -> None:
-    sections = {section.name: section for section in report(archive, SCOPE)}
-    (row,) = sections["scans"].rows
-    cells = dict(zip(sections["scans"].columns, row, strict=True))
+    counted = build(archive, Question(SCOPE, 0))
+    (cells,) = scans_section(counted).records()
     assert (cells["alert"], cells["no_alert"], cells["coverage_n"]) == (3, 1, 4)
-    assert sections["unread"].rows == ()
+    assert counted.unread == ()
+    assert counted.figures is not None
+    assert counted.figures.total.hits.alerted == 3
 
 
 @pytest.mark.parametrize("form", ["table", "json", "csv"])

@@ -87,7 +87,7 @@ async def test_an_enrolled_console_is_told_who_and_where_it_is(folder):
         await site.add(an_assessment(SCAN))
         greeting = await hello(link)
         assert (greeting["site"], greeting["head"], greeting["first"], greeting["live"]) == ("harbour", 1, 1, site.live)
-        assert greeting["you"] == {"name": "console-1", "role": "console", "durable": False, "supervisors": False}
+        assert greeting["you"] == {"name": "console-1", "role": "console", "durable": False, "supervisors": False, "controls": False}
         assert greeting["blob"] == site.blob
         assert greeting["first_hash"] == greeting["epoch"]
 

@@ -9,6 +9,10 @@ import pytest
 HEAVY = ("numpy", "cv2", "onnxruntime", "watchdog", "PIL", "tifffile", "imagecodecs")
 
 
+WEB = ("fastapi", "starlette", "uvicorn", "argon2")
+"""The extra ``console``: who collects, reports or watches in a terminal does without."""
+
+
 def loaded_by(module: str) -> set[str]:
     """Names of all modules that importing ``module`` adds in a fresh interpreter."""
     program = f"import json, sys; before = set(sys.modules); import {module}; print(json.dumps(sorted(set(sys.modules) - before)))"
@@ -33,10 +37,12 @@ def test_importing_the_package_loads_nothing_else() -> None:
         "edge_agent.cli.collect",
         "edge_agent.cli.report",
         "edge_agent.cli.keys",
+        "edge_agent.cli.tokens",
+        "edge_agent.collector.api",
     ],
 )
 def test_headquarters_and_console_load_no_pixels_and_no_models(module: str) -> None:
-    assert sorted(set(HEAVY) & loaded_by(module)) == []
+    assert sorted({*HEAVY, *WEB} & loaded_by(module)) == []
 
 
 def test_the_command_line_loads_a_command_only_when_it_is_asked_for() -> None:

@@ -32,8 +32,8 @@ def read(unit: Path) -> Mapping[str, list[str]]:
 DAEMON = read(UNITS / "edge-agent.service")
 
 
-def test_there_is_a_unit_for_the_site_and_one_for_headquarters() -> None:
-    assert ["edge-agent-collector.service", "edge-agent.service"] == [unit.name for unit in SERVICES]
+def test_there_is_a_unit_for_the_site_and_two_for_headquarters() -> None:
+    assert ["edge-agent-api.service", "edge-agent-collector.service", "edge-agent.service"] == [unit.name for unit in SERVICES]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 
 from benchmarks.site import COMMAND, Process, exit_code_of, running
 from benchmarks.small_site import SmallSite
-from edge_agent.collector.archive import Archive
+from edge_agent.collector.archive.store import Archive
 from edge_agent.domain.ids import SiteId
 from edge_agent.formats.encode import jpeg_bytes, tiff_bytes
 from edge_agent.ledger.reader import LedgerReader

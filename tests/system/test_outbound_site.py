@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.site import free_port, running
 from benchmarks.small_site import SmallSite
-from edge_agent.collector.archive import Archive
+from edge_agent.collector.archive.store import Archive
 from edge_agent.domain.ids import SiteId
 from edge_agent.telemetry.clock import SystemClock
 from edge_agent.wire.messages import HealthBody

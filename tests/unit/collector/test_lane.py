@@ -5,10 +5,12 @@ import threading
 
 import pytest
 
-from edge_agent.collector.archive import Batch, Cursor
+from edge_agent.collector.archive.port import Batch, Cursor
+from edge_agent.collector.board import Board
 from edge_agent.collector.lane import ArchiveLane
-from edge_agent.collector.puller import Phase, SiteState
-from edge_agent.collector.serve import Board, line
+from edge_agent.collector.puller import SiteState
+from edge_agent.collector.serve import line
+from edge_agent.collector.states import Phase
 from edge_agent.domain.ids import Seq, SiteId
 from edge_agent.errors import DiskLow
 from edge_agent.testing.clock import ManualClock
@@ -132,4 +134,12 @@ def test_the_board_is_idle_from_the_last_stored_row_not_from_the_last_word():
 
 
 def test_a_line_leaves_out_what_is_empty_and_keeps_zeros():
-    assert line(SiteState(SiteId("north"))) == {"site": "north", "phase": "connecting", "durable": 0, "head": 0, "rows": 0, "signed": 0}
+    assert line(SiteState(SiteId("north"))) == {
+        "site": "north",
+        "phase": "connecting",
+        "durable": 0,
+        "head": 0,
+        "rows": 0,
+        "signed": 0,
+        "live": 0,
+    }

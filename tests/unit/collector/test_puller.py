@@ -5,8 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from edge_agent.collector.archive import Batch, Cursor
-from edge_agent.collector.puller import Pace, Phase, SitePuller, pause_s
+from edge_agent.collector.archive.port import Batch, Cursor
+from edge_agent.collector.lane import Held
+from edge_agent.collector.puller import Followed, Pace, SitePuller, pause_s
+from edge_agent.collector.states import Phase
 from edge_agent.domain.ids import Seq
 from edge_agent.errors import DiskLow, EpochChanged, NotAllowed, PeerSilent
 from edge_agent.signing.heads import sign_head
@@ -25,6 +27,8 @@ class MemoryStore:
         self.cursors = {}
         self.heads = []
         self.troubles = []
+        self.ahead = []
+        self.draining = asyncio.Semaphore(1)
 
     async def cursor(self, site, epoch):
         return self.cursors.get(epoch)
@@ -32,7 +36,10 @@ class MemoryStore:
     async def newest(self, site):
         return list(self.cursors.values())[-1] if self.cursors else None
 
-    async def commit(self, batch: Batch):
+    async def live(self, site, rows):
+        self.ahead += [row for row in rows if row not in self.ahead]
+
+    async def commit(self, batch: Batch, *, is_backlog=False):
         if self.troubles:
             raise self.troubles.pop(0)
         assert self.cursors.get(batch.start.epoch, batch.start) == batch.start
@@ -41,17 +48,32 @@ class MemoryStore:
         self.heads += [batch.head] if batch.head else []
         self.cursors[batch.start.epoch] = batch.end
 
-    async def unfit_head(self, site, epoch, after):
-        return min((head.seq for head in self._known(epoch) if head.seq > after and head.hash != self._hash(epoch, head.seq)), default=None)
-
-    async def signed_to(self, site, epoch):
-        return max((head.seq for head in self._known(epoch) if head.hash == self._hash(epoch, head.seq)), default=0)
+    async def held(self, site, epoch, after):
+        signed = [(head.seq, head.hash) for head in self._known(epoch)]
+        sent = [(row.seq, row.hash) for row in self.ahead if row.epoch == epoch and self._hash(epoch, row.seq) is not None]
+        unfit = min((seq for seq, digest in signed + sent if seq > after and digest != self._hash(epoch, seq)), default=None)
+        return Held(unfit, max((seq for seq, digest in signed if digest == self._hash(epoch, seq)), default=0))
 
     def _known(self, epoch):
         return [head for head in self.heads if head.epoch == epoch and self._hash(epoch, head.seq) is not None]
 
     def _hash(self, epoch, seq):
         return next((row.hash for row in self.rows if (row.epoch, row.seq) == (epoch, seq)), None)
+
+
+class Listener:
+    """Satisfies ``puller.Listener``."""
+
+    def __init__(self, post):
+        self.post = post
+        self.sounds = 0
+        self.statuses = []
+
+    def heard(self, site):
+        self.sounds += 1
+
+    def told(self, site, status):
+        self.statuses.append(status)
 
 
 class Bench:
@@ -76,8 +98,9 @@ class Bench:
             if until(state):
                 reached.set()
 
-        puller = SitePuller(self.site.site, "hq", link, self.store, tell, self.believed)
-        running = asyncio.create_task(puller.run(PACE, lambda: 0.0))
+        self.listener = Listener(tell)
+        puller = SitePuller(Followed(self.site.site, link, self.believed), "hq", self.store, self.listener, PACE)
+        running = asyncio.create_task(puller.run(lambda: 0.0))
         done = asyncio.create_task(reached.wait())
         await asyncio.wait({running, done}, return_when=asyncio.FIRST_COMPLETED)
         await asyncio.sleep(0)  # lets the PULL after the last page, which acknowledges it, go out
@@ -104,7 +127,7 @@ def test_a_drained_journal_is_stored_byte_for_byte():
 def test_a_row_is_acknowledged_only_after_its_commit():
     bench = Bench()
     seen = []
-    bench.site.before_reply = lambda verb, content: seen.append((content["after"], len(bench.store.rows))) if verb == "PULL" else None
+    bench.site.before_reply = lambda verb, content: seen.append((content["after"], len(bench.store.rows))) if "durable" in content else None
     bench.pull(current)
     assert seen[:3] == [(0, 0), (3, 3), (6, 6)]
     assert bench.site.acknowledged == 7
@@ -127,7 +150,7 @@ def test_pulling_goes_on_from_the_stored_cursor():
     bench.pull(lambda state: state.durable >= 3)
     stored = len(bench.store.rows)
     asked = []
-    bench.site.before_reply = lambda verb, content: asked.append(content["after"]) if verb == "PULL" else None
+    bench.site.before_reply = lambda verb, content: asked.append(content["after"]) if "durable" in content else None
     bench.pull(current)
     assert asked[0] == stored
     assert bench.store.rows == bench.site.rows

@@ -1,0 +1,78 @@
+"""An officer at the console's pages, as tests and benchmarks play one: by keyboard and by what is on the screen, as an officer would."""
+
+from collections.abc import Sequence
+from urllib.parse import quote
+
+from playwright.async_api import Locator, Page
+
+from benchmarks.browser import Stage
+from benchmarks.office import PASSWORD
+
+_SELECTED = "#selected-row"
+
+
+class Officer:
+    """One officer's page."""
+
+    def __init__(self, page: Page, url: str, name: str) -> None:
+        self.page = page
+        self.url = url
+        self.name = name
+
+    @classmethod
+    async def logged_in(cls, stage: Stage, url: str, name: str = "asha") -> "Officer":
+        """Log in and see the queue."""
+        officer = cls(await stage.page(url + "/login"), url, name)
+        await officer.logs_in()
+        await officer.sees_queue()
+        return officer
+
+    async def logs_in(self) -> None:
+        """Fill in the login page and wait for the console's frame."""
+        await self.page.get_by_label("Name").fill(self.name)
+        await self.page.get_by_label("Password").fill(PASSWORD)
+        await self.page.keyboard.press("Enter")
+        await self.page.locator(".grid").wait_for()
+
+    @property
+    def rows(self) -> Locator:
+        """The queue's lines that are on the screen."""
+        return self.page.locator(".grid .space [role=row]:visible")
+
+    async def sees_queue(self) -> None:
+        """Wait until the queue has lines and its links are alive."""
+        await self.rows.first.wait_for()
+
+    async def to_queue(self) -> None:
+        """Go back to the queue."""
+        await self.page.keyboard.press("q")
+        await self.sees_queue()
+
+    async def opens(self, site: str, scan_id: str) -> None:
+        """Open a scan by its address and wait until its picture is painted."""
+        await self.page.evaluate("(place) => { location.hash = place; }", f"#/scan/{quote(site)}/{scan_id}")
+        await self.sees_picture()
+
+    async def sees_picture(self) -> None:
+        """Wait until the scan's page has painted its picture."""
+        await self.page.locator("main.scan canvas").first.wait_for()
+
+    async def bars(self) -> Sequence[str]:
+        """Give the texts of the bars across the page."""
+        return await self.page.locator(".bars .bar").all_inner_texts()
+
+    async def decides(self, key: str) -> None:
+        """Decide with one key and confirm: ``s`` suspicious, ``n`` not suspicious."""
+        await self.page.keyboard.press(key)
+        await self.page.keyboard.press("Enter")
+
+    async def picture_box(self) -> tuple[float, float, float, float]:
+        """Give where the picture is on the screen: x0, y0, x1, y1 in CSS px."""
+        box = await self.page.locator("main.scan canvas").first.bounding_box()
+        assert box is not None
+        return box["x"], box["y"], box["x"] + box["width"], box["y"] + box["height"]
+
+    async def settled(self) -> None:
+        """Wait until nothing is fetched and two frames were painted."""
+        await self.page.wait_for_timeout(250)
+        await self.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")

@@ -1,0 +1,203 @@
+"""What can be asked of an archive, the same in every back end."""
+
+from collections.abc import Collection, Iterator, Sequence
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Self
+
+from edge_agent.collector.archive import sql
+from edge_agent.collector.archive.port import CasePage, Cursor, Database, FindingLine, ScanKey, StoredFact, Value
+from edge_agent.collector.archive.stories import case_of
+from edge_agent.collector.shadows import shadow_tallies
+from edge_agent.domain.ids import FactId, ScanId, Seq, SiteId
+from edge_agent.kpi.availability import HealthChange
+from edge_agent.kpi.case import Case
+from edge_agent.kpi.rates import DetectionTally, ObstacleTally, Outcome, OutcomeTally, Period
+from edge_agent.kpi.shadow import ShadowTally
+from edge_agent.wire.chain import JournalRow
+from edge_agent.wire.messages import HealthBody, decode
+
+START = Seq(0)
+ALWAYS = Period()
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_ONE_DAY_US = 86_400_000_000
+_NEVER_US = (1 << 63) - 1
+
+
+class Reading:
+    """Questions to an archive. All methods are synchronous; one thread at a time."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    def close(self) -> None:
+        self.database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def cursor(self, site: SiteId, epoch: bytes) -> Cursor | None:
+        """Give the end of what is stored of a site's epoch, or None when nothing is."""
+        found = self.database.execute(sql.CURSOR, (site, epoch))
+        return Cursor(epoch, Seq(found[0][0]), found[0][1]) if found else None
+
+    def newest(self, site: SiteId) -> Cursor | None:
+        """Give the cursor of the epoch that a site began last, or None for a site never heard."""
+        found = self.database.execute(sql.NEWEST, (site,))
+        return Cursor(found[0][0], Seq(found[0][1]), found[0][2]) if found else None
+
+    def unfit_head(self, site: SiteId, epoch: bytes, after: Seq = START) -> Seq | None:
+        """Give the first row behind ``after`` that is not what the site signed, or None when all kept heads fit the rows."""
+        ((found,),) = self.database.execute(sql.UNFIT_HEAD, (site, epoch, after))
+        return None if found is None else Seq(found)
+
+    def unfit_live(self, site: SiteId, epoch: bytes, after: Seq = START) -> Seq | None:
+        """Give the first row behind ``after`` that the site had sent ahead with another hash, or None when there is none."""
+        ((found,),) = self.database.execute(sql.UNFIT_LIVE, (site, epoch, after))
+        return None if found is None else Seq(found)
+
+    def signed_to(self, site: SiteId, epoch: bytes) -> Seq:
+        """Give the last stored row that the site's signature vouches for, 0 without one."""
+        found = self.database.execute(sql.SIGNED_TO, (site, epoch))
+        return Seq(found[0][0] if found else 0)
+
+    def rows(self, site: SiteId, epoch: bytes, after: Seq = START) -> Iterator[JournalRow]:
+        """Give the verified rows of an epoch in order, as they came; a page at a time, so memory does not grow."""
+        while page := self.database.execute(sql.ROWS, (site, epoch, after)):
+            yield from (JournalRow(*row) for row in page)
+            after = Seq(page[-1][1])
+
+    def provisional(self) -> list[tuple[str, int]]:
+        """Count rows that came ahead of the verified prefix: (site, number). Every other count includes what they say."""
+        return [(site, number) for site, number in self.database.execute(sql.LIVE_COUNT)]
+
+    def facts_of(self, scan: ScanKey) -> list[StoredFact]:
+        """Give all facts of a scan, in the order of the site's journal."""
+        found = self.database.execute(sql.FACTS_OF_SCAN, (scan.site, scan.scan_id))
+        return [
+            StoredFact(kind, JournalRow(epoch, seq, prev_seq, topic, body, row_hash), received_us, bool(is_provisional))
+            for kind, epoch, seq, prev_seq, topic, body, row_hash, received_us, is_provisional in found
+        ]
+
+    def has_facts(self, site: SiteId, facts: Sequence[FactId]) -> frozenset[FactId]:
+        """Give those of ``facts`` that lie in the verified prefix of a site."""
+        keys = [(site, fact) for fact in facts]
+        asked = keyed(sql.VERIFIED_FACTS, keys)
+        return frozenset(FactId(fact) for text, values in asked for (fact,) in self.database.execute(text, values))
+
+    def case(self, scan: ScanKey) -> Case | None:
+        """Give one scan as figures count it; None while the machine has said nothing of it."""
+        found = self.database.execute(sql.CASE, (scan.site, scan.scan_id))
+        return case_of(found[0][0]) if found else None
+
+    def cases(self, period: Period = ALWAYS, sites: Collection[str] | None = None) -> Iterator[Case]:
+        """Give every scan as figures count it, by the time it was concluded; site after site where ``sites`` are named.
+
+        Scans of every kind. May reach a day beyond ``period`` on either side: only the caller knows the sites' zones. A page at a
+        time, so memory does not grow; a scan that is concluded anew meanwhile may be given twice or not.
+        """
+        low, high = bounds_us(period)
+        if sites is not None:
+            for site in sorted(sites):
+                yield from self._cases_of_site(site, low, high)
+            return
+        after: tuple[int, str, str] = (low, "", "")
+        while page := self.database.execute(sql.CASES, (high, *after)):
+            yield from (case_of(text) for *_, text in page)
+            after = page[-1][:3]
+
+    def _cases_of_site(self, site: str, low: int, high: int) -> Iterator[Case]:
+        after: tuple[int, str] = (low, "")
+        while page := self.database.execute(sql.CASES_OF_SITE, (site, high, *after)):
+            yield from (case_of(text) for *_, text in page)
+            after = page[-1][:2]
+
+    def findings(self, scans: Sequence[ScanKey]) -> list[FindingLine]:
+        """Give the findings of the outcomes that count for ``scans``, in no order."""
+        keys = [(scan.site, scan.scan_id) for scan in scans]
+        found = (row for text, values in keyed(sql.FINDINGS, keys) for row in self.database.execute(text, values))
+        return [
+            FindingLine(ScanKey(SiteId(site), ScanId(scan)), type_, label, score, view, bundle, bool(alerts))
+            for site, scan, type_, label, score, view, bundle, alerts in found
+        ]
+
+    def sites(self) -> list[str]:
+        """Give the sites of which there are verified rows."""
+        return [site for (site,) in self.database.execute(sql.SITES)]
+
+    def case_page(self, page: CasePage) -> list[Case]:
+        """Give the newest cases that ``page`` asks for, newest first."""
+        asked = {"site": page.site, "scanner": page.scanner, "kind": page.kind, "outcome": page.outcome}
+        words = [(name, value) for name, value in asked.items() if value]
+        wanted = "".join(f" AND {name} = ?" for name, _ in words)
+        values: list[Value] = [page.low_us, page.before[0], *page.before, *(value for _, value in words), page.limit]
+        return [case_of(text) for *_, text in self.database.execute(sql.CASE_PAGE.format(wanted=wanted), values)]
+
+    def outcomes(self, period: Period = ALWAYS) -> list[OutcomeTally]:
+        """Count scans by outcome. May reach a day beyond ``period`` on either side: only the caller knows the sites' zones."""
+        rows = self._counted(sql.COUNT_OUTCOMES, period)
+        return [OutcomeTally(site, scanner, kind, chosen, Outcome(outcome), *rest) for site, scanner, kind, chosen, outcome, *rest in rows]
+
+    def detections(self, period: Period = ALWAYS) -> list[DetectionTally]:
+        """Count detections by label, over newest revisions; may reach a day beyond ``period``."""
+        return [DetectionTally(*row) for row in self._counted(sql.COUNT_DETECTIONS, period)]
+
+    def obstacles(self, period: Period = ALWAYS) -> list[ObstacleTally]:
+        """Count scans by obstacle, over newest revisions; may reach a day beyond ``period``."""
+        rows = self._counted(sql.COUNT_OBSTACLES, period)
+        return [
+            ObstacleTally(site, scanner, kind, code, Outcome(outcome), bool(blocking), *rest)
+            for site, scanner, kind, code, outcome, blocking, *rest in rows
+        ]
+
+    def shadowed(self, period: Period = ALWAYS) -> list[ShadowTally]:
+        """Give each scan that a bundle in shadow looked at; may reach a day beyond ``period``."""
+        return list(shadow_tallies(self._counted(sql.SHADOWED, period)))
+
+    def health(self, period: Period = ALWAYS) -> list[HealthChange]:
+        """Give what sites said of their health, the last word before the period included; may reach a day beyond it."""
+        changes = []
+        for site, at_us, raw in self._counted(sql.HEALTH, period):
+            body = decode(raw)
+            if isinstance(body, HealthBody):
+                changes.append(HealthChange(site, at_us, body.state))
+        return changes
+
+    def heard(self) -> dict[str, tuple[int, int]]:
+        """Give the moments of each site's first and last fact, in microseconds since 1970 UTC, by the site's clock."""
+        return {site: (first, last) for site, first, last in self.database.execute(sql.HEARD)}
+
+    def facts(self) -> list[tuple[str, str, int]]:
+        """Count facts: (site, kind, number)."""
+        return [(site, kind, number) for site, kind, number in self.database.execute(sql.COUNT_FACTS)]
+
+    def unread(self) -> list[tuple[str, str, int]]:
+        """Count rows that this version could not read: (site, why, number)."""
+        return [(site, why, number) for site, why, number in self.database.execute(sql.COUNT_UNREAD)]
+
+    def _counted(self, text: str, period: Period) -> list[tuple[Any, ...]]:
+        return self.database.execute(text, bounds_us(period))
+
+
+def bounds_us(period: Period) -> tuple[int, int]:
+    """Give the moments [low, high) in microseconds since 1970 UTC that hold every day of ``period`` in every zone."""
+    low = 0 if period.first is None else _midnight_us(period.first.toordinal()) - _ONE_DAY_US
+    high = _NEVER_US if period.last is None else _midnight_us(period.last.toordinal()) + 2 * _ONE_DAY_US
+    return (low, high)
+
+
+def _midnight_us(ordinal: int) -> int:
+    return (ordinal - _EPOCH.toordinal()) * _ONE_DAY_US
+
+
+def keyed(text: str, keys: Sequence[tuple[Any, ...]]) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    """Give statement and values for some ``keys`` at a time, in a few lengths only, so that few statements have to be prepared."""
+    for first in range(0, len(keys), sql.KEYS_AT_ONCE):
+        some = list(keys[first : first + sql.KEYS_AT_ONCE])
+        length = next(size for size in (1, 8, 32, sql.KEYS_AT_ONCE) if size >= len(some))
+        some += [some[-1]] * (length - len(some))  # a key twice in IN (...) is a key
+        marks = ", ".join([f"({', '.join('?' * len(some[0]))})"] * length)
+        yield text.format(keys=f"VALUES {marks}"), tuple(value for key in some for value in key)

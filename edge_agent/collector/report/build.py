@@ -1,0 +1,115 @@
+"""A report as values, counted over the archive. Nothing here knows how it will be shown."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Protocol
+
+from edge_agent.collector.archive.store import Archive
+from edge_agent.collector.report.groups import by_country, meanings
+from edge_agent.kpi.availability import AvailabilityLine, Window, availability
+from edge_agent.kpi.eligible import KindFilter
+from edge_agent.kpi.figures import Figures, Question
+from edge_agent.kpi.rates import (
+    DetectionLine,
+    ObstacleLine,
+    Scope,
+    SetAsideLine,
+    Summary,
+    detections_by_day,
+    obstacles,
+    set_aside_reasons,
+    summarise,
+)
+from edge_agent.kpi.shadow import ShadowLine, compare
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_TOLD_EVERY = 1000
+
+
+class Grouping(Protocol):
+    """What the administrator says of groups; ``CollectorConfig`` satisfies it."""
+
+    @property
+    def origin_groups(self) -> Mapping[str, tuple[str, ...]]: ...
+    @property
+    def classes(self) -> Mapping[str, tuple[str, ...]]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything that a report says. ``made_at``: aware. ``figures``: None where kinds of scans are mixed, for then there are none.
+
+    ``facts``: (site, kind, number); ``unread``: (site, why, number of rows).
+    """
+
+    scope: Scope
+    made_at: datetime
+    figures: Figures | None
+    summaries: tuple[Summary, ...]
+    detections: tuple[DetectionLine, ...]
+    obstacles: tuple[ObstacleLine, ...]
+    set_aside: tuple[SetAsideLine, ...]
+    availability: tuple[AvailabilityLine, ...]
+    facts: tuple[tuple[str, str, int], ...]
+    unread: tuple[tuple[str, str, int], ...]
+
+
+def question(scope: Scope, grouping: Grouping, now: datetime, asker: str = "") -> Question:
+    """Give what to ask of the cases. ``now``: aware; ``asker``: token of the officer who asks for own figures, else empty."""
+    return Question(scope, microseconds(now), meanings(grouping.classes), by_country(grouping.origin_groups), asker)
+
+
+def build(archive: Archive, asked: Question, told: Callable[[int], None] = lambda _: None) -> Report:
+    """Count the archive within the question's scope. ``told``: called with the number of cases read so far, now and then."""
+    scope = asked.scope
+    outcomes = archive.outcomes(scope.period)
+    return Report(
+        scope=scope,
+        made_at=_EPOCH + asked.now_us * _MICROSECOND,
+        figures=None if scope.wanted is KindFilter.ALL else count(archive, asked, told),
+        summaries=tuple(summarise(outcomes, scope)),
+        detections=tuple(detections_by_day(archive.detections(scope.period), scope)),
+        obstacles=tuple(obstacles(archive.obstacles(scope.period), scope)),
+        set_aside=tuple(set_aside_reasons(outcomes, scope)),
+        availability=tuple(availability(archive.health(scope.period), windows(archive.heard(), scope, asked.now_us))),
+        facts=tuple(archive.facts()),
+        unread=tuple(archive.unread()),
+    )
+
+
+def count(archive: Archive, asked: Question, told: Callable[[int], None] = lambda _: None) -> Figures:
+    """Count the cases alone; one pass, a page of them in memory at a time."""
+    counted = Figures(asked)
+    for number, case in enumerate(archive.cases(asked.scope.period), 1):
+        counted.add(case)
+        if number % _TOLD_EVERY == 0:
+            told(number)
+    return counted
+
+
+def shadows(archive: Archive, scope: Scope) -> tuple[ShadowLine, ...]:
+    """Compare bundles on trial in shadow with the ones in force."""
+    return tuple(compare(archive.shadowed(scope.period), scope))
+
+
+def windows(heard: Mapping[str, tuple[int, int]], scope: Scope, now_us: int) -> dict[str, Window]:
+    """Give the span of time that each site's availability is over: the period's local days, from its first fact, up to now."""
+    spans = {}
+    for site, (first_us, last_us) in heard.items():
+        zone = scope.zones.get(site, scope.zone)
+        first, last = scope.period.first, scope.period.last
+        begin_us = first_us if first is None else max(first_us, microseconds(datetime.combine(first, time(), zone)))
+        end_us = (
+            now_us
+            if last is None or last == date.max
+            else min(now_us, microseconds(datetime.combine(last + timedelta(days=1), time(), zone)))
+        )
+        spans[site] = Window(begin_us, max(begin_us, end_us), last_us)
+    return spans
+
+
+def microseconds(at: datetime) -> int:
+    """Give an aware moment as microseconds since 1970 UTC."""
+    return (at - _EPOCH) // _MICROSECOND

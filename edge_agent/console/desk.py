@@ -1,0 +1,237 @@
+"""The console's middle: one link to each site, the queue they fill, and what the handlers of the web server need from both."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import datetime
+
+from edge_agent.console.client import ConsoleClient, Phase, SeenFact, Submission
+from edge_agent.console.outbox import Outbox
+from edge_agent.console.queue import Queue
+from edge_agent.console.record import ScanRecord
+from edge_agent.console.views import BundleView, SiteView, StateEvent, SubmissionView
+from edge_agent.domain.assessment import BundleState
+from edge_agent.domain.clock import Clock
+from edge_agent.domain.ids import FactId, ScanId, Seq
+from edge_agent.errors import Diverged, PeerError, PeerSilent, UnknownScan
+from edge_agent.telemetry import events
+from edge_agent.wire.messages import CodeParams
+
+_FACTS_AT_ONCE = 20
+"""Facts taken before others get their turn: some ms."""
+_STATE_FRESH_S = 0.25
+_TOKEN_WITHIN_S = 2.0
+_MOST_OWED = 1_000
+_MOST_NOTED = 10_000
+_OWED_AGAIN_S = 1.0
+_CERTIFICATE = "certificate-"
+
+
+@dataclass(slots=True)
+class SiteLink:
+    """One site: what the configuration calls it, the console at it, and why it is not followed any more (None while it is)."""
+
+    name: str
+    client: ConsoleClient
+    problem: PeerError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """An officer opened a revision of a scan; the site's journal is to know."""
+
+    site: str
+    scan_id: str
+    revision: int
+    officer: str
+
+
+Told = Callable[[str, SubmissionView], None]
+
+
+class Desk:
+    """Follows the sites and answers questions about them. To be used from one event loop."""
+
+    def __init__(self, sites: Sequence[SiteLink], queue: Queue, clock: Clock) -> None:
+        self._sites = {link.name: link for link in sites}
+        self._clock = clock
+        self._tokens: dict[tuple[str, str], str] = {}
+        self._owed: OrderedDict[Looked, None] = OrderedDict()
+        self._owes = asyncio.Event()
+        self._noted: OrderedDict[tuple[Looked, str], None] = OrderedDict()
+        self._state: tuple[float, StateEvent] | None = None
+        self.queue = queue
+
+    @property
+    def sites(self) -> Sequence[SiteLink]:
+        return tuple(self._sites.values())
+
+    async def run(self, outbox: Outbox) -> None:
+        """Follow every site, send what waits, and journal views until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            for link in self.sites:
+                tasks.create_task(self._follow(link))
+            tasks.create_task(outbox.run())
+            tasks.create_task(self._journal_views())
+
+    def at(self, site: str) -> SiteLink:
+        """Give the link to a site.
+
+        Raises:
+            UnknownScan: the configuration names no such site.
+        """
+        link = self._sites.get(site)
+        if link is None:
+            raise UnknownScan("this console has no such site")
+        return link
+
+    def record(self, site: str, scan_id: str) -> ScanRecord:
+        """Give what is known of a scan.
+
+        Raises:
+            UnknownScan: it is not among the newest of this console.
+        """
+        record = self.queue.find(self.at(site).name, scan_id)
+        if record is None:
+            raise UnknownScan("this console holds no such scan; it may be older than what it holds", {"scan_id": scan_id})
+        return record
+
+    def site_time(self, site: str) -> datetime:
+        """Give the time by the site's clock, as far as its heartbeats tell it."""
+        return self._clock.now() + self.at(site).client.state.clock_offset
+
+    async def send(self, site: str, request: Submission) -> tuple[Seq, FactId]:
+        """Send something to a site of the configuration.
+
+        Raises:
+            PeerSilent: it does not answer, or the configuration has it no more. PeerError: it refuses.
+        """
+        link = self._sites.get(site)
+        if link is None:
+            raise PeerSilent(f"the configuration has no site {site} any more")
+        return await link.client.submit(request)
+
+    async def token(self, site: str, officer: str) -> str | None:
+        """Give an officer's token at a site; None while the site does not tell it."""
+        known = self._tokens.get((site, officer))
+        link = self.at(site)
+        if known is not None or link.problem is not None or not link.client.state.is_current:
+            return known
+        try:
+            async with asyncio.timeout(_TOKEN_WITHIN_S):
+                self._tokens[site, officer] = await link.client.token_of(officer)
+        except (PeerError, TimeoutError) as problem:
+            events.console_question_failed(site, getattr(problem, "code", "timed-out"))
+        return self._tokens.get((site, officer))
+
+    def note_view(self, looked: Looked) -> None:
+        """Have the site's journal keep a view, at once or as soon as the site answers; within an hour it keeps one of the same."""
+        hour = (looked, f"{self._clock.now():%Y-%m-%dT%H}")
+        if hour in self._noted:
+            return
+        self._noted[hour] = None
+        while len(self._noted) > _MOST_NOTED:
+            self._noted.popitem(last=False)
+        self._owed[looked] = None
+        if len(self._owed) > _MOST_OWED:
+            events.console_view_lost(self._owed.popitem(last=False)[0].scan_id)
+        self._owes.set()
+
+    async def identities(self, records: Sequence[ScanRecord], rows: Callable[[ScanRecord], Sequence[Seq]]) -> dict[str, str]:
+        """Ask for the identifiers in ``rows`` of some scans; give values by token, as far as this workstation may see them.
+
+        Raises:
+            NotAllowed, PeerSilent, PeerError.
+        """
+        for record in records:
+            for seq in rows(record):
+                await self.at(record.site).client.identify(seq)
+        return {token: value for site in {record.site for record in records} for token, value in self.at(site).client.identities.items()}
+
+    def state(self) -> StateEvent:
+        """Give the sites now; the same answer serves all who ask within a quarter of a second."""
+        now = self._clock.monotonic()
+        if self._state is None or now - self._state[0] >= _STATE_FRESH_S:
+            self._state = (now, StateEvent(now=self._clock.now(), sites=[self.site_view(link) for link in self.sites]))
+        return self._state[1]
+
+    def site_view(self, link: SiteLink) -> SiteView:
+        """Give everything about one site."""
+        state, beat, you = link.client.state, link.client.heartbeat, link.client.you
+        scans, waiting = self.queue.counts(link.name)
+        bundles = [BundleView(name=one.name, version=one.version, state=one.state) for one in beat.bundles] if beat is not None else []
+        phase = _ended(link.problem) if link.problem is not None else state.phase
+        return SiteView(
+            name=link.name,
+            site_id=state.site,
+            phase=phase.value,
+            is_current=phase is Phase.LIVE,
+            detail=link.problem.detail if link.problem is not None else state.detail,
+            health=state.health,
+            reasons=list(state.reasons),
+            durable=state.durable,
+            lag=state.lag,
+            missed=state.missed,
+            malformed=state.malformed,
+            now=self._clock.now() + state.clock_offset,
+            clock_offset_s=state.clock_offset.total_seconds(),
+            is_commissioned=_commissioned(bundles, state.reasons) if beat is not None else None,
+            bundles=bundles,
+            backlog_unacked=beat.backlog_unacked if beat is not None else None,
+            oldest_unacked_s=beat.oldest_unacked_s if beat is not None else None,
+            disk_free=beat.disk_free if beat is not None else None,
+            in_flight=beat.in_flight if beat is not None else None,
+            scans=scans,
+            open=waiting,
+            policies=self.queue.policies(link.name),
+            workstation=you.name if you is not None else "",
+            supervisors=you.supervisors if you is not None else False,
+            controls=you.controls if you is not None else False,
+        )
+
+    async def _follow(self, link: SiteLink) -> None:
+        taken = 0
+        try:
+            async with aclosing(link.client.events()) as told:
+                async for event in told:
+                    if isinstance(event, SeenFact):
+                        self.queue.apply(link.name, event)
+                        taken += 1
+                        if taken % _FACTS_AT_ONCE == 0:
+                            await asyncio.sleep(0)
+                    else:
+                        events.console_link(link.name, event.phase.value)
+                        self._state = None
+                        self.queue.ring()
+        except PeerError as problem:  # the others go on; the officer sees this one as refused or diverged
+            link.problem = problem
+            events.console_link(link.name, _ended(problem).value)
+
+    async def _journal_views(self) -> None:
+        while True:
+            self._owes.clear()
+            for looked in list(self._owed):
+                try:
+                    await self.at(looked.site).client.opened(ScanId(looked.scan_id), looked.revision, looked.officer)
+                except PeerSilent:
+                    continue  # views at other sites need not wait for this one
+                except PeerError as problem:  # the site will never take it: the scan went, or the key was revoked
+                    events.console_question_failed(looked.site, problem.code)
+                del self._owed[looked]
+            try:
+                async with asyncio.timeout(_OWED_AGAIN_S if self._owed else None):
+                    await self._owes.wait()
+            except TimeoutError:
+                continue
+
+
+def _ended(problem: PeerError) -> Phase:
+    return Phase.DIVERGED if isinstance(problem, Diverged) else Phase.REFUSED
+
+
+def _commissioned(bundles: Sequence[BundleView], reasons: Sequence[CodeParams]) -> bool:
+    """Tell whether every model in force is commissioned here, by certificates that hold."""
+    holds = not any(reason.code.startswith(_CERTIFICATE) for reason in reasons)
+    return bool(bundles) and holds and all(bundle.state == BundleState.COMMISSIONED for bundle in bundles)

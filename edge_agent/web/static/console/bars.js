@@ -1,0 +1,103 @@
+/**
+ * Bars across the whole page for what nobody may overlook: colour, a sign and words; never colour alone.
+ * @module
+ */
+import { el, fill, icon } from './dom.js';
+import { span } from './format.js';
+import { sentence, t, word } from './texts.js';
+
+/** @typedef {{kind: string, sign: any, title: string, words: string}} Bar */
+
+export class Bars {
+  /**
+   * @param {import('./feed.js').Feed} feed
+   * @param {import('./submissions.js').Submissions} submissions
+   */
+  constructor(feed, submissions) {
+    this.feed = feed;
+    this.submissions = submissions;
+    this.element = el('section', { class: 'bars', 'aria-label': t('bars.name'), role: 'region', 'aria-live': 'polite' });
+    this.drawn = '';
+    feed.addEventListener('state', () => this.draw());
+    submissions.addEventListener('change', () => this.draw());
+    this.draw();
+  }
+
+  draw() {
+    const bars = [...this.unsaved(), ...(this.feed.isSilent ? [this.silent()] : this.feed.sites.flatMap((site) => ofSite(site)))];
+    const told = JSON.stringify(bars);
+    if (told === this.drawn) return; // a screen reader reads again only what changed
+    this.drawn = told;
+    fill(
+      this.element,
+      bars.map((bar) => el('p', { class: `bar ${bar.kind}` }, icon(bar.sign), el('strong', {}, bar.title), el('span', {}, bar.words))),
+    );
+  }
+
+  /** @returns {Bar} */
+  silent() {
+    const title = this.feed.isRead ? t('bar.stale') : t('bar.connecting');
+    return { kind: 'stale', sign: 'stale', title, words: t(this.feed.isRead ? 'bar.stale.console' : 'bar.connecting.console') };
+  }
+
+  /** @returns {Bar[]} */
+  unsaved() {
+    const { waiting, refused } = this.submissions;
+    const bars = waiting.length
+      ? [{ kind: 'unsaved', sign: 'unsaved', title: t('bar.unsaved'), words: t('bar.unsaved.words', { n: waiting.length }) }]
+      : [];
+    const lost = refused.map((one) => ({
+      kind: 'unsaved',
+      sign: 'unsaved',
+      title: t('bar.refused'),
+      words: t('bar.refused.words', { scan: one.scan_id.slice(0, 8), why: one.detail }),
+    }));
+    return [...bars, ...lost];
+  }
+}
+
+/**
+ * @param {any} site  SiteView
+ * @returns {Bar[]}
+ */
+function ofSite(site) {
+  const name = site.name;
+  /** @type {Bar[]} */
+  const bars = [];
+  if (site.phase !== 'live') bars.push(link(site));
+  if (site.health === 'failing' || site.health === 'degraded') {
+    const why = site.reasons.map(sentence).join('; ');
+    bars.push({ kind: site.health, sign: 'degraded', title: t(`bar.${site.health}`, { site: name }), words: why });
+  }
+  if (!site.durable && site.phase === 'live')
+    bars.push({ kind: 'failing', sign: 'degraded', title: t('bar.not-durable', { site: name }), words: t('bar.not-durable.words') });
+  if (site.missed > 0)
+    bars.push({
+      kind: 'degraded',
+      sign: 'degraded',
+      title: t('bar.missed', { site: name }),
+      words: t('bar.missed.words', { n: site.missed }),
+    });
+  if (site.is_commissioned === false)
+    bars.push({ kind: 'advisory', sign: 'advisory', title: t('bar.advisory', { site: name }), words: t('bar.advisory.words') });
+  return bars;
+}
+
+/**
+ * @param {any} site
+ * @returns {Bar}
+ */
+function link(site) {
+  const kind = ['connecting', 'catching-up'].includes(site.phase) ? 'catching-up' : 'stale';
+  const told = [
+    t(`bar.link.${kind}`),
+    site.phase === 'catching-up' ? t('bar.behind', { n: site.lag }) : site.detail,
+    kind === 'stale' && site.oldest_unacked_s ? t('bar.oldest', { span: span(site.oldest_unacked_s) }) : '',
+  ];
+  return {
+    kind,
+    sign: 'stale',
+    title: t('bar.link', { site: site.name, phase: word('phases', site.phase) }),
+    words: told.filter(Boolean).join(' · '),
+  };
+}

@@ -1,0 +1,139 @@
+/**
+ * The queue as the server knows it now: read once, then kept by the stream. Says by itself when nothing is heard any more.
+ * @module
+ */
+import { get } from './api.js';
+import { setClock } from './format.js';
+
+/** @typedef {any} Row  QueueRow of console/views.py */
+
+const SILENT_MS = 3000;
+const READ_AT_ONCE = 20000;
+
+/** Rows, sites and the state of the stream; tells listeners after changes, at most once a frame. */
+export class Feed extends EventTarget {
+  constructor() {
+    super();
+    /** @type {Map<string, Row>} */
+    this.rows = new Map();
+    /** @type {Row[]} sorted, first is most urgent */
+    this.sorted = [];
+    /** @type {any[]} */
+    this.sites = [];
+    this.heardAt = 0;
+    this.isSilent = true;
+    this.isRead = false;
+    /** @type {EventSource | null} */
+    this.source = null;
+    this.isTold = false;
+    this.reading = 0;
+    setInterval(() => this.look(), 500);
+  }
+
+  /** Read the queue, then follow it. Called again when the server says that it begins anew. */
+  async open() {
+    this.source?.close();
+    const mine = ++this.reading;
+    try {
+      const queue = await get(`/api/queue?limit=${READ_AT_ONCE}`);
+      if (mine !== this.reading) return;
+      this.rows = new Map(queue.rows.map((/** @type {Row} */ row) => [keyOf(row), row]));
+      this.sorted = [...queue.rows].sort(order);
+      this.isRead = true;
+      this.follow(queue.id);
+      this.tell();
+    } catch (problem) {
+      if (mine === this.reading) setTimeout(() => this.open(), 1000);
+    }
+  }
+
+  /** @param {string} after */
+  follow(after) {
+    const source = new EventSource(`/api/stream?after=${encodeURIComponent(after)}`);
+    this.source = source;
+    source.addEventListener('rows', (event) => this.take(JSON.parse(event.data)));
+    source.addEventListener('state', (event) => this.hear(JSON.parse(event.data)));
+    source.addEventListener('submission', (event) => this.dispatchEvent(new CustomEvent('submission', { detail: JSON.parse(event.data) })));
+    source.addEventListener('reset', () => this.open());
+    source.addEventListener('ended', () => location.assign('/login'));
+    source.addEventListener('error', () => {
+      if (source.readyState === EventSource.CLOSED) setTimeout(() => this.open(), 1000);
+    });
+  }
+
+  /** @param {{rows: Row[], gone: string[]}} event */
+  take({ rows, gone }) {
+    for (const row of rows) {
+      this.drop(keyOf(row));
+      this.rows.set(keyOf(row), row);
+      this.sorted.splice(this.place(row), 0, row);
+    }
+    gone.forEach((key) => this.drop(key));
+    this.dispatchEvent(new CustomEvent('rows', { detail: rows.map(keyOf) }));
+    this.tell();
+  }
+
+  /** @param {{now: string, sites: any[]}} event */
+  hear({ now, sites }) {
+    this.heardAt = performance.now();
+    this.isSilent = false;
+    this.sites = sites;
+    setClock(now);
+    this.dispatchEvent(new Event('state'));
+  }
+
+  look() {
+    const isSilent = performance.now() - this.heardAt > SILENT_MS;
+    if (isSilent === this.isSilent) return;
+    this.isSilent = isSilent;
+    this.dispatchEvent(new Event('state'));
+  }
+
+  /** @param {string} key */
+  drop(key) {
+    const before = this.rows.get(key);
+    if (before === undefined) return;
+    this.rows.delete(key);
+    const at = this.place(before);
+    if (this.sorted[at] === before) this.sorted.splice(at, 1);
+    else this.sorted = this.sorted.filter((row) => row !== before);
+  }
+
+  /**
+   * Where a row stands or would stand: a binary search.
+   * @param {Row} row
+   */
+  place(row) {
+    let low = 0;
+    let high = this.sorted.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (order(this.sorted[middle], row) < 0) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  tell() {
+    if (this.isTold) return;
+    this.isTold = true;
+    requestAnimationFrame(() => {
+      this.isTold = false;
+      this.dispatchEvent(new Event('change'));
+    });
+  }
+}
+
+/** @param {Row} row */
+export const keyOf = (row) => `${row.site}/${row.scan_id}`;
+
+/**
+ * Most urgent first, then newest, then by id: the order that the server sorts by.
+ * @param {Row} one
+ * @param {Row} other
+ */
+export function order(one, other) {
+  if (one.rank !== other.rank) return other.rank - one.rank;
+  if (one.at !== other.at) return one.at < other.at ? 1 : -1;
+  return one.scan_id < other.scan_id ? -1 : one.scan_id > other.scan_id ? 1 : 0;
+}

@@ -1,0 +1,17 @@
+/**
+ * Start: who is logged in, the texts, then the shell and the page that the address names.
+ * @module
+ */
+import { get } from './api.js';
+import { Feed } from './feed.js';
+import { applyTheme, preferredLanguage } from './prefs.js';
+import { Shell } from './shell.js';
+import { useTexts } from './texts.js';
+
+applyTheme();
+const me = await get('/api/me');
+useTexts(await get(`/api/texts/${preferredLanguage(me.languages)}`));
+const feed = new Feed();
+const shell = new Shell(/** @type {HTMLElement} */ (document.getElementById('app')), me, feed);
+shell.begin();
+feed.open();

@@ -1,0 +1,122 @@
+/**
+ * From the site's tiles (unsigned 8 or 16 bit samples, 512 x 512 px) to the library's: 32 bit floats, which hold 16 bit exactly.
+ *
+ * Frames: canonical px of the scan have (0, 0) at the top left corner of the picture and y downwards; the map has y upwards, so that
+ * canonical (x, y) is map (x, -y). One map unit is one px of level 0.
+ * @module
+ */
+import { ol } from './library.js';
+
+/**
+ * A stored plane. `levels`: level 0 is the plane itself, each further level is half as wide and high, rounded up.
+ * @typedef {object} Plane
+ * @property {string} plane  its name at the site, such as "transmission/high"
+ * @property {number} width  px
+ * @property {number} height  px
+ * @property {number} bits  8 or 16
+ * @property {number} channels  1 grey, 3 colours
+ * @property {number} levels
+ */
+
+/**
+ * Gives the samples of one tile, row after row, channels interleaved; less than `tile` px wide or high at the right and lower border.
+ * @callback LoadTile
+ * @param {Plane} plane
+ * @param {number} level
+ * @param {number} row
+ * @param {number} column
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<Uint16Array | Uint8Array>}
+ */
+
+/** Side of a tile in px, as the wire says. */
+export const TILE = 512;
+
+/**
+ * @param {number} width  px
+ * @param {number} height  px
+ */
+export function projection(width, height) {
+  return new ol.proj.Projection({ code: 'scan', units: 'pixels', extent: [0, -height, width, 0] });
+}
+
+/**
+ * A source whose bands are the channels of `planes`, one after the other; all planes have one size.
+ * @param {Plane[]} planes
+ * @param {LoadTile} load
+ * @param {any} frame  what `projection` gave
+ * @param {(problem: unknown) => void} failed  told when a tile cannot be had
+ */
+export function tileSource(planes, load, frame, failed) {
+  const { width, height, levels } = planes[0];
+  const extent = [0, -height, width, 0];
+  const resolutions = Array.from({ length: levels }, (_, z) => 2 ** (levels - 1 - z));
+  const bands = planes.reduce((sum, plane) => sum + plane.channels, 0);
+  const source = new ol.source.DataTile({
+    bandCount: bands,
+    interpolate: false,
+    projection: frame,
+    tileGrid: new ol.tilegrid.TileGrid({ extent, origin: [0, 0], resolutions, tileSize: TILE }),
+    transition: 0,
+    wrapX: false,
+    /** @type {(z: number, x: number, y: number, options: {signal: AbortSignal}) => Promise<Float32Array>} */
+    loader: async (z, x, y, { signal }) => {
+      const level = levels - 1 - z;
+      try {
+        const parts = await Promise.all(planes.map((plane) => load(plane, level, y, x, signal)));
+        return widened(parts, planes, tileSize(planes[0], level, y, x));
+      } catch (problem) {
+        if (!signal.aborted) failed(problem);
+        throw problem;
+      }
+    },
+  });
+  return source;
+}
+
+/**
+ * Width and height in px of one tile, as far as it lies in the picture.
+ * @param {Plane} plane
+ * @param {number} level
+ * @param {number} row
+ * @param {number} column
+ * @returns {[number, number]}
+ */
+export function tileSize(plane, level, row, column) {
+  const left = (/** @type {number} */ extent, /** @type {number} */ at) => Math.min(TILE, Math.ceil(extent / 2 ** level) - at * TILE);
+  return [left(plane.width, column), left(plane.height, row)];
+}
+
+/**
+ * Interleave the samples of several planes into one full tile. Beyond the picture's border the last sample is repeated, so that edge
+ * enhancement makes no false edge there.
+ * @param {(Uint16Array | Uint8Array)[]} parts
+ * @param {Plane[]} planes
+ * @param {[number, number]} size  px of the parts
+ * @returns {Float32Array}  TILE x TILE x bands
+ */
+function widened(parts, planes, [width, height]) {
+  const bands = planes.reduce((sum, plane) => sum + plane.channels, 0);
+  const out = new Float32Array(TILE * TILE * bands);
+  let band = 0;
+  parts.forEach((part, at) => {
+    const { channels } = planes[at];
+    if (part.length !== width * height * channels)
+      throw new RangeError(`a tile of ${part.length} samples, not ${width * height * channels}`);
+    for (let channel = 0; channel < channels; channel += 1, band += 1) {
+      spread(part, channel, channels, out, band, bands, width, height);
+    }
+  });
+  return out;
+}
+
+/* eslint-disable-next-line max-params -- the inner loop: plain numbers are much faster than objects here */
+function spread(part, channel, channels, out, band, bands, width, height) {
+  for (let y = 0; y < TILE; y += 1) {
+    const row = Math.min(y, height - 1) * width;
+    let to = y * TILE * bands + band;
+    for (let x = 0; x < TILE; x += 1, to += bands) {
+      out[to] = part[(row + (x < width ? x : width - 1)) * channels + channel];
+    }
+  }
+}

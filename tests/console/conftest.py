@@ -1,0 +1,87 @@
+"""The browser of this session, and a console beside a site with a queue of scans that all tests share: each takes scans of its own."""
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from time import monotonic, sleep
+
+import pytest
+
+from benchmarks import busy_scans
+from benchmarks.browser import REQUIRED, Chromium, executable, is_required, started
+from benchmarks.busy_site import BusyPlan, BusySite, named
+from benchmarks.office import Office, Reached
+from benchmarks.site import Process, running
+
+SITE = "gate"
+
+
+@dataclass
+class Workplace:
+    """A busy site and a console beside it."""
+
+    site: BusySite
+    office: Office
+    console: Process
+    _alerts: Iterator[int] = field(default_factory=lambda: (n for n in itertools.count(17) if busy_scans.conclusion_of(n) == "alert"))
+
+    @property
+    def url(self) -> str:
+        return self.office.url
+
+    def an_alert(self) -> str:
+        """Give an alert with pictures that no other test was given."""
+        return named(next(self._alerts))
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Chromium]:
+    path = executable()
+    if path is None:
+        if is_required():
+            pytest.fail(f"{REQUIRED}=1 and no chromium on the path: apt-get install chromium")
+        pytest.skip("no chromium on the path: apt-get install chromium")
+    browser = started(path)
+    yield browser
+    browser.close()
+
+
+@pytest.fixture(scope="session")
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workplace]:
+    site = BusySite(tmp_path_factory.mktemp("busy"), BusyPlan(queued=400, pictured=400))
+    office = an_office(site)
+    process = site.process()
+    with running(process):
+        until_said(process)
+        console = office.process()
+        with running(console):
+            until_served(office, console)
+            yield Workplace(site, office, console)
+
+
+def an_office(site: BusySite, folder: str = "office", web: str = "", extra: str = "", host: str = "127.0.0.1") -> Office:
+    """Give a console of a busy site."""
+    reached = Reached(SITE, site.endpoint, site.keys["site"].public)
+    return Office(site.folder / folder, [reached], site.keys["console"], web, extra, host)
+
+
+def until_said(process: Process, event: str = "agent_started", times: int = 1, timeout_s: float = 60.0) -> None:
+    """Wait until a process has logged ``event`` so often."""
+    until = monotonic() + timeout_s
+    while sum(line.get("event") == event for line in process.json_lines()) < times:
+        process.fail_if_ended()
+        if monotonic() > until:
+            raise TimeoutError(process.log.read_text()[-3000:])
+        sleep(0.05)
+
+
+def until_served(office: Office, console: Process, timeout_s: float = 60.0) -> None:
+    """Wait until the console's login page is served."""
+    until = monotonic() + timeout_s
+    while True:
+        console.fail_if_ended()
+        if office.is_served():
+            return
+        if monotonic() > until:
+            raise TimeoutError(console.log.read_text()[-3000:])
+        sleep(0.05)

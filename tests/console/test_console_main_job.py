@@ -1,0 +1,105 @@
+"""The main job on the officer's side, through the real daemon: a scan is seen, opened, decided, and the verdict is at headquarters."""
+
+from pathlib import Path
+
+import apsw
+import numpy as np
+import pytest
+
+from benchmarks.office import Office, Reached
+from benchmarks.officer import Officer
+from benchmarks.site import running
+from benchmarks.small_site import SmallSite
+from edge_agent.collector.archive.store import Archive
+from edge_agent.domain.ids import SiteId
+from edge_agent.telemetry.clock import SystemClock
+from edge_agent.wire.messages import decode
+from tests.console.conftest import until_served
+from tests.console.screen import bounds, changed, shot
+
+SITE = "demo"
+CELL = (24, 16, 32, 24)
+"""The bright cell of every scan of the small site, px of its 80 x 64 px: what its detector finds."""
+_WATCH = """() => {
+    window.__seen = {};
+    const look = () => document.querySelectorAll('.grid .space [role=row]').forEach((row) => {
+        const id = row.querySelector('.cell.number')?.textContent;
+        if (id && !row.hidden && !(id in window.__seen)) window.__seen[id] = Date.now();
+    });
+    new MutationObserver(look).observe(document.querySelector('.grid'), {subtree: true, childList: true, characterData: true});
+    look();
+}"""
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> SmallSite:
+    return SmallSite(tmp_path / "site")
+
+
+def committed_ms(small, scan):
+    """When the assessment of a scan was committed, ms since 1970, by the ledger."""
+    db = apsw.Connection(str(small.site.state_dir / "ledger.db"), flags=apsw.SQLITE_OPEN_READONLY)
+    try:
+        ((us,),) = db.execute("SELECT created_us FROM journal WHERE scan_id = ? AND kind = 'assessment'", (scan,))
+        return us / 1000
+    finally:
+        db.close()
+
+
+def archived(small):
+    """What headquarters holds of the verdicts."""
+    path = small.site.folder / "archive.db"
+    if not path.exists():
+        return []
+    epoch = small.rows()[0].epoch
+    with Archive.read(path, SystemClock()) as archive:
+        bodies = [decode(row.body) for row in archive.rows(SiteId("demo"), epoch)]
+    return [body for body in bodies if body.kind == "verdict"]
+
+
+def test_a_scan_is_in_the_queue_at_once_and_its_verdict_in_the_journal_and_at_headquarters(chromium, small):
+    daemon, collector = small.site.daemon(), small.site.collector()
+    reached = Reached(SITE, small.site.endpoint, small.site.keys["site"].public)
+    office = Office(small.site.folder / "office", [reached], small.site.keys["console"])
+    with running(daemon, collector):
+        small.ready(daemon)
+        console = office.process()
+        with running(console):
+            until_served(office, console)
+
+            async def law(stage):
+                page = await stage.page(office.url + "/login")
+                officer = Officer(page, office.url, "asha")
+                await officer.logs_in()
+                await page.locator(".links .live").wait_for()
+                await page.evaluate(_WATCH)
+                small.deliver("a.png", small.scan(7))
+                await officer.sees_queue()
+                seen = await page.evaluate("window.__seen")
+                await page.keyboard.press("j")
+                await page.keyboard.press("Enter")
+                await officer.sees_picture()
+                await page.keyboard.press("0")
+                box = await officer.picture_box()
+                await page.mouse.move(box[0] + 4, box[3] - 4)
+                await officer.settled()
+                with_box = await shot(page, box)
+                await page.keyboard.press("b")
+                await officer.settled()
+                bare = await shot(page, box)
+                scan = await page.evaluate("location.hash.split('/').pop()")
+                await officer.decides("s")
+                await page.locator(".said", has_text="aved").wait_for()
+                return seen, scan, with_box, bare
+
+            seen, scan, with_box, bare = chromium.run(law)
+            small.wait_for(lambda: archived(small) != [], collector)
+    assert seen[scan[:8]] - committed_ms(small, scan) <= 1000
+    cell, box = bounds(bare.min(axis=2) > 200), bounds(changed(with_box, bare))
+    scale = (cell[2] - cell[0]) / (CELL[2] - CELL[0])
+    assert np.allclose([cell[3] - cell[1]], [8 * scale], atol=2)
+    assert max(abs(one - other) for one, other in zip((box[0], box[2], box[3]), (cell[0], cell[2], cell[3]), strict=True)) <= 5
+    (verdict,) = small.bodies("verdict")
+    assert ("suspicious", scan, "console") == (verdict.conclusion, verdict.scan_id, verdict.workstation)
+    assert "asha" not in verdict.model_dump_json()
+    assert [verdict.fact_id] == [body.fact_id for body in archived(small)]

@@ -1,0 +1,171 @@
+"""Killed and cut off: no scan is missing, no verdict is lost or doubled, and the page says within seconds what is true."""
+
+import asyncio
+import time
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from benchmarks.browser import Wish
+from benchmarks.busy_site import BusyPlan, BusySite, named
+from benchmarks.office import Office, Reached
+from benchmarks.officer import Officer
+from benchmarks.site import free_port, running
+from edge_agent.testing.proxy import tcp_proxy
+from tests.console.conftest import SITE, an_office, until_said, until_served
+
+NOTICED_S = 5.0
+"""The promise is three seconds; the rest is for a machine that does other work too."""
+BROKEN_LINES = ("net::ERR_", "status of 401", "status of 50")
+"""What the browser itself writes about requests whose server was killed or cannot reach its site."""
+WAITING = "async () => (await (await fetch('/api/mine')).json()).waiting.length === {}"
+ALERT = named(17)
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> BusySite:
+    return BusySite(tmp_path, BusyPlan(queued=60, pictured=60))
+
+
+async def seen_in(officer, text, timeout_s=NOTICED_S):
+    """Wait for a bar across the page that says ``text``; give after how many seconds it was there."""
+    since = time.monotonic()
+    await officer.page.locator(".bars .bar", has_text=text).first.wait_for(timeout=timeout_s * 1000)
+    return time.monotonic() - since
+
+
+async def gone_from(officer, text, timeout_s=20.0):
+    await officer.page.locator(".bars .bar", has_text=text).first.wait_for(state="detached", timeout=timeout_s * 1000)
+
+
+async def scans_known(officer):
+    """What the page's own server says it holds."""
+    answer = await officer.page.evaluate(
+        "async () => (await (await fetch('/api/queue?limit=20000')).json()).rows.map((row) => row.scan_id)"
+    )
+    return set(answer)
+
+
+def decisions(site):
+    return [(body.scan_id, body.conclusion) for body in site.bodies("verdict")]
+
+
+def test_a_killed_site_is_shown_as_stale_and_comes_back_with_everything(chromium, site):
+    process = site.process()
+    with running(process):
+        until_said(process)
+        office = an_office(site)
+        console = office.process()
+
+        async def law(stage):
+            officer = await Officer.logged_in(stage, office.url)
+            process.kill()
+            await seen_in(officer, "stale")
+            again = site.process()
+            with running(again):
+                until_said(again, times=2)
+                await gone_from(officer, "stale")
+                return await scans_known(officer)
+
+        with running(console):
+            until_served(office, console)
+            assert {named(number) for number in range(60)} == chromium.run(law)
+
+
+def test_a_verdict_given_while_the_site_is_down_is_not_called_saved_and_is_committed_once(chromium, site):
+    process = site.process()
+    with running(process):
+        until_said(process)
+        office = an_office(site)
+        console = office.process()
+
+        async def before(stage):
+            officer = await Officer.logged_in(stage, office.url)
+            await officer.opens(SITE, ALERT)
+            process.kill()
+            await seen_in(officer, "stale")
+            await officer.decides("s")
+            await seen_in(officer, "ot yet saved")
+            console.kill()
+            await seen_in(officer, "console")  # the page says by itself that it hears nothing any more
+
+        async def after(stage):
+            officer = await Officer.logged_in(stage, office.url)
+            await officer.page.wait_for_function(WAITING.format(0), timeout=40_000, polling=500)
+            await gone_from(officer, "ot yet saved")
+
+        with running(console):
+            until_served(office, console)
+            chromium.run(before, Wish(expects=BROKEN_LINES))
+        assert [] == decisions(site)
+        console = office.process()
+        with running(console):
+            until_served(office, console)
+            again = site.process()
+            with running(again):
+                until_said(again, times=2)
+                chromium.run(after, Wish(expects=BROKEN_LINES))
+                assert [(ALERT, "suspicious")] == decisions(site)
+
+
+def test_a_console_that_was_killed_shows_the_same_scans_after_its_restart(chromium, site):
+    process = site.process()
+    with running(process):
+        until_said(process)
+        office = an_office(site)
+
+        async def law(stage):
+            console = office.process()
+            with running(console):
+                until_served(office, console)
+                officer = await Officer.logged_in(stage, office.url)
+                console.kill()
+                await seen_in(officer, "console")
+            console = office.process()
+            with running(console):
+                until_served(office, console)
+                await officer.page.get_by_label("Password").wait_for()  # sessions end with the process: the page asks for the login
+                officer = await Officer.logged_in(stage, office.url)
+                return await scans_known(officer)
+
+        assert {named(number) for number in range(60)} == chromium.run(law, Wish(expects=BROKEN_LINES))
+
+
+@asynccontextmanager
+async def cut_lines(site, live_port):
+    """SYNC and LIVE of a site behind proxies that can be made to swallow everything."""
+    async with tcp_proxy() as sync, tcp_proxy(port=live_port) as live:
+        sync.target, live.target = site.endpoint, f"tcp://127.0.0.1:{site.live_port}"
+        yield sync, live
+
+
+def test_scans_that_came_while_the_network_was_cut_are_there_when_it_returns(chromium, tmp_path):
+    live_port = free_port()
+    plan = BusyPlan(queued=40, pictured=20, rate=10, arriving=100, live_shown=f"tcp://127.0.0.1:{live_port}")
+    site = BusySite(tmp_path, plan)
+
+    async def law(stage):
+        async with cut_lines(site, live_port) as (sync, live):
+            office = Office(tmp_path / "office", [Reached(SITE, sync.endpoint, site.keys["site"].public)], site.keys["console"])
+            console = office.process()
+            with running(console):
+                until_served(office, console)
+                officer = await Officer.logged_in(stage, office.url)
+                sync.is_open = live.is_open = False
+                noticed = await seen_in(officer, "stale", NOTICED_S + 2)
+                await asyncio.sleep(5)
+                sync.is_open = live.is_open = True
+                await gone_from(officer, "stale")
+                await officer.page.wait_for_function(
+                    "async () => (await (await fetch('/api/queue?limit=1')).json()).total === 140", timeout=20_000, polling=500
+                )
+                await officer.page.wait_for_function("document.querySelector('.grid').getAttribute('aria-rowcount') === '141'")
+                return noticed, await scans_known(officer)
+
+    process = site.process()
+    with running(process):
+        until_said(process)
+        noticed, known = chromium.run(law, Wish(expects=BROKEN_LINES))
+    assert {named(number) for number in range(140)} == known
+    assert noticed < NOTICED_S

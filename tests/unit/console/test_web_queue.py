@@ -1,0 +1,272 @@
+"""The queue of the browser console: what stands first, what changed since when, what a row may tell; and how far alerts can be trusted."""
+
+import json
+from datetime import timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge_agent.console.blind import is_chosen, order_of
+from edge_agent.console.events import SeenFact
+from edge_agent.console.queue import MOST_BEHIND, Filters, Queue
+from edge_agent.console.scan_page import scan_view
+from edge_agent.console.trust import decisions_of, trust_rows
+from edge_agent.domain.ids import Seq, fact_id
+from edge_agent.testing.site_journal import NOON, alert_for, assessment, audit, detection, scan_named, set_aside
+from edge_agent.wire.messages import CodeParams, ControlBody, FoundPart, ReferralBody, VerdictBody
+
+SITE = "north"
+ME, OTHER = "aa" * 16, "bb" * 16
+
+
+class Story:
+    """Facts of one site, fed into a queue in order."""
+
+    def __init__(self, queue, site=SITE):
+        self.queue = queue
+        self.site = site
+        self.seq = 0
+        self.now = NOON
+
+    def tell(self, *bodies):
+        for body in bodies:
+            self.seq += 1
+            self.queue.apply(self.site, SeenFact(Seq(self.seq), "", body, True, body.produced_at))
+        return self
+
+    def judged(self, name, conclusion="alert", **more):
+        self.now += timedelta(seconds=1)
+        found = {"findings": [detection("weapon")], "reasons": [alert_for("weapon")]} if conclusion == "alert" else {}
+        return self.tell(assessment(SITE, name, conclusion, self.now, **{**found, **more}))
+
+    def said(self, name, conclusion, officer=ME, cause="v", **more):
+        scan, revision = scan_named(SITE, name), more.pop("revision", 1)
+        about = {"site": SITE, "scanner": "gate-1", "scan_id": scan, "revision": revision, "produced_at": self.now, "cause": cause}
+        if conclusion in ("found", "nothing-found", "not-examined"):
+            fact = fact_id(scan, "control", revision, cause)
+            found = [FoundPart(what="cocaine")] if conclusion == "found" else []
+            return self.tell(ControlBody(**about, fact_id=fact, conclusion=conclusion, found=found, office="north", **more))
+        if conclusion == "refer":
+            fact = fact_id(scan, "referral", revision, cause)
+            return self.tell(ReferralBody(**about, fact_id=fact, reason=CodeParams(code="passed-on"), officer=officer))
+        fact = fact_id(scan, "verdict", revision, cause)
+        given = {"workstation": "w", "is_supervisor": False, "reasons": [], "decided_at": self.now}
+        return self.tell(VerdictBody(**about, **given, fact_id=fact, conclusion=conclusion, officer=officer, **more))
+
+    def row(self, name):
+        return self.queue.find(self.site, scan_named(SITE, name)).row()
+
+    def state(self, name):
+        row = self.row(name)
+        return row.state, row.rank
+
+
+def a_story(capacity=100, share=0.0):
+    return Story(Queue(capacity, share))
+
+
+def names_of(rows):
+    return [json.loads(row)["scan_id"] for row in rows]
+
+
+# What a row says
+
+
+def test_what_waits_for_an_officer_and_what_does_not():
+    story = a_story().judged("a").judged("b", "unassessable").judged("c", "no-alert").tell(set_aside(SITE, "d"))
+    assert [story.state(name) for name in "abcd"] == [("open", 3), ("open", 2), ("clear", 1), ("set-aside", 2)]
+
+
+def test_each_word_moves_a_scan_on():
+    story = a_story()
+    for name, word, state in [
+        ("a", "suspicious", ("decided", 0)),
+        ("b", "not-suspicious", ("decided", 0)),
+        ("c", "rescan", ("decided", 0)),
+        ("d", "refer", ("referred", 2)),
+        ("e", "found", ("examined", 0)),
+        ("f", "not-examined", ("open", 3)),
+    ]:
+        story.judged(name).said(name, word)
+        assert story.state(name) == state, word
+
+
+def test_a_word_on_an_older_revision_is_stale_and_the_scan_waits_again():
+    story = a_story().judged("a").said("a", "not-suspicious")
+    story.judged("a", revision=2, fact_id=fact_id(scan_named(SITE, "a"), "assessment", 2, "pixels"))
+    assert (story.state("a"), story.row("a").standing.is_stale) == (("open", 3), True)
+
+
+def test_differing_examinations_are_shown_as_disputed_and_wait():
+    story = a_story().judged("a").said("a", "found").said("a", "nothing-found", cause="again")
+    assert (story.state("a"), story.row("a").standing.is_disputed) == (("examined", 2), True)
+
+
+def test_a_set_aside_scan_is_done_once_somebody_answered():
+    story = a_story().tell(set_aside(SITE, "a")).said("a", "rescan")
+    assert story.state("a") == ("decided", 0)
+
+
+def test_a_word_that_comes_before_its_scan_counts_when_the_scan_comes():
+    story = a_story().said("a", "suspicious")
+    assert story.row("a") is None
+    assert story.queue.select(Filters()) == []
+
+
+def test_what_is_about_no_scan_makes_no_row():
+    queue = a_story().tell(audit(SITE, "started")).queue
+    assert (queue.version, queue.select(Filters())) == (0, [])
+
+
+# Blind first
+
+
+@given(st.uuids(), st.floats(0, 1))
+def test_the_same_scan_is_chosen_everywhere_and_a_larger_share_only_adds(scan, share):
+    assert is_chosen(str(scan), share) == is_chosen(str(scan), share)
+    assert not (is_chosen(str(scan), share) and not is_chosen(str(scan), 1.0))
+    assert not is_chosen(str(scan), 0.0)
+
+
+def test_about_the_share_is_chosen():
+    chosen = sum(is_chosen(scan_named(SITE, f"s{number}"), 0.2) for number in range(2_000))
+    assert 320 < chosen < 480
+
+
+def test_the_order_is_told_by_what_was_shown():
+    orders = [order_of(is_chosen=chosen, is_decided=decided) for chosen in (False, True) for decided in (False, True)]
+    assert orders == ["assisted", "assisted", "blind-first", "after-reveal"]
+
+
+def test_blind_rows_are_alike_whatever_the_machine_says():
+    story = a_story(share=1.0)
+    rows = [story.judged(name, word).row(name) for name, word in (("a", "alert"), ("b", "no-alert"), ("c", "unassessable"))]
+    told = [row.model_dump(exclude={"scan_id", "seq", "at", "taken_at"}) for row in rows]
+    assert told[0] == told[1] == told[2]
+    assert rows[0].rank == 3
+
+
+def test_only_a_blind_word_against_an_alert_wants_a_reason():
+    story = a_story(share=1.0)
+    blind = {"order": "blind-first"}
+    story.judged("a").said("a", "not-suspicious", **blind)
+    story.judged("b").said("b", "suspicious", **blind)
+    story.judged("c", "no-alert").said("c", "not-suspicious", **blind)
+    story.judged("d").said("d", "not-suspicious", **blind).said("d", "not-suspicious", cause="2", order="after-reveal")
+    wants = [story.queue.find(SITE, scan_named(SITE, name)).wants_reason for name in "abcd"]
+    assert (wants, story.state("a"), story.state("d")) == ([True, False, False, False], ("open", 3), ("decided", 0))
+
+
+# Bounds and changes
+
+
+def test_the_oldest_go_first_but_never_an_alert_before_them():
+    story = a_story(capacity=20)
+    story.judged("old-alert")
+    for number in range(60):
+        story.judged(f"s{number}", "no-alert")
+    left = names_of(story.queue.select(Filters()))
+    assert 20 <= len(left) <= 36
+    assert left[0] == scan_named(SITE, "old-alert")
+    assert scan_named(SITE, "s59") in left
+    assert story.queue.find(SITE, scan_named(SITE, "s0")) is None
+
+
+def test_sites_do_not_push_each_other_out():
+    queue = Queue(20)
+    Story(queue, "south").judged("theirs", "no-alert")
+    north = Story(queue)
+    for number in range(80):
+        north.judged(f"s{number}", "no-alert")
+    assert queue.find("south", scan_named(SITE, "theirs")) is not None
+
+
+@given(st.lists(st.tuples(st.integers(0, 30), st.sampled_from(["judge", "decide", "look"])), max_size=120), st.integers(1, 7))
+def test_a_reader_of_changes_ends_with_the_whole_queue(steps, at_once):
+    story, held, version = a_story(capacity=10), {}, 0
+    for number, step in steps:
+        name = f"s{number}"
+        if step == "judge":
+            story.judged(name, "no-alert" if number % 2 else "alert")
+        elif step == "decide" and story.queue.find(SITE, scan_named(SITE, name)) is not None:
+            story.said(name, "suspicious", cause=str(story.seq))
+        else:
+            changes = story.queue.since(version, at_once)
+            version = take(held, changes)
+    while True:
+        changes = story.queue.since(version, at_once)
+        version = take(held, changes)
+        if changes.is_all:
+            break
+    assert sorted(held.values()) == sorted(story.queue.select(Filters()))
+
+
+def take(held, changes):
+    for row in changes.rows:
+        held[json.loads(row)["scan_id"]] = row
+    for name in changes.gone:
+        held.pop(name.partition("/")[2], None)
+    return changes.version
+
+
+def test_who_is_too_far_behind_is_told_to_read_the_queue_anew():
+    story = a_story(capacity=MOST_BEHIND * 2)
+    story.judged("a", "no-alert")
+    queue, first = story.queue, story.queue.version
+    assert queue.is_known(first)
+    assert not queue.is_known(first + 1)  # of another run of the console
+    for number in range(MOST_BEHIND + 1):
+        story.judged(f"s{number}", "no-alert")
+    assert (queue.is_known(first), queue.is_known(first + 10)) == (False, True)
+
+
+# The page of one scan, trust
+
+
+def test_the_page_says_whose_words_are_mine_and_hides_no_custody():
+    story = a_story().judged("a").said("a", "suspicious", officer=ME).said("a", "suspicious", officer=OTHER, cause="o")
+    opened = audit(SITE, "opened x").model_copy(
+        update={"scan_id": scan_named(SITE, "a"), "event": CodeParams(code="opened", params={"workstation": "w1", "officer": ME})}
+    )
+    story.tell(opened)
+    page = scan_view(story.queue.find(SITE, scan_named(SITE, "a")), ME)
+    assert [(one.kind, one.is_mine) for one in page.said] == [("verdict", True), ("verdict", False), ("opened", True)]
+    assert page.said[2].workstation == "w1"
+
+
+def test_trust_counts_examined_alerts_with_interval_and_says_when_they_are_too_few():
+    story = a_story(capacity=1000)
+    for number in range(40):
+        name = f"s{number}"
+        story.judged(name)
+        if number < 32:
+            story.said(name, "found" if number < 24 else "nothing-found")
+    story.judged("pending").judged("disputed").said("disputed", "found").said("disputed", "nothing-found", cause="2")
+    story.judged("unasked", "no-alert").said("unasked", "found")
+    story.judged("simulated", capture=assessment(SITE, "x").capture.model_copy(update={"kind": "synthetic"})).said("simulated", "found")
+    everything, weapon = trust_rows(story.queue.records(SITE), "live")
+    assert (everything.label, weapon.label) == ("*", "weapon")
+    assert (everything.alerted, everything.pending, everything.disputed) == (42, 9, 1)
+    assert (everything.examined.hits, everything.examined.n, everything.examined.value) == (24, 32, 0.75)
+    assert (round(everything.examined.low, 3), round(everything.examined.high, 3)) == (0.579, 0.867)  # Wilson, 24 of 32
+    assert not everything.examined.is_too_few
+    assert everything.officers.is_too_few
+    (simulated, _) = trust_rows(story.queue.records(SITE), "synthetic")
+    assert simulated.alerted == 1
+
+
+def test_mine_are_my_words_only_with_what_was_found():
+    story = (
+        a_story()
+        .judged("a")
+        .said("a", "not-suspicious")
+        .said("a", "suspicious", cause="2")
+        .said("a", "suspicious", officer=OTHER, cause="3")
+    )
+    story.said("a", "found")
+    mine = decisions_of(story.queue.find(SITE, scan_named(SITE, "a")), ME)
+    assert [(one.conclusion, one.is_superseded, one.outcome) for one in mine] == [
+        ("not-suspicious", True, "found"),
+        ("suspicious", False, "found"),
+    ]
+    assert mine[0].found[0].what == "cocaine"
