@@ -7,7 +7,7 @@ KILLS ?= 200
 SEED ?= 1
 SEEDS ?= 5
 
-.PHONY: bench-console soak-console screenshots bench-wire power-loss storm soak chaos help venv demo test lint types layers unit fuzz models bench locks wheel clean
+.PHONY: bench-drain bench-many-sites bench-console soak-console screenshots bench-wire power-loss storm soak chaos help venv demo test lint types layers unit fuzz models bench locks wheel clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -53,6 +53,12 @@ chaos: $(VENV)/ready  ## sites, consoles and headquarters over bad lines, all of
 fuzz: $(VENV)/ready  ## five minutes of coverage-guided fuzzing of every parser, and a million hostile messages; what it finds lies in fuzz-found
 	OPENCV_LOG_LEVEL=SILENT $(BIN)/python -m tests.hostile.fuzz --seconds 300
 	$(BIN)/python -m tests.hostile.frames --count 1000000
+
+bench-drain: $(VENV)/ready  ## headquarters comes back after a month: drain rate, and how soon new rows can be queried; writes benchmarks/results/drain-sqlite.json
+	$(BIN)/python -m benchmarks.drain
+
+bench-many-sites: $(VENV)/ready  ## 500 simulated sites on one collector that is killed once; writes benchmarks/results/many_sites-sqlite.json
+	$(BIN)/python -m benchmarks.many_sites
 
 bench-wire: $(VENV)/ready  ## from commit to console, one console stopped, the site silent; writes benchmarks/results/wire.json (3 minutes)
 	$(BIN)/python -m benchmarks.wire

@@ -21,9 +21,9 @@ TABLET = {"width": 1024, "height": 768}
 Theme = Literal["dark", "light"]
 
 _FLAGS = (
-    "--use-gl=angle",
     "--use-angle=swiftshader",  # WebGL without a graphics card; the renderer's name tells it
     "--enable-unsafe-swiftshader",
+    "--disable-gpu-compositing",  # pages are put together by the CPU, as on a workstation without a graphics card: half the cost
     "--disable-dev-shm-usage",
     "--force-color-profile=srgb",  # a screenshot's grey is the grey that was painted
     "--font-render-hinting=none",

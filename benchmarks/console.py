@@ -64,21 +64,34 @@ class Round:
         began = time.monotonic()
         officer = await Officer.logged_in(stage, url)
         page = officer.page
-        await page.wait_for_function(f"Number(document.querySelector('.grid').getAttribute('aria-rowcount')) > {self._plan.queued}")
+        await officer.sees_lines(self._plan.queued)
         result: dict[str, Any] = {"renderer": await page_meter.renderer_of(page), "queue_read_s": round(time.monotonic() - began, 2)}
         self._told("keys in the queue")
-        result["queue_keys"] = asdict(await page_meter.inputs_during(page, len(_QUEUE_KEYS), _pressing(officer, _QUEUE_KEYS)))
+        result["queue_keys"] = await self._inputs(officer, _QUEUE_KEYS)
         self._told("frames while the queue scrolls")
-        result["queue_frames"] = asdict(await page_meter.frames_during(page, lambda: _scroll(officer)))
+        result["queue_frames"] = await self._frames(officer, lambda: _scroll(officer))
         self._told("keys in the viewer")
         await officer.opens(SITE, named(17))
-        result["viewer_keys"] = asdict(await page_meter.inputs_during(page, len(_VIEWER_KEYS), _pressing(officer, _VIEWER_KEYS)))
+        result["viewer_keys"] = await self._inputs(officer, _VIEWER_KEYS)
         for name, key in (("whole", "0"), ("true_size", "1")):
             self._told(f"panning, {name}")
             await page.keyboard.press(key)
-            result[f"pan_{name}"] = asdict(await page_meter.frames_during(page, lambda: self._pan(officer)))
+            await officer.settled()
+            result[f"pan_{name}"] = await self._frames(officer, lambda: self._pan(officer))
         result["heap"] = await self._heap(officer)
         return result
+
+    async def _inputs(self, officer: Officer, keys: tuple[str, ...]) -> dict[str, Any]:
+        before = await page_meter.cpu_s(officer.browser)
+        inputs = await page_meter.inputs_during(officer.page, len(keys), _pressing(officer, keys))
+        used = await page_meter.cpu_s(officer.browser) - before
+        return {**asdict(inputs), "cpu_ms_an_input": round(1000 * used / len(keys), 1)}
+
+    async def _frames(self, officer: Officer, work: Callable[[], Awaitable[None]]) -> dict[str, Any]:
+        before = await page_meter.cpu_s(officer.browser)
+        frames = await page_meter.frames_during(officer.page, work)
+        used = await page_meter.cpu_s(officer.browser) - before
+        return {**asdict(frames), "cpu_ms_a_frame": round(1000 * used / max(1, frames.count), 1)}
 
     async def _pan(self, officer: Officer) -> None:
         box = await officer.picture_box()

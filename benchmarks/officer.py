@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from urllib.parse import quote
 
-from playwright.async_api import Locator, Page
+from playwright.async_api import Browser, Locator, Page
 
 from benchmarks.browser import Stage
 from benchmarks.office import PASSWORD
@@ -35,6 +35,13 @@ class Officer:
         await self.page.locator(".grid").wait_for()
 
     @property
+    def browser(self) -> Browser:
+        """The browser that shows the page."""
+        browser = self.page.context.browser
+        assert browser is not None
+        return browser
+
+    @property
     def rows(self) -> Locator:
         """The queue's lines that are on the screen."""
         return self.page.locator(".grid .space [role=row]:visible")
@@ -42,6 +49,11 @@ class Officer:
     async def sees_queue(self) -> None:
         """Wait until the queue has lines and its links are alive."""
         await self.rows.first.wait_for()
+
+    async def sees_lines(self, count: int) -> None:
+        """Wait until the queue holds at least ``count`` scans, on the screen or not."""
+        lines = "(least) => Number(document.querySelector('.grid').getAttribute('aria-rowcount')) > least"
+        await self.page.wait_for_function(lines, arg=count, timeout=60_000)
 
     async def to_queue(self) -> None:
         """Go back to the queue."""

@@ -10,7 +10,7 @@ import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from playwright.async_api import CDPSession, Page
+from playwright.async_api import Browser, CDPSession, Page
 
 _FRAMES = """() => {
     const seen = [];
@@ -87,6 +87,16 @@ async def heap_mb(session: CDPSession) -> float:
     metrics = (await session.send("Performance.getMetrics"))["metrics"]
     used: float = next(metric["value"] for metric in metrics if metric["name"] == "JSHeapUsedSize")
     return used / 1e6
+
+
+async def cpu_s(browser: Browser) -> float:
+    """Give the CPU time that all processes of the browser have used, s: a cost that does not hang on what else the machine does."""
+    session = await browser.new_browser_cdp_session()
+    try:
+        told = await session.send("SystemInfo.getProcessInfo")
+        return sum(process["cpuTime"] for process in told["processInfo"])
+    finally:
+        await session.detach()
 
 
 async def metering(page: Page) -> CDPSession:

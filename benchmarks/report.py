@@ -19,7 +19,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from edge_agent.collector.archive import Archive, Batch, Cursor
+from edge_agent.collector.archive.port import Batch, Cursor
+from edge_agent.collector.archive.store import Archive
 from edge_agent.collector.archive.stories import case_text
 from edge_agent.collector.report.build import build
 from edge_agent.collector.report.files import write_json

@@ -17,6 +17,7 @@ from edge_agent.transport.desk import Peer
 from edge_agent.transport.keys import Consumer, Role
 from edge_agent.wire.catchup import Cursor, check_cursor, check_epoch
 from edge_agent.wire.chain import JournalRow
+from edge_agent.wire.control import ControlRequest
 from edge_agent.wire.frames import Envelope
 from edge_agent.wire.heads import SignedHeadPart
 from edge_agent.wire.heartbeat import SiteState, StatusReply
@@ -25,7 +26,6 @@ from edge_agent.wire.verbs import (
     MAX_ROWS,
     SCHEMAS,
     BatchReply,
-    ControlRequest,
     FaultRequest,
     HelloReply,
     HelloRequest,

@@ -16,10 +16,9 @@ from edge_agent.domain.ids import FactId, ScanId, Seq, SiteId, fact_id
 from edge_agent.domain.numbering import normalised
 from edge_agent.errors import AmbiguousReference, FormRefused, MalformedMessage, NotAllowed, UnknownScan
 from edge_agent.transport.keys import Consumer, Role
-from edge_agent.wire.control import answers_of
+from edge_agent.wire.control import ControlRequest, ReferencePart, answers_of
 from edge_agent.wire.messages import CodeParams, ControlBody, FoundPart, IdentityPart
 from edge_agent.wire.redaction import note_identity, officer_identity, refuse_free_text, refuse_free_text_found
-from edge_agent.wire.verbs import ControlRequest, ReferencePart
 
 LOOKED_BACK = timedelta(days=60)
 """How long before an examination its scan may have been taken, where only a number names it: such numbers come back."""

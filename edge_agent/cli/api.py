@@ -2,16 +2,15 @@
 
 import argparse
 import asyncio
-import importlib.util
 import json
 import signal
 import sys
 from contextlib import ExitStack
 from pathlib import Path
 
-from edge_agent.errors import ConfigInvalid
 from edge_agent.telemetry.clock import SystemClock
 from edge_agent.telemetry.setup import set_up_logging
+from edge_agent.web.extra import need_extra
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -35,8 +34,7 @@ def run(args: argparse.Namespace) -> int:
         ConfigError: the configuration, its files or the address are not usable.
         ArchiveDamaged, ArchiveAway: the archive cannot be read.
     """
-    if any(importlib.util.find_spec(name) is None for name in ("fastapi", "uvicorn", "argon2")):
-        raise ConfigInvalid("the read API needs `pip install edge-agent[console]`", {"key": "api"})
+    need_extra("the read API")
     with ExitStack() as stack:
         asyncio.run(_serve(args, stack))
     return 0

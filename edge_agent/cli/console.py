@@ -6,10 +6,9 @@ import signal
 import sys
 from pathlib import Path
 
-from edge_agent.console.app import run_console
-from edge_agent.console.web_config import WebConsoleConfig, load_web_console
 from edge_agent.telemetry.clock import SystemClock
 from edge_agent.telemetry.setup import set_up_logging
+from edge_agent.web.extra import need_extra
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -32,17 +31,21 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         ConfigError: the configuration, the keys or the address cannot be used.
     """
-    config = load_web_console(args.config)
+    need_extra("the browser console")
     set_up_logging(sys.stderr)
-    asyncio.run(_serve(config, args.config.absolute().parent))
+    asyncio.run(_serve(args.config.absolute()))
     return 0
 
 
-async def _serve(config: WebConsoleConfig, folder: Path) -> None:
+async def _serve(path: Path) -> None:
+    from edge_agent.console.app import run_console
+    from edge_agent.console.web_config import load_web_console
+
+    config = load_web_console(path)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await run_console(config, folder, SystemClock(), stop, _say)
+    await run_console(config, path.parent, SystemClock(), stop, _say)
 
 
 def _say(url: str) -> None:

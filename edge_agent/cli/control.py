@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import track
 from rich.table import Column, Table
 
@@ -15,6 +16,7 @@ from edge_agent.collector.archive.outbox import Entered, Entry, Outbox
 from edge_agent.collector.config import CollectorConfig, load
 from edge_agent.collector.import_results import COLUMNS, Fault, read_results
 from edge_agent.collector.submission import State, Submission
+from edge_agent.console.catalogue import clean
 from edge_agent.domain.control_form import FORM, Field, document
 from edge_agent.errors import ConfigUnreadable, ImportUnreadable
 from edge_agent.telemetry.clock import SystemClock
@@ -139,14 +141,14 @@ def _tell(entries: Sequence[Entry], counts: Counter[str], faults: Sequence[tuple
     if faults:
         table = Table("file", Column("line", justify="right"), "record", "field", "problem", show_edge=False)
         for name, fault in faults[:_MOST_SHOWN]:
-            table.add_row(name, str(fault.line), fault.record, fault.field, fault.problem)
+            table.add_row(*map(_plain, (name, str(fault.line), fault.record, fault.field, fault.problem)))
         Console(stderr=True).print(table)
         more = len(faults) - _MOST_SHOWN
         words = "1 answer is wrong" if len(faults) == 1 else f"{len(faults)} answers are wrong"
         print(f"{words}{f' ({more} not shown)' if more > 0 else ''}", file=sys.stderr)
     if changed:
         words = "were sent before with other content; give them an amendment number"
-        print(f"{len(changed)} records {words}: {', '.join(changed[:_MOST_SHOWN])}", file=sys.stderr)
+        print(f"{len(changed)} records {words}: {', '.join(map(clean, changed[:_MOST_SHOWN]))}", file=sys.stderr)
     if counts:
         words = ", ".join(f"{counts[word.value]} {word.value}" for word in Entered if counts[word.value])
         print(f"{sum(counts.values())} results: {words}")
@@ -178,10 +180,15 @@ def _show(found: Sequence[Submission], counts: dict[State, int]) -> None:
     table = Table(Column("record", no_wrap=True), "site", "state", "since UTC", Column("tries", justify="right"), "why", show_edge=False)
     for one in found:
         why = f"{one.code}: {one.detail}" if one.code else ""
-        table.add_row(one.record, one.site, _STATE_WORDS[one.state], f"{one.changed_at:%m-%d %H:%M}", str(one.tries), why)
+        table.add_row(*map(_plain, (one.record, one.site, _STATE_WORDS[one.state], f"{one.changed_at:%m-%d %H:%M}", str(one.tries), why)))
     if found:
         console.print(table)
     print("; ".join(f"{counts[state]} {_STATE_WORDS[state]}" for state in State))
+
+
+def _plain(text: str) -> str:
+    """Give text that neither moves the cursor nor counts as markup: it comes out of files and over wires."""
+    return escape(clean(text))
 
 
 def _document(one: Submission) -> dict[str, object]:

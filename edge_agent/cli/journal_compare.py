@@ -6,10 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Column, Table
 
 from edge_agent.cli.journal_files import Finding, is_ledger
 from edge_agent.collector.config import load
+from edge_agent.console.catalogue import clean
 from edge_agent.domain.ids import Seq
 from edge_agent.errors import MalformedMessage
 from edge_agent.ledger.reader import LedgerReader
@@ -75,7 +77,9 @@ def show_summary(findings: Sequence[Finding], console: Console) -> None:
         is_bad = one.bad_seq is not None
         signers = ", ".join(signer[:9] for signer in one.signers) or "nobody"
         verdict = f"[bold red]BROKEN at {one.bad_seq}[/]" if is_bad else "[green]intact[/]"
-        table.add_row(verdict, one.site, Path(one.file).name, f"{one.last_seq:,}", f"{one.signed_seq:,}", signers)
+        table.add_row(
+            verdict, escape(clean(one.site)), escape(clean(Path(one.file).name)), f"{one.last_seq:,}", f"{one.signed_seq:,}", signers
+        )
     console.print(table)
     sites = len({one.site for one in findings})
     bad = sum(one.bad_seq is not None for one in findings)

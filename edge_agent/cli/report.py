@@ -34,7 +34,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     """Add the command."""
     parser = subparsers.add_parser(
         "report",
-        help="headquarters: aggregated detections and counts",
+        help="headquarters: figures, detections and counts; as tables, files or a page",
         description="Counts every scan once, by the last outcome of its newest revision, on the day (by the site's own calendar) the "
         "site concluded it. Live scans only, unless --kind says otherwise; intervals are Wilson's at 95 %. Results of examinations come "
         "days later and count on the scan's day, so a report of the same days grows truer with time.",

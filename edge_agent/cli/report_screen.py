@@ -6,7 +6,7 @@ from typing import Literal, TextIO
 from rich.console import Console
 from rich.table import Table
 
-from edge_agent.collector.report.cells import Cell, Section, is_part_of_rate, is_rate, printable, shown_records
+from edge_agent.collector.report.cells import Cell, Section, is_part_of_rate, is_rate, printable, shown
 from edge_agent.collector.report.files import day_text
 from edge_agent.kpi.eligible import SIMULATED, KindFilter
 from edge_agent.kpi.rates import MINIMUM_N, Scope
@@ -54,15 +54,16 @@ def _tables(section: Section) -> Iterator[Table]:
 
 def _table(section: Section, title: str, columns: Sequence[str]) -> Table:
     table = Table(title=title, title_justify="left", show_edge=False)
-    rows = shown_records(section, columns)[:_MOST_ROWS]
-    for column in columns:
+    names, records = shown(section, columns)
+    rows = records[:_MOST_ROWS]
+    for column in names:
         is_text = any(isinstance(row[column], str) for row in rows)
         justify: Literal["left", "right"] = "left" if is_text else "right"
         longest = max((len(str(row[column])) for row in rows), default=0)
         least = min(longest, _LEAST_COLUMNS) if is_text else None
         table.add_column(column.replace("_", "\n"), justify=justify, overflow="fold", no_wrap=not is_text, min_width=least)
     for row in rows:
-        table.add_row(*(_as_percent(row, column) if is_rate(column, section.columns) else _plain(row[column]) for column in columns))
+        table.add_row(*(_as_percent(row, column) if is_rate(column, section.columns) else _plain(row[column]) for column in names))
     return table
 
 

@@ -96,16 +96,21 @@ def _table(states: States, now: datetime) -> Table:
 
 def _cells(site: SiteNow, now: datetime) -> list[Text | str]:
     heard = "never" if site.last_heard is None else ago((now - site.last_heard).total_seconds())
-    skew = "" if site.clock_skew_s is None else f"{site.clock_skew_s:+.1f} s"
     return [
         site.site,
         Text(site.phase.value, _COLOURS.get(site.phase, "bold red")),
         f"{site.lag:,}",
         heard,
-        skew,
+        _skew(site.clock_skew_s),
         Text(site.health, _HEALTH.get(site.health, "")),
         Text(" ".join(alarm.code.value for alarm in site.alarms), "red"),
     ]
+
+
+def _skew(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
+    return "0.0 s" if abs(seconds) < 0.05 else f"{seconds:+.1f} s"
 
 
 def _ranked(sites: tuple[SiteNow, ...]) -> list[SiteNow]:

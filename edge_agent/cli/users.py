@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from edge_agent.errors import ConfigInvalid
+from edge_agent.web.extra import need_extra
 from edge_agent.web.session import OfficerRole
 
 
@@ -46,6 +47,7 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         ConfigInvalid, ConfigUnreadable: naming the file, the officer or the password's fault.
     """
+    need_extra("a user file")
     return int(args.act(args))
 
 

@@ -48,7 +48,7 @@ def usual(sites: Iterable[SiteNow], expected: ExpectedTable) -> dict[str, Usual]
 def alarms_of(site: SiteNow, durations: Durations, usual_here: Usual, watch: WatchTable) -> dict[AlarmCode, str]:
     """Give what is wrong at a site, each with a sentence that holds the figures."""
     found = {**_of_link(site, durations, watch), **_of_site(site, durations, watch), **_of_drift(site, usual_here)}
-    return {code: found[code] for code in AlarmCode if code in found}
+    return {code: found[code] for code in AlarmCode if code in found} if found else {}
 
 
 def _of_link(site: SiteNow, durations: Durations, watch: WatchTable) -> Mapping[AlarmCode, str]:

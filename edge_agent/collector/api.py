@@ -37,7 +37,7 @@ from edge_agent.collector.read_lane import ReadLane
 from edge_agent.collector.states import read_states
 from edge_agent.domain.clock import Clock
 from edge_agent.domain.ids import ScanId, SiteId
-from edge_agent.errors import AddressUnknown, ArchiveBusy, RequestInvalid, StatesUnreadable, UnknownScan
+from edge_agent.errors import AddressUnknown, ArchiveAway, ArchiveBusy, ArchiveDamaged, RequestInvalid, StatesUnreadable, UnknownScan
 from edge_agent.kpi.case import Case
 from edge_agent.kpi.eligible import KindFilter
 from edge_agent.kpi.rates import Outcome, OutcomeTally, Period, Scope, summarise, total
@@ -51,8 +51,11 @@ _DEFAULT_DAYS = 30
 _MOST_DAYS = 400
 _LATEST_US = (1 << 63) - 1
 _COUNT_WITHIN_S = 120.0
+_ARCHIVE = (ArchiveBusy, ArchiveAway, ArchiveDamaged)
 
 Limit = Annotated[int, Field(ge=1, le=500, description="scans on a page")]
+SiteName = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[a-z0-9._-]+$", description="the site's id")]
+ScanUuid = Annotated[UUID, Field(description="as the site numbered it")]
 Word = Annotated[str, Field(max_length=64, pattern=r"^[a-z0-9._-]*$", description="only these; empty = all")]
 Day = Annotated[date | None, Field(description="site-local day, included")]
 PageCursor = Annotated[
@@ -80,10 +83,10 @@ class ReadApi:
             Route("GET", f"{base}/health", self.health, is_public=True, tag="about"),
             Route("GET", f"{base}/sites", self.sites, scope=read, tag="sites", refusals=(StatesUnreadable,)),
             Route("GET", f"{base}/sites/{{site}}", self.site, scope=read, tag="sites", refusals=(StatesUnreadable, AddressUnknown)),
-            Route("GET", f"{base}/scans", self.scans, scope=read, tag="scans", refusals=(ArchiveBusy,)),
-            Route("GET", f"{base}/scans/{{site}}/{{scan_id}}", self.scan, scope=read, tag="scans", refusals=(UnknownScan, ArchiveBusy)),
-            Route("GET", f"{base}/days", self.days, scope=read, tag="figures", refusals=(ArchiveBusy,)),
-            Route("GET", f"{base}/kpis", self.kpis, scope=read, tag="figures", refusals=(ArchiveBusy,), most_s=_COUNT_WITHIN_S),
+            Route("GET", f"{base}/scans", self.scans, scope=read, tag="scans", refusals=_ARCHIVE),
+            Route("GET", f"{base}/scans/{{site}}/{{scan_id}}", self.scan, scope=read, tag="scans", refusals=(UnknownScan, *_ARCHIVE)),
+            Route("GET", f"{base}/days", self.days, scope=read, tag="figures", refusals=_ARCHIVE),
+            Route("GET", f"{base}/kpis", self.kpis, scope=read, tag="figures", refusals=_ARCHIVE, most_s=_COUNT_WITHIN_S),
             self._transparency_route(f"{base}/transparency"),
             Route("GET", "/metrics", self.metrics, scope=TokenScope.METRICS, tag="about", refusals=(StatesUnreadable,)),
         ]
@@ -102,7 +105,7 @@ class ReadApi:
         """How all sites stand."""
         return sites_view(read_states(self._states), self._clock.now())
 
-    async def site(self, site: Word) -> SiteStateView:
+    async def site(self, site: SiteName) -> SiteStateView:
         """How one site stands."""
         found = next((one for one in read_states(self._states).sites if one.site == site), None)
         if found is None:
@@ -127,7 +130,7 @@ class ReadApi:
         shown = found[:limit]
         return ScansView(scans=tuple(scan_view(case) for case in shown), next=_cursor(shown[-1]) if len(found) > limit else None)
 
-    async def scan(self, site: Word, scan_id: UUID) -> StoryView:
+    async def scan(self, site: SiteName, scan_id: ScanUuid) -> StoryView:
         """One scan with all its facts, in the order of the site's journal."""
         key = ScanKey(SiteId(site), ScanId(str(scan_id)))
         case, facts = await self._lane.ask(lambda archive: (archive.case(key), archive.facts_of(key)))
@@ -154,7 +157,7 @@ class ReadApi:
         scope = None if self._is_open else TokenScope.READ
         is_public = self._is_open
         return Route(
-            "GET", path, self.transparency, scope=scope, is_public=is_public, tag="figures", refusals=(ArchiveBusy,), most_s=_COUNT_WITHIN_S
+            "GET", path, self.transparency, scope=scope, is_public=is_public, tag="figures", refusals=_ARCHIVE, most_s=_COUNT_WITHIN_S
         )
 
     async def metrics(self) -> Blob:
@@ -190,9 +193,14 @@ def _read_cursor(text: str) -> tuple[int, str, str]:
         at, site, scan_id = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
     except (ValueError, TypeError) as problem:
         raise RequestInvalid("this cursor is none of ours") from problem
-    if not (isinstance(at, int) and abs(at) <= _LATEST_US and isinstance(site, str) and isinstance(scan_id, str)):
+    if not (isinstance(at, int) and abs(at) <= _LATEST_US and _is_name(site) and _is_name(scan_id)):
         raise RequestInvalid("this cursor is none of ours")
     return (at, site, scan_id)
+
+
+def _is_name(word: object) -> bool:
+    """Tell whether a word may stand in the archive: text, without NUL and without half of a surrogate pair, which no database takes."""
+    return isinstance(word, str) and "\0" not in word and not any("\ud800" <= sign <= "\udfff" for sign in word)
 
 
 def _day_us(day: date) -> int:

@@ -8,12 +8,14 @@ from datetime import datetime, timedelta
 from edge_agent.collector.alarms import Durations, alarms_of, usual
 from edge_agent.collector.config import CollectorConfig, ExpectedTable, SiteEntry, WatchTable
 from edge_agent.collector.puller import SiteState
-from edge_agent.collector.states import WRITE_EVERY_S, Alarm, AlarmCode, Phase, SiteNow, States, write_states
+from edge_agent.collector.states import WRITE_EVERY_S, Alarm, AlarmCode, Phase, SiteNow, States, said, write_states
 from edge_agent.domain.clock import Clock
 from edge_agent.domain.ids import SiteId
 from edge_agent.telemetry import events
 from edge_agent.wire.heartbeat import StatusReply
 
+_MOST, _WORD = 32, 100
+"""So many reasons and bundles of a site are kept, and so many letters of each: a site is not asked how much it says."""
 _TRIAL = "shadow"
 """State of a bundle that has no voice: it is tried at some sites and not at others."""
 
@@ -137,19 +139,19 @@ class _Book:
             last_heard=self._heard_at,
             clock_skew_s=self.skew_s,
         )
-        said = None if status is None else status.state
-        if said is None:
+        word = None if status is None else status.state
+        if word is None:
             return site
         return site.model_copy(
             update={
-                "health": said.state,
-                "health_reasons": tuple(reason.code for reason in said.reasons),
-                "disk_free": said.disk_free,
-                "backlog_unacked": said.backlog_unacked,
-                "oldest_unpulled_s": said.oldest_unacked_s,
-                "daemon": said.daemon or "",
-                "policy_digest": said.policy_digest or "",
-                "bundles": tuple(sorted(bundle.ref for bundle in said.bundles if bundle.state != _TRIAL)),
+                "health": word.state,
+                "health_reasons": tuple(said(reason.code, _WORD) for reason in word.reasons[:_MOST]),
+                "disk_free": word.disk_free,
+                "backlog_unacked": word.backlog_unacked,
+                "oldest_unpulled_s": word.oldest_unacked_s,
+                "daemon": said(word.daemon or "", _WORD),
+                "policy_digest": said(word.policy_digest or "", _WORD),
+                "bundles": tuple(sorted(said(bundle.ref, _WORD) for bundle in word.bundles[:_MOST] if bundle.state != _TRIAL)),
             }
         )
 
@@ -179,18 +181,21 @@ class StatesFile:
         self._is_failing = False
 
     async def run(self) -> None:
-        """Write regularly until cancelled. What cannot be written is told once, and tried again: rows matter more."""
+        """Write regularly until cancelled."""
         while True:
-            states = self.states()
-            try:
-                await asyncio.to_thread(write_states, self._config.states_file, states)
-            except OSError as problem:
-                if not self._is_failing:
-                    events.states_postponed(problem.errno or 0)
-                self._is_failing = True
-            else:
-                self._is_failing = False
+            await self.write()
             await asyncio.sleep(WRITE_EVERY_S)
+
+    async def write(self) -> None:
+        """Write the states as of now. What cannot be written is told once, and tried again: rows matter more."""
+        try:
+            await asyncio.to_thread(write_states, self._config.states_file, self.states())
+        except OSError as problem:
+            if not self._is_failing:
+                events.states_postponed(problem.errno or 0)
+            self._is_failing = True
+        else:
+            self._is_failing = False
 
     def states(self) -> States:
         """Give the states of all sites as of now."""

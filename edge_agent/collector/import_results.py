@@ -22,8 +22,8 @@ from edge_agent.collector.archive.outbox import Entry
 from edge_agent.domain.control_form import FORM, Field, Kind, problems
 from edge_agent.domain.ids import SiteId
 from edge_agent.errors import FormRefused, ImportUnreadable
-from edge_agent.wire.control import control_request
-from edge_agent.wire.verbs import ReferencePart, content
+from edge_agent.wire.control import ReferencePart, control_request
+from edge_agent.wire.verbs import content
 
 MAX_ROWS = 100_000
 _NAMESPACE = uuid.UUID("3d1f6f0b-5f1f-5c39-9a44-0c1d9a6b7e52")
@@ -149,11 +149,13 @@ def _from_json(text: str) -> Iterator[_Result]:
 
 def _from_csv(text: str) -> Iterator[_Result]:
     reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True, restkey="", restval="")
-    unknown = [name for name in reader.fieldnames or [""] if name not in COLUMNS]
-    if unknown:
-        raise ImportUnreadable(f"unknown columns: {', '.join(map(repr, unknown))[:200]}; `edge-agent control form` names them")
     records: dict[tuple[str, str], list[tuple[int, dict[str, str]]]] = {}
     try:
+        unknown = [name for name in reader.fieldnames or [""] if name not in COLUMNS]
+        if unknown:
+            raise ImportUnreadable(f"unknown columns: {', '.join(map(repr, unknown))[:200]}; `edge-agent control form` names them")
+        if len(set(reader.fieldnames or ())) < len(reader.fieldnames or ()):
+            raise ImportUnreadable("a column stands twice in the head line")
         for row in reader:
             if "" in row or len(records) > MAX_ROWS:
                 raise ImportUnreadable(f"line {reader.line_num}: more values than columns, or more than {MAX_ROWS:,} records")

@@ -14,7 +14,7 @@ from edge_agent import __version__
 from edge_agent.collector.archive.port import Batch, Cursor
 from edge_agent.collector.lane import Held
 from edge_agent.collector.live_lane import EVERY_S, LiveLane, batch_of, refuse_foreign
-from edge_agent.collector.states import Phase
+from edge_agent.collector.states import Phase, said
 from edge_agent.domain.ids import Seq, SiteId
 from edge_agent.errors import (
     Diverged,
@@ -151,11 +151,11 @@ class SitePuller:
             try:
                 await self._follow()
             except Diverged as problem:
-                self._say(phase=Phase.DIVERGED, code=problem.code, detail=problem.detail)
+                self._say(phase=Phase.DIVERGED, code=said(problem.code, 64), detail=said(problem.detail))
                 return
             except (PeerError, TryLater) as problem:
                 failures = 1 if self._state.rows > stored else failures + 1
-                self._say(phase=_phase(problem), code=problem.code, detail=problem.detail)
+                self._say(phase=_phase(problem), code=said(problem.code, 64), detail=said(problem.detail))
             await asyncio.sleep(pause_s(self._pace, failures, jitter()))
 
     async def _follow(self) -> NoReturn:
@@ -206,7 +206,11 @@ class SitePuller:
         if now >= self._status_due:
             self._status_due = now + self._pace.status_s
             reply = await self._asked(Verb.PING, PingRequest())
-            self._listener.told(self._site, verbs.read(StatusReply, reply.content))
+            try:
+                status = verbs.read(StatusReply, reply.content)
+            except MalformedMessage:  # a word that we do not know is no reason to leave the site's rows there
+                status = StatusReply(epoch=self._state.epoch, head=self._state.head)
+            self._listener.told(self._site, status)
 
     async def _page(self, cursor: Cursor) -> Cursor:
         """Pull, verify and store one page. A page of backlog waits for its turn among the sites that drain."""

@@ -58,6 +58,11 @@ class AlarmCode(StrEnum):
     """Other models than expected are in force."""
 
 
+def said(text: str, longest: int = 200) -> str:
+    """Give what a site said so that it can stand in a log, on a terminal and in this file: printable, and bounded."""
+    return "".join(sign if sign.isprintable() else "?" for sign in text[:longest])
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 

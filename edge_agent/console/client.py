@@ -27,14 +27,13 @@ from edge_agent.transport.endpoints import reachable, split
 from edge_agent.transport.keys import load_secret, load_server_keys
 from edge_agent.transport.link import Retry, SyncLink
 from edge_agent.transport.sockets import ClientSecurity, Context
+from edge_agent.wire.control import ControlRequest, FoundItem
 from edge_agent.wire.frames import Envelope
 from edge_agent.wire.heartbeat import SiteState
 from edge_agent.wire.messages import CodeParams
 from edge_agent.wire.pictures import PlanesReply, TileRequest
 from edge_agent.wire.verbs import (
-    ControlRequest,
     FaultRequest,
-    FoundItem,
     OfficerReply,
     OfficerRequest,
     OkReply,

@@ -1,11 +1,14 @@
 """What officers decide: the handlers of verdicts, control results and reports of faults. The officer is the session's, never the page's."""
 
+from pydantic import ValidationError
+
 from edge_agent.console.blind import order_of
 from edge_agent.console.catalogue import VERDICT_REASONS
 from edge_agent.console.client import Submission
 from edge_agent.console.desk import Desk
+from edge_agent.console.entries import ControlEntry, FaultEntry, VerdictEntry
 from edge_agent.console.outbox import Entered, Kind, Outbox
-from edge_agent.console.views import ControlEntry, FaultEntry, SubmissionView, VerdictEntry
+from edge_agent.console.views import SubmissionView
 from edge_agent.domain.clock import Clock
 from edge_agent.domain.control_form import document
 from edge_agent.errors import ReasonRequired, RequestInvalid
@@ -60,7 +63,10 @@ class Deciding:
     async def control(self, officer: Officer, site: str, scan_id: str, entry: ControlEntry) -> SubmissionView:
         """Take the result of an examination."""
         self._desk.record(site, scan_id)
-        request = control_request(entry.control_id, scan_id, entry.result, entry.found, officer.name)
+        try:
+            request = control_request(entry.control_id, scan_id, entry.result, entry.found, officer.name)
+        except ValidationError as problem:
+            raise RequestInvalid("the result holds an answer that no form takes", {"answers": problem.error_count()}) from problem
         request = request.model_copy(update={"revision": entry.revision})
         return await self._enter("control", entry.control_id, officer, site, request, request.conclusion)
 

@@ -2,16 +2,17 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
 from edge_agent.console.client import ConsoleClient, Phase, SeenFact, Submission
 from edge_agent.console.outbox import Outbox
 from edge_agent.console.queue import Queue
 from edge_agent.console.record import ScanRecord
-from edge_agent.console.views import BundleView, SiteView, StateEvent, SubmissionView
+from edge_agent.console.views import BundleView, SiteView, StateEvent
 from edge_agent.domain.assessment import BundleState
 from edge_agent.domain.clock import Clock
 from edge_agent.domain.ids import FactId, ScanId, Seq
@@ -23,10 +24,15 @@ _FACTS_AT_ONCE = 20
 """Facts taken before others get their turn: some ms."""
 _STATE_FRESH_S = 0.25
 _TOKEN_WITHIN_S = 2.0
+_PICTURE_WITHIN_S = 5.0
+_DEAD = frozenset({Phase.CONNECTING, Phase.STALE, Phase.REFUSED})
 _MOST_OWED = 1_000
 _MOST_NOTED = 10_000
 _OWED_AGAIN_S = 1.0
 _CERTIFICATE = "certificate-"
+
+
+Picture = TypeVar("Picture")
 
 
 @dataclass(slots=True)
@@ -46,9 +52,6 @@ class Looked:
     scan_id: str
     revision: int
     officer: str
-
-
-Told = Callable[[str, SubmissionView], None]
 
 
 class Desk:
@@ -112,6 +115,23 @@ class Desk:
         if link is None:
             raise PeerSilent(f"the configuration has no site {site} any more")
         return await link.client.submit(request)
+
+    async def picture(self, site: str, asking: Callable[[ConsoleClient], Awaitable[Picture]]) -> Picture:
+        """Give what a site answers to a question about pictures, or say soon that it does not.
+
+        A browser has six connections: requests that hang on a dead site would keep its officer's decision waiting behind them.
+
+        Raises:
+            PeerSilent: no answer within five seconds, or the link is known to be dead. PeerError: refused.
+        """
+        link = self.at(site)
+        if link.problem is not None or link.client.state.phase in _DEAD:
+            raise PeerSilent("the site does not answer now")
+        try:
+            async with asyncio.timeout(_PICTURE_WITHIN_S):
+                return await asking(link.client)
+        except TimeoutError:
+            raise PeerSilent("the site did not answer in time") from None
 
     async def token(self, site: str, officer: str) -> str | None:
         """Give an officer's token at a site; None while the site does not tell it."""
@@ -177,7 +197,7 @@ class Desk:
             malformed=state.malformed,
             now=self._clock.now() + state.clock_offset,
             clock_offset_s=state.clock_offset.total_seconds(),
-            is_commissioned=_commissioned(bundles, state.reasons) if beat is not None else None,
+            is_commissioned=_commissioned(bundles, state.reasons),
             bundles=bundles,
             backlog_unacked=beat.backlog_unacked if beat is not None else None,
             oldest_unacked_s=beat.oldest_unacked_s if beat is not None else None,
@@ -212,7 +232,7 @@ class Desk:
     async def _journal_views(self) -> None:
         while True:
             self._owes.clear()
-            for looked in list(self._owed):
+            for looked in [one for one in self._owed if self.at(one.site).client.state.is_current]:
                 try:
                     await self.at(looked.site).client.opened(ScanId(looked.scan_id), looked.revision, looked.officer)
                 except PeerSilent:
@@ -231,7 +251,9 @@ def _ended(problem: PeerError) -> Phase:
     return Phase.DIVERGED if isinstance(problem, Diverged) else Phase.REFUSED
 
 
-def _commissioned(bundles: Sequence[BundleView], reasons: Sequence[CodeParams]) -> bool:
-    """Tell whether every model in force is commissioned here, by certificates that hold."""
+def _commissioned(bundles: Sequence[BundleView], reasons: Sequence[CodeParams]) -> bool | None:
+    """Tell whether every model in force is commissioned here, by certificates that hold; None where the site names no model."""
+    if not bundles:
+        return None
     holds = not any(reason.code.startswith(_CERTIFICATE) for reason in reasons)
-    return bool(bundles) and holds and all(bundle.state == BundleState.COMMISSIONED for bundle in bundles)
+    return holds and all(bundle.state == BundleState.COMMISSIONED for bundle in bundles)

@@ -8,26 +8,15 @@ from importlib.resources.abc import Traversable
 
 from edge_agent.console.catalogue import VERDICT_REASONS
 from edge_agent.console.desk import Desk, Looked
+from edge_agent.console.entries import IdentifyEntry
 from edge_agent.console.headquarters import Headquarters
 from edge_agent.console.outbox import Outbox
 from edge_agent.console.queue import Filters
 from edge_agent.console.record import ScanRecord
 from edge_agent.console.scan_page import note_rows, scan_view, shown_blobs, tokens_in
 from edge_agent.console.trust import decisions_of, trust_rows
-from edge_agent.console.views import (
-    FaultsView,
-    FaultView,
-    IdentifyEntry,
-    IdentitiesView,
-    IdentityView,
-    MeView,
-    MineView,
-    PlanesView,
-    ScanView,
-    SitesView,
-    TrustsView,
-    TrustView,
-)
+from edge_agent.console.trust_views import MineView, TrustsView, TrustView
+from edge_agent.console.views import FaultsView, FaultView, IdentitiesView, IdentityView, MeView, PlanesView, ScanView, SitesView
 from edge_agent.console.web_stream import Hub
 from edge_agent.domain.capture import CaptureKind
 from edge_agent.domain.ids import ScanId
@@ -114,13 +103,15 @@ class Looking:
     async def planes(self, site: str, scan_id: str, revision: int) -> PlanesView:
         """Give which planes of a revision are stored."""
         record = self._desk.record(site, scan_id)
-        reply = await self._desk.at(site).client.planes(ScanId(record.scan_id), revision)
+        if record.judged is None or not 1 <= revision <= record.judged.revision:
+            raise UnknownBlob("the scan has no pictures of this revision", {"revision": revision})
+        reply = await self._desk.picture(site, lambda client: client.planes(ScanId(record.scan_id), revision))
         return PlanesView(scan_id=reply.scan_id, revision=reply.revision, tile=reply.tile, planes=reply.planes)
 
     async def tile(self, site: str, scan_id: str, revision: int, tile: str) -> Blob:
         """Give the bare samples of ``tile`` (view/quantity/energy/level/column/row); the browser unpacks them."""
         asked = tile_request(self._desk.record(site, scan_id), revision, tile)
-        return Blob(await self._desk.at(site).client.tile(asked), caching=Caching.FOR_EVER, encoding="deflate")
+        return Blob(await self._desk.picture(site, lambda client: client.tile(asked)), caching=Caching.FOR_EVER, encoding="deflate")
 
     async def blob(self, site: str, scan_id: str, sha256: str) -> Blob:
         """Give a picture of the scan that may be shown now."""
@@ -129,7 +120,7 @@ class Looking:
         if named is None:
             raise UnknownBlob("the scan names no such picture, or it is withheld until somebody decided")
         media_type = named.media_type if named.media_type in _PICTURES else "application/octet-stream"
-        return Blob(await self._desk.at(site).client.blob(sha256), media_type, Caching.FOR_EVER)
+        return Blob(await self._desk.picture(site, lambda client: client.blob(sha256)), media_type, Caching.FOR_EVER)
 
     async def identities(self, entry: IdentifyEntry) -> IdentitiesView:
         """Give identifiers of some scans in clear; the site journals the view."""

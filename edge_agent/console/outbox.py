@@ -21,7 +21,8 @@ from edge_agent.console.client import Submission
 from edge_agent.console.views import SubmissionView
 from edge_agent.domain.ids import FactId, Seq
 from edge_agent.errors import DiskLow, MalformedMessage, PeerError, PeerFailed, PeerSilent, StateUnusable, TryLater
-from edge_agent.wire.verbs import ControlRequest, FaultRequest, VerdictRequest, content, read
+from edge_agent.wire.control import ControlRequest
+from edge_agent.wire.verbs import FaultRequest, VerdictRequest, content, read
 
 _KINDS: dict[str, type[VerdictRequest] | type[ControlRequest] | type[FaultRequest]] = {
     "verdict": VerdictRequest,
@@ -134,12 +135,23 @@ class Outbox:
         return view
 
     async def run(self) -> None:
-        """Send what waits until cancelled, again and again where a site does not answer."""
-        while True:
-            self._news.clear()
-            for entered in list(self._waiting.values()):
+        """Send what waits until cancelled, again and again where a site does not answer; no site holds up another."""
+        sending: dict[str, asyncio.Task[None]] = {}
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                self._news.clear()
+                for site in {entered.site for entered in self._waiting.values()}:
+                    if site not in sending or sending[site].done():
+                        sending[site] = tasks.create_task(self._send_all(site))
+                await self._news.wait()
+
+    async def _send_all(self, site: str) -> None:
+        """Send what waits for one site until nothing does."""
+        while waiting := [entered for entered in self._waiting.values() if entered.site == site]:
+            for entered in waiting:
                 await self._try(entered)
-            await self._rung(_AGAIN_S if self._waiting else None)
+            if any(entered.id in self._waiting for entered in waiting):
+                await asyncio.sleep(_AGAIN_S)
 
     async def _try(self, entered: Entered) -> None:
         answer: dict[str, object]
@@ -166,13 +178,6 @@ class Outbox:
             async with asyncio.timeout(within_s):
                 while name in self._waiting:
                     await self._done.wait()
-        except TimeoutError:
-            return
-
-    async def _rung(self, within_s: float | None) -> None:
-        try:
-            async with asyncio.timeout(within_s):
-                await self._news.wait()
         except TimeoutError:
             return
 

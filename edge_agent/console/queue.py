@@ -1,7 +1,7 @@
 """The queue: the newest scans of every site, what changed since when, and which scan an officer should look at first. No I/O."""
 
 import asyncio
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -61,6 +61,7 @@ class Queue:
         self._changed: OrderedDict[Key, int] = OrderedDict()
         self._gone: OrderedDict[Key, int] = OrderedDict()
         self._faults: dict[str, list[SeenFact]] = {}
+        self._counts: Counter[tuple[str, bool]] = Counter()
         self._policies: dict[str, dict[str, str]] = {}
         self._bell = asyncio.Event()
         self.version = 0
@@ -101,8 +102,7 @@ class Queue:
 
     def counts(self, site: str) -> tuple[int, int]:
         """Give how many scans of a site are shown, and how many of them wait for an officer."""
-        rows = [shown.row for (name, _), shown in self._shown.items() if name == site]
-        return len(rows), sum(row.rank >= WAITING for row in rows)
+        return self._counts[site, True] + self._counts[site, False], self._counts[site, True]
 
     def select(self, filters: Filters) -> list[bytes]:
         """Give the rows as JSON, most urgent and newest first."""
@@ -151,9 +151,17 @@ class Queue:
         if row is None:
             return
         key = (record.site, record.scan_id)
+        self._uncount(key)
+        self._counts[record.site, row.rank >= WAITING] += 1
         self._shown[key] = _Shown(row, row.model_dump_json().encode())
         self._gone.pop(key, None)
         self._note(self._changed, key)
+
+    def _uncount(self, key: Key) -> None:
+        """Take the row that is shown so far out of the counts."""
+        shown = self._shown.get(key)
+        if shown is not None:
+            self._counts[key[0], shown.row.rank >= WAITING] -= 1
 
     def _note(self, table: OrderedDict[Key, int], key: Key) -> None:
         self.version += 1
@@ -171,6 +179,7 @@ class Queue:
 
         for name in sorted(records, key=worth)[: len(records) - self._capacity]:
             del records[name]
+            self._uncount((site, name))
             if self._shown.pop((site, name), None) is not None:
                 del self._changed[site, name]
                 self._note(self._gone, (site, name))

@@ -25,9 +25,11 @@ from edge_agent.wire.messages import (
 from edge_agent.wire.results import has_alerted
 from edge_agent.wire.verbs import FindingWord, MissedItem
 
-_HEAT = "heatmap:"
+_PREVIEW = "preview:"
 _FAULT = "systematic-fault"
 _OPENED = "opened"
+_MOST_NOTES = 10
+"""Notes of a scan that are read: each costs the site a question."""
 
 
 def scan_view(record: ScanRecord, my_token: str | None) -> ScanView:
@@ -61,15 +63,16 @@ def scan_view(record: ScanRecord, my_token: str | None) -> ScanView:
 
 
 def shown_blobs(record: ScanRecord, body: AssessmentBody | None) -> list[BlobPart]:
-    """Give the pictures that may be shown now: no heat map while the machine's word is withheld."""
+    """Give the pictures that may be shown now: none of the machine's maps while its word is withheld."""
     blobs = body.blobs if body is not None else []
-    return [blob for blob in blobs if not (record.is_blind and blob.role.startswith(_HEAT))]
+    return [blob for blob in blobs if not record.is_blind or blob.role.startswith(_PREVIEW)]
 
 
 def note_rows(record: ScanRecord) -> list[Seq]:
-    """Give the numbers of the rows that hold identifiers or notes of a scan, for whoever may see them."""
+    """Give the numbers of the rows that hold identifiers or the newest notes of a scan, for whoever may see them."""
     seqs = [record.judged.seq] if record.judged is not None else []
-    return seqs + [one.seq for one in record.said if _note(decode(one.raw)) is not None]
+    noted = [one.seq for one in record.said if _note(decode(one.raw)) is not None]
+    return seqs + noted[-_MOST_NOTES:]
 
 
 def tokens_in(record: ScanRecord) -> list[tuple[str, str]]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from edge_agent.console.record import ScanRecord
-from edge_agent.console.views import MyDecision, RateView, TrustRow
+from edge_agent.console.trust_views import MyDecision, RateView, TrustRow
 from edge_agent.domain.assessment import ControlOutcome, ControlResult, OfficerConclusion, Verdict
 from edge_agent.domain.ids import Token
 from edge_agent.kpi.rates import Rate

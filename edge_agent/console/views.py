@@ -1,4 +1,4 @@
-"""What the browser console's API takes and gives, as models: the contract with the pages. See ``docs/reference/console-api.md``.
+"""What the browser console's API gives, as models: the contract with the pages. See ``docs/reference/console-api.md``.
 
 Codes and parameters, never sentences: the pages render them from the catalogue of texts. Boxes are [x0, y0, x1, y1], half-open, in the
 canonical pixels of their view. Times are UTC; those of a site are by the site's clock. Identifiers are tokens: their values come only
@@ -6,13 +6,12 @@ from ``POST .../identities``, which the site journals.
 """
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from edge_agent.wire.messages import (
     BlobPart,
-    BundlePart,
     CapturePart,
     CodeParams,
     ConsignmentPart,
@@ -25,7 +24,7 @@ from edge_agent.wire.messages import (
     ThirdPartyPart,
 )
 from edge_agent.wire.pictures import StoredPlane
-from edge_agent.wire.verbs import FindingWord, MissedItem, Revision, Uuid
+from edge_agent.wire.verbs import FindingWord, MissedItem
 
 BoxPx = tuple[float, float, float, float]
 OfficerWord = Literal["suspicious", "not-suspicious", "rescan", "refer"]
@@ -37,12 +36,6 @@ class View(BaseModel):
     """Base of what the API gives."""
 
     model_config = ConfigDict(frozen=True)
-
-
-class Entry(BaseModel):
-    """Base of what a browser sends: an unknown field is refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 # ---- who and where
@@ -292,53 +285,6 @@ class IdentitiesView(View):
 # ---- deciding
 
 
-class VerdictEntry(Entry):
-    """A decision. ``verdict_id``: made by the page once a decision, so that sending it again changes nothing.
-
-    ``assessment``: fact_id of the machine's word that was shown, null when blind. ``reasons``: codes of ``verdict_reasons``; needed
-    against an alert, one at most with ``refer``. ``findings``: agree or disagree by finding id. ``missed``: what the machine missed.
-    """
-
-    verdict_id: Uuid
-    revision: Revision
-    conclusion: OfficerWord
-    assessment: Uuid | None = None
-    reasons: Annotated[list[str], Field(max_length=8)] = []
-    note: Annotated[str, Field(max_length=2000)] = ""
-    findings: Annotated[list[FindingWord], Field(max_length=64)] = []
-    missed: Annotated[list[MissedItem], Field(max_length=16)] = []
-
-
-class ControlEntry(Entry):
-    """The result of an examination, by the form of ``GET /api/control-form``. ``control_id``: as ``verdict_id``.
-
-    ``result``: answers by the names of the form's ``result`` fields; ``found``: for each thing found, answers to its ``find`` fields.
-    """
-
-    control_id: Uuid
-    revision: Revision
-    result: dict[str, Any]
-    found: Annotated[list[dict[str, Any]], Field(max_length=32)] = []
-
-
-class FaultEntry(Entry):
-    """The AI is wrong in a systematic way: for the supervisor. ``what``: misses, false-alarms, wrong-place, wrong-goods or other."""
-
-    fault_id: Uuid
-    site: str
-    scan_id: Uuid
-    revision: Revision
-    what: Literal["misses", "false-alarms", "wrong-place", "wrong-goods", "other"] = "other"
-    note: Annotated[str, Field(max_length=2000)] = ""
-
-
-class IdentifyEntry(Entry):
-    """Ask for identifiers of some scans of one site, at most 50."""
-
-    site: str
-    scan_ids: Annotated[list[Uuid], Field(min_length=1, max_length=50)]
-
-
 class SubmissionView(View):
     """What became of something sent. Only ``saved`` means that the site has committed it.
 
@@ -379,85 +325,7 @@ class FaultsView(View):
     faults: list[FaultView]
 
 
-# ---- mine, trust
-
-
-class MyDecision(View):
-    """One of the asker's decisions with what came of it. ``outcome``: found, nothing-found, not-examined, disputed, or null: not yet."""
-
-    site: str
-    scan_id: str
-    seq: int
-    revision: int
-    at: datetime
-    conclusion: str
-    order: str
-    machine: str | None
-    outcome: str | None
-    found: list[FoundPart]
-    is_superseded: bool
-
-
-class MineView(View):
-    """``unknown_sites``: sites that have not told the asker's token yet, so nothing of them is listed."""
-
-    decisions: list[MyDecision]
-    waiting: list[SubmissionView]
-    unknown_sites: list[str]
-
-
-class RateView(View):
-    """A proportion with its n and 95 % Wilson interval. ``is_too_few``: n is too small to decide by; show "too few", not a number."""
-
-    hits: int
-    n: int
-    value: float | None
-    low: float
-    high: float
-    is_too_few: bool
-
-
-class TrustRow(View):
-    """How far alerts of one class can be trusted. ``label`` is ``*`` for all alerts together.
-
-    ``examined``: of the examined alerted scans, those in which something was found: the PPV. ``officers``: of the alerted scans that an
-    officer decided, those called suspicious. ``alerted``: alerted scans in the window; ``pending``: alerted, not examined yet.
-    """
-
-    label: str
-    alerted: int
-    pending: int
-    disputed: int
-    examined: RateView
-    officers: RateView
-
-
-class TrustView(View):
-    """Of one site, over the live scans that this console holds, ``first`` to ``last``. ``kind``: live, or synthetic where asked for.
-
-    ``certificate``: reasons why a commissioning certificate does not hold; empty and ``is_commissioned``: the models are commissioned.
-    """
-
-    site: str
-    kind: str
-    scans: int
-    first: datetime | None
-    last: datetime | None
-    rows: list[TrustRow]
-    bundles: list[BundlePart]
-    policies: list[str]
-    is_commissioned: bool | None
-    certificate: list[CodeParams]
-
-
 # ---- stream
-
-
-class RowsEvent(View):
-    """Event ``rows``: rows that are new or changed, and scans that left the queue (``site/scan_id``)."""
-
-    rows: list[QueueRow]
-    gone: list[str]
 
 
 class StateEvent(View):
@@ -465,9 +333,3 @@ class StateEvent(View):
 
     now: datetime
     sites: list[SiteView]
-
-
-class TrustsView(View):
-    """One a site."""
-
-    sites: list[TrustView]

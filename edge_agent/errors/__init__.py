@@ -15,8 +15,8 @@ from edge_agent.errors.config import (
     LedgerOutdated,
     LibraryTooOld,
     PolicyInvalid,
-    StateUnusable,
     SigningKeyUnusable,
+    StateUnusable,
 )
 from edge_agent.errors.models import (
     BundleCorrupt,
@@ -180,7 +180,6 @@ __all__ = [
     "PeerFailed",
     "PeerSilent",
     "PolicyInvalid",
-    "StateUnusable",
     "ReasonRequired",
     "RequestInvalid",
     "RequestTooSlow",
@@ -192,6 +191,7 @@ __all__ = [
     "SignatureInvalid",
     "SignerUnknown",
     "SigningKeyUnusable",
+    "StateUnusable",
     "StatesUnreadable",
     "TokenRefused",
     "TooLarge",

@@ -56,7 +56,7 @@ class LoginRefused(WebRefused):
     """Name and password do not fit together, or the officer is locked out; which of them is not told."""
 
     code = "login-refused"
-    hint = "Check name and password. An administrator can set a new one with `edge-agent users passwd`."
+    hint = "Check name and password, or ask an administrator for a new password."
 
 
 class TooSoon(WebRefused):

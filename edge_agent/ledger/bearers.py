@@ -16,10 +16,10 @@ _PAPERS = frozenset({IdentityClass.DECLARATION, IdentityClass.VENDOR_SCAN})
 """Numbers that travel with a scan and do not tell its subject; the others count only where they do."""
 _TOKEN = "SELECT token FROM identity WHERE class = ? AND value = ?"  # noqa: S105 - a query
 _SCANS = """
-SELECT scan_id, identifiers, particulars FROM job
+SELECT job_id, scan_id, identifiers, particulars FROM job
 WHERE accepted_us >= ? AND instr(CASE WHEN ? THEN particulars ELSE identifiers END, ?) > 0
-ORDER BY job_id
 """
+"""Sorted afterwards: asked for an order, SQLite would read every job there is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ def bearers(connection: apsw.Connection, number: IdentityValue, since: datetime,
 
 def _bearing(connection: apsw.Connection, token: str, since: datetime, *, is_paper: bool) -> Iterator[Bearer]:
     """Read every job that bears the token; none is accepted before it was taken, but for a scanner's clock that is ahead."""
-    for scan, identifiers, text in connection.execute(_SCANS, (to_us(since), is_paper, token)):
+    for _, scan, identifiers, text in sorted(connection.execute(_SCANS, (to_us(since), is_paper, token))):
         capture = PARTICULARS.validate_json(text).capture
         if capture.kind is CaptureKind.LIVE:
             yield Bearer(ScanId(scan), capture.taken_at.at, identifiers)

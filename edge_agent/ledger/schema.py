@@ -212,7 +212,12 @@ CREATE TABLE selection (
 CREATE INDEX selection_by_due ON selection (due_us);
 """
 
-_SECOND = _SECOND_HEADS + _SECOND_RETENTION + _SECOND_SELECTIONS
+# A result of an examination may name its scan by a number: the scans of the weeks before are searched for it.
+_SECOND_EXAMINATIONS = """
+CREATE INDEX job_by_acceptance ON job (accepted_us);
+"""
+
+_SECOND = _SECOND_HEADS + _SECOND_RETENTION + _SECOND_SELECTIONS + _SECOND_EXAMINATIONS
 
 STEPS: tuple[str, ...] = (_FIRST, _SECOND)
 """Script n brings a file from version n to n + 1; a released script is never edited.

@@ -84,14 +84,13 @@ class ProxyAccess:
         self._roles = settings.roles
 
     def admit(self, asked: HTTPConnection, *, is_activity: bool) -> Admitted:  # noqa: ARG002 - the proxy ends sessions, not we
-        """Give the officer whom the proxy names. Roles we do not know are passed over; without the header they are the configured ones."""
+        """Give the officer whom the proxy names. Roles we do not know are passed over; no header of roles is no role."""
         if not self._is_proxy(peer_address(asked)):
             raise LoginRequired("not asked through the proxy that logs officers in")
         name = asked.headers.get(self._user_header, "").strip()
         if not name or len(name) > _LONGEST_NAME or not name.isprintable():
             raise LoginRequired("the proxy names no officer")
-        listed = asked.headers.get(self._roles_header)
-        roles = self._roles if listed is None else _roles(listed)
+        roles = self._roles if self._roles_header is None else _roles(asked.headers.get(self._roles_header, ""))
         return Admitted(Officer(name, roles), lambda: True)
 
     def _is_proxy(self, address: str) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from h11 import LocalProtocolError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
@@ -170,8 +171,8 @@ def build_app(routes: Iterable[Route], settings: WebTable, clock: Clock, assets:
     own = [Route("GET", "/me", who, keeps_session=False, tag="session"), *([] if desk is None else desk.routes())]
     api = _framework([*routes, *own], gate, about)
     if assets is not None:
-        _add_pages(api, gate, assets)
-    singles = (settings.proxy_user_header, settings.proxy_roles_header) if settings.login == "proxy" else ()
+        _add_pages(api, gate, assets, has_login=desk is not None)
+    singles = [name for name in (settings.proxy_user_header, settings.proxy_roles_header) if name is not None]
     return WebApp(Guard(api, settings, clock, singles), settings, settings.login, gate, api, desk)
 
 
@@ -219,7 +220,7 @@ def _add(api: FastAPI, route: Route, gate: OfficerGate | TokenGate) -> None:
     api.router.routes.append(framework_route(route, gate))
 
 
-def _add_pages(api: FastAPI, gate: OfficerGate, assets: Assets) -> None:
+def _add_pages(api: FastAPI, gate: OfficerGate, assets: Assets, *, has_login: bool) -> None:
     """Serve the pages and the files. Files are the same for everybody and hold no data; of the pages only the login is."""
 
     async def start(request: Request) -> Response:
@@ -227,12 +228,14 @@ def _add_pages(api: FastAPI, gate: OfficerGate, assets: Assets) -> None:
         try:
             gate.admit(Route("GET", "/", start), request)
         except LoginRequired:
+            if not has_login:
+                raise
             return RedirectResponse("/login", 303)
         return assets.page("console/index.html")
 
     async def login() -> Response:
         """Give the login's page."""
-        return assets.page("console/login.html")
+        return assets.page("console/login.html" if has_login else "")
 
     for path, handler in (("/", start), ("/login", login), ("/static/{path:path}", assets.file)):
         _add(api, Route("GET", path, handler, is_public=True, tag="pages"), gate)
@@ -272,6 +275,8 @@ async def _on_left(_: Request, __: Exception) -> Response:
 
 
 async def _on_fault(request: Request, problem: Exception) -> Response:
-    """Tell nothing of the inside; the log has it all."""
+    """Tell nothing of the inside; the log has it all. An asker who went on with nonsense before our answer is no fault of ours."""
+    if isinstance(problem, LocalProtocolError):
+        return await _on_left(request, problem)
     events.request_failed(getattr(request.state, "route", ""), problem)
     return failed()

@@ -6,7 +6,6 @@ import inspect
 import json
 import re
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Any, ParamSpec, Protocol
 
@@ -30,6 +29,7 @@ _REQUEST = "http_request"
 """Name of the parameter by which the wrapped handler gets the request; no handler of ours is called so."""
 _BODY_WITHIN_S = 20.0
 _NO_WORD = re.compile(r"[^a-z0-9]+")
+_NO_FILE_NAME = re.compile(r"[^A-Za-z0-9._-]+")
 _HALF_CHARACTER = re.compile(rb"\\u[dD][89a-fA-F]")
 _ALWAYS: tuple[type[EdgeAgentError], ...] = (RequestInvalid, HostUnknown, AnswerTooSlow)
 _WITH_BODY: tuple[type[EdgeAgentError], ...] = (CrossSite, TooLarge, RequestTooSlow)
@@ -46,13 +46,6 @@ class Gate(Protocol):
 
     def is_stopping(self) -> bool:
         """Tell whether the server stops, so that streams must end."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """The officer as the handlers' parameter is filled; kept in the request's state."""
-
-    admitted: Admitted
 
 
 def framework_route(route: Route, gate: Gate) -> APIRoute:
@@ -114,10 +107,13 @@ def _guarded(
         body = await _body(request, route.most_bytes)
         _refuse_half_characters(body)
         whole = Request(request.scope, _replay(body, request.receive), request._send)  # noqa: SLF001
+        limit = asyncio.timeout(route.most_s)
         try:
-            async with asyncio.timeout(route.most_s):
+            async with limit:
                 answer = await inner(whole)
         except TimeoutError as problem:
+            if not limit.expired():
+                raise  # the handler's own, and a fault of it
             raise AnswerTooSlow(f"not answered within {route.most_s:g} s", {"retry_after_s": 10}) from problem
         return answer if route.scope is None else _revalidated(request, answer)
 
@@ -230,7 +226,7 @@ def _answer(answer: object, request: Request, gate: Gate) -> object:
         if answer.encoding is not None:
             headers["Content-Encoding"] = answer.encoding
         if answer.file_name is not None:
-            headers["Content-Disposition"] = f'attachment; filename="{answer.file_name}"'
+            headers["Content-Disposition"] = f'attachment; filename="{_NO_FILE_NAME.sub("_", answer.file_name)}"'
         return Response(answer.content, media_type=answer.media_type, headers=headers)
     if isinstance(answer, Events):
         admitted: Admitted | None = request.state.admitted

@@ -20,6 +20,8 @@ from edge_agent.web.settings import ReachTable
 OWN_HEADER = "x-edge-agent"
 """Every request that changes something carries it, as ``X-Edge-Agent: 1``: another origin's page may not send it without our leave."""
 _SAFE_METHODS = frozenset({"GET", "HEAD"})
+_OWN_SITES = (None, "same-origin", "none")
+"""What Sec-Fetch-Site says of our own pages and of what somebody typed; programs send no such header."""
 _SINGLE = ("host", "origin", "sec-fetch-site", "authorization", "cookie", "content-type", "content-length", OWN_HEADER)
 
 _POLICY = (
@@ -85,15 +87,15 @@ class Guard:
 
 
 def _refuse_foreign_reader(headers: Headers) -> None:
-    """Refuse what a page of another site reads or embeds; following a link to us is no reading."""
-    if headers.get("sec-fetch-site") == "cross-site" and headers.get("sec-fetch-mode") != "navigate":
-        raise CrossSite("a page of another site may not read from here")
+    """Refuse what a page of another origin reads or embeds; following a link to us is no reading."""
+    if headers.get("sec-fetch-site") not in _OWN_SITES and headers.get("sec-fetch-mode") != "navigate":
+        raise CrossSite("a page of another origin may not read from here")
 
 
 def _refuse_foreign_writer(headers: Headers, host: str) -> None:
     """Refuse what does not show that it comes from a page of this very origin, or from a program."""
     site, origin = headers.get("sec-fetch-site"), headers.get("origin")
-    is_foreign = site not in (None, "same-origin", "none") or (origin is not None and urlsplit(origin).netloc != host)
+    is_foreign = site not in _OWN_SITES or (origin is not None and urlsplit(origin).netloc != host)
     if is_foreign:
         raise CrossSite("the request comes from a page of another origin")
     if headers.get(OWN_HEADER) != "1":

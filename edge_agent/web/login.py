@@ -77,11 +77,11 @@ class LoginDesk:
         return answer
 
     async def log_out(self, request: Request) -> Response:
-        """Log out: end the session, and let the browser forget what it kept."""
+        """Log out: end the session, and let the browser forget the pictures it kept."""
         self._end(request)
         answer = Response(status_code=204)
         answer.delete_cookie(self._cookie, path="/", secure=self._settings.is_secure, httponly=True, samesite="strict")
-        answer.headers["Clear-Site-Data"] = '"cache", "storage"'
+        answer.headers["Clear-Site-Data"] = '"cache"'
         return answer
 
     def close(self) -> None:

@@ -100,15 +100,16 @@ class WebTable(ReachTable):
     """A server that officers log in to.
 
     ``login``: ``users`` = the file that `edge-agent users` keeps; ``proxy`` = a reverse proxy at ``proxy_addresses`` logs officers in and
-    names them in ``proxy_user_header`` (and their roles, by comma, in ``proxy_roles_header``); ``none`` = everybody at this very machine
-    is ``officer`` with ``roles``.
+    names them in ``proxy_user_header``; ``none`` = everybody at this very machine is ``officer``. ``roles``: of whoever comes in one of
+    these two ways, unless ``proxy_roles_header`` is given, in which the proxy then names them, by comma. The proxy must set both headers
+    itself at every request: one that it passes on from a browser would be believed.
     """
 
     login: Literal["users", "proxy", "none"] = "users"
     users: FilePath | None = None
     proxy_addresses: Annotated[tuple[Address, ...], Field(strict=False)] = ()
     proxy_user_header: HeaderName = "x-remote-user"
-    proxy_roles_header: HeaderName = "x-remote-roles"
+    proxy_roles_header: HeaderName | None = None
     officer: Annotated[str, Field(min_length=1, max_length=64)] = "local"
     roles: Roles = frozenset({OfficerRole.ANALYST})
     idle_minutes: Annotated[float, Field(gt=0, le=24 * 60)] = 30.0

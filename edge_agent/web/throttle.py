@@ -7,6 +7,7 @@ counts as a failure from its beginning until it succeeds: attempts that run side
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Network, ip_address
 
 from edge_agent.domain.clock import Clock
 from edge_agent.errors import TooSoon
@@ -72,6 +73,7 @@ class LoginThrottle:
         Raises:
             TooSoon: name or address must wait; ``retry_after_s`` says how long. Nothing is counted.
         """
+        address = network_of(address)
         wait = max(self._names.wait_s(name), self._addresses.wait_s(address))
         if wait > 0:
             raise TooSoon("too many failed logins", {"retry_after_s": int(wait) + 1})
@@ -81,7 +83,18 @@ class LoginThrottle:
     def succeeded(self, name: str, address: str) -> None:
         """Take the attempt back, and forget the name's failures."""
         self._names.succeeded(name)
-        self._addresses.undo(address)
+        self._addresses.undo(network_of(address))
+
+
+def network_of(address: str) -> str:
+    """Give an address as it is counted: of IPv6 its first 64 bits, for the others are the machine's own to choose."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(parsed, IPv4Address):
+        return str(parsed)
+    return str(parsed.ipv4_mapped or IPv6Network((int(parsed) >> 64 << 64, 64)))
 
 
 class Rate:

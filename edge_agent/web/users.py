@@ -120,10 +120,7 @@ class Users:
         self._clock = clock
         self._seen = fingerprint(path)
         self._looked = clock.monotonic()
-        found = read_users(path)
-        if found is None:
-            raise ConfigInvalid(f"{path}: no such file; make it with `edge-agent users add NAME --file {path}`", {"key": "users"})
-        self._users = found
+        self._users = self._read()
 
     def find(self, name: str) -> User | None:
         """Give the officer of this name, locked or not."""
@@ -140,6 +137,12 @@ class Users:
             return
         self._seen = seen
         try:
-            self._users = read_users(self._path) or self._users
+            self._users = self._read()
         except EdgeAgentError as problem:
             events.users_unreadable(problem.code)
+
+    def _read(self) -> UserFile:
+        found = read_users(self._path)
+        if found is None:
+            raise ConfigInvalid(f"{self._path}: no such file; make it with `edge-agent users add`", {"key": "users"})
+        return found

@@ -1,15 +1,68 @@
-"""Between the answers to the control form and the request that carries them. Pure."""
+"""CONTROL, the result of an examination: its request, and the way from the answers of the control form to it and back. Pure."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from edge_agent.domain.control_form import FIXED, FORM, details, problems
-from edge_agent.errors import FormRefused
-from edge_agent.wire.verbs import ControlRequest, FoundItem, ReferencePart
+from pydantic import AwareDatetime, Field
+
+from edge_agent.domain.control_form import FIXED, FORM, MAX_FINDS, details, problems
+from edge_agent.errors import FormRefused, Scalar
+from edge_agent.wire.verbs import MAX_NOTE, Officer, Request, Revision, ShortText, Uuid
 
 _SAME = ("conclusion", "office", "irregularity", "disposal", "why_not", "remarks")
 _MOST_NAMED = 32
+
+
+class FoundItem(Request):
+    """One thing that an examination found: words of a catalogue and numbers, never free text.
+
+    ``details``: what the form asks of this kind of thing besides, such as ``purity_percent`` of drugs.
+    """
+
+    what: Annotated[str, Field(min_length=1, max_length=40)]
+    where: Annotated[str, Field(max_length=40)] = ""
+    hs: Annotated[str, Field(max_length=12)] = ""
+    quantity: Annotated[str, Field(max_length=24)] = ""
+    concealment: Annotated[str, Field(max_length=40)] = ""
+    form: Annotated[str, Field(max_length=40)] = ""
+    details: dict[str, Scalar] = Field({}, max_length=16)
+
+
+class ReferencePart(Request):
+    """A number that stands for a scan whose identity the sender does not know. It is plain here, and found in the site's own table.
+
+    ``kind``: what it is a number of.
+    """
+
+    kind: Literal["container", "parcel", "plate", "declaration", "vendor-scan"]
+    value: Annotated[str, Field(min_length=1, max_length=64)] = Field(repr=False)
+
+
+class ControlRequest(Request):
+    """The result of an examination. ``control_id`` makes a resend a no-op; ``office``: who examined, a word.
+
+    It is about ``scan_id`` (without ``revision``: of its newest one), or about the newest live scan that bears ``reference`` and was
+    taken before the examination. ``form``: version of the form that was filled in; with it every answer must be one that the form takes.
+    ``officer``: who entered it, plain here, a token at the site; a console must say so. ``remarks``: free text, kept in the site's
+    erasable table.
+    """
+
+    control_id: Uuid
+    scan_id: Uuid | None = None
+    revision: Revision | None = None
+    reference: ReferencePart | None = None
+    office: Annotated[str, Field(min_length=1, max_length=40)]
+    conclusion: Literal["found", "nothing-found", "not-examined"]
+    found: list[FoundItem] = Field([], max_length=MAX_FINDS)
+    at: Annotated[AwareDatetime, Field(strict=False)]
+    form: Annotated[str, Field(pattern=r"^[0-9]{1,4}\.[0-9]{1,4}$")] | None = None
+    methods: list[ShortText] = Field([], max_length=16)
+    irregularity: ShortText | None = None
+    disposal: ShortText | None = None
+    why_not: ShortText | None = None
+    officer: Officer | None = Field(None, repr=False)
+    remarks: Annotated[str, Field(min_length=1, max_length=MAX_NOTE)] | None = Field(None, repr=False)
 
 
 def control_request(

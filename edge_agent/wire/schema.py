@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import models_json_schema
 
-from edge_agent.wire import pictures, verbs
+from edge_agent.wire import control, pictures, verbs
 from edge_agent.wire.heartbeat import Heartbeat, StatusReply
 from edge_agent.wire.messages import AnyBody
 
@@ -17,7 +17,7 @@ REQUESTS: Mapping[str, type[verbs.Request]] = {
     verbs.Verb.PULL: verbs.PullRequest,
     verbs.Verb.SNAP: verbs.SnapRequest,
     verbs.Verb.VERDICT: verbs.VerdictRequest,
-    verbs.Verb.CONTROL: verbs.ControlRequest,
+    verbs.Verb.CONTROL: control.ControlRequest,
     verbs.Verb.VIEW: verbs.ViewRequest,
     verbs.Verb.FAULT: verbs.FaultRequest,
     verbs.Verb.OFFICER: verbs.OfficerRequest,

@@ -87,6 +87,7 @@ def test_a_verdict_given_while_the_site_is_down_is_not_called_saved_and_is_commi
             await seen_in(officer, "stale")
             await officer.decides("s")
             await seen_in(officer, "ot yet saved")
+            await officer.page.wait_for_function(WAITING.format(1), timeout=10_000, polling=100)  # the console has it on its disk
             console.kill()
             await seen_in(officer, "console")  # the page says by itself that it hears nothing any more
 
@@ -160,7 +161,7 @@ def test_scans_that_came_while_the_network_was_cut_are_there_when_it_returns(chr
                 await officer.page.wait_for_function(
                     "async () => (await (await fetch('/api/queue?limit=1')).json()).total === 140", timeout=20_000, polling=500
                 )
-                await officer.page.wait_for_function("document.querySelector('.grid').getAttribute('aria-rowcount') === '141'")
+                await officer.sees_lines(140)
                 return noticed, await scans_known(officer)
 
     process = site.process()

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_agent.errors import PeerError
-from edge_agent.wire import verbs
+from edge_agent.wire import control, verbs
 from edge_agent.wire.export import read_heading, read_row
 from edge_agent.wire.frames import Envelope, decode_envelope, decode_live, decode_rows, encode_envelope
 from edge_agent.wire.heartbeat import decode_heartbeat
@@ -85,7 +85,7 @@ def as_request(frames: list[bytes]) -> object:
     if isinstance(asked, verbs.VerdictRequest):
         refuse_free_text(asked.reasons)
         return officer_identity(asked.officer)
-    if isinstance(asked, verbs.ControlRequest):
+    if isinstance(asked, control.ControlRequest):
         refuse_free_text_found([FoundPart(**item.model_dump()) for item in asked.found])
     return asked
 

@@ -232,6 +232,8 @@ def test_filters_keep_what_they_say_and_live_is_the_default(headquarters: Path) 
         "cursor=AAAA",
         "cursor=W10",
         "cursor=WzEsMiwzXQ",
+        "cursor=WzEsIlx1ZDgwMCIsIngiXQ",  # half of a surrogate pair: no database takes it
+        "cursor=WzEsImEiLCJcdTAwMDAiXQ",  # NUL: PostgreSQL does not take it
     ],
 )
 def test_a_question_that_is_none_is_refused(headquarters: Path, query: str) -> None:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from edge_agent.collector.archive import Archive, sql
+from edge_agent.collector.archive import sql
+from edge_agent.collector.archive.store import Archive
 from edge_agent.testing.clock import ManualClock
 
 

@@ -193,5 +193,7 @@ def test_cases_that_were_folded_by_other_rules_are_folded_anew(path):
         told = list(archive.cases())
         archive.database.execute("UPDATE scan_case SET value = '{}'")
         archive.database.execute("UPDATE setting SET value = 'old' WHERE name = 'case'")
+    with pytest.raises(ArchiveDamaged, match="edge-agent collect"):
+        Archive.read(path, ManualClock())
     with Archive.open(path, ManualClock()) as archive:
         assert told == list(archive.cases())

@@ -3,7 +3,8 @@
 import asyncio
 from contextlib import closing
 
-from edge_agent.collector.archive import Archive, ScanKey
+from edge_agent.collector.archive.port import ScanKey
+from edge_agent.collector.archive.store import Archive
 from edge_agent.collector.board import Board
 from edge_agent.collector.lane import ArchiveLane
 from edge_agent.collector.puller import Followed, Pace

@@ -69,6 +69,16 @@ def test_no_result_that_was_shown_or_listed_says_what_was_remarked(tmp_path, cap
     assert "fled" not in shown.out + shown.err
 
 
+def test_what_stands_in_a_file_is_shown_as_it_is_and_commands_no_terminal(tmp_path, capsys):
+    config = headquarters(tmp_path, f"[red]R-1[/],harbour,{SCAN},port-north,nothing-found,2026-03-02,,,,", "\x1b[2JR-2,harbour,,,,,,,,")
+    assert 1 == main(["control", "import", str(tmp_path / "results.csv"), *config, "--keep-good"])
+    main(["control", "list", *config])
+    shown = capsys.readouterr()
+    assert "[red]R-1[/]" in shown.out
+    assert "R-2" in shown.err
+    assert "\x1b" not in shown.out + shown.err
+
+
 def test_the_form_is_shown_to_people_and_to_machines(capsys):
     assert 0 == main(["control", "form"])
     assert "purity_percent" in capsys.readouterr().out

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from edge_agent.cli.main import main
-from edge_agent.collector.archive import Archive, Batch, Cursor
+from edge_agent.collector.archive.port import Batch, Cursor
+from edge_agent.collector.archive.store import Archive
 from edge_agent.collector.fold import fold
 from edge_agent.domain.ids import Seq, SiteId
 from edge_agent.kpi.case import Case
@@ -18,7 +19,7 @@ from edge_agent.testing.hq_story import SITES, story
 from edge_agent.wire.chain import JournalRow, first_break
 from edge_agent.wire.messages import AnyBody, HealthBody, decode
 
-DAYS = 4
+DAYS = 3
 CONFIG = """
 archive = "archive.db"
 secret_key = "hq.key_secret"

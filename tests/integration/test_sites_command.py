@@ -1,13 +1,18 @@
 """``edge-agent sites``: the file of the collector as a page, as JSON and as an exit code."""
 
+import asyncio
 import json
 from datetime import timedelta
 
 import pytest
+import structlog
 
 from edge_agent.cli.main import main
 from edge_agent.cli.sites import ago
+from edge_agent.collector.board import Board, StatesFile
+from edge_agent.collector.config import CollectorConfig
 from edge_agent.collector.states import Alarm, AlarmCode, Phase, SiteNow, States, read_states, write_states
+from edge_agent.domain.ids import SiteId
 from edge_agent.errors import StatesUnreadable
 from edge_agent.telemetry.clock import SystemClock
 
@@ -101,3 +106,28 @@ def test_fields_of_a_newer_collector_are_passed_over(folder):
 )
 def test_a_duration_is_told_in_one_unit(seconds, text):
     assert ago(seconds) == text
+
+
+def test_a_file_that_cannot_be_written_is_told_once_and_collecting_goes_on(tmp_path):
+    states = tmp_path / "later" / "states.json"
+    config = CollectorConfig.model_validate(
+        {
+            "archive": tmp_path / "a.db",
+            "timezone": "UTC",
+            "states": states,
+            "site": [{"id": "north", "endpoint": "tcp://127.0.0.1:1", "insecure_loopback_only": True}],
+        }
+    )
+
+    async def scene():
+        clock = SystemClock()
+        file = StatesFile(Board([SiteId("north")], clock, lambda _: None), config, clock)
+        for _ in range(2):
+            await file.write()
+        states.parent.mkdir()
+        await file.write()
+
+    with structlog.testing.capture_logs() as log:
+        asyncio.run(scene())
+    assert [line["event"] for line in log] == ["states_postponed"]
+    assert read_states(states).sites[0].site == "north"

@@ -56,7 +56,7 @@ async def tile(site: str) -> Blob:
 
 
 async def saved() -> Blob:
-    return Blob(b"a,b", "text/csv", file_name="list.csv")
+    return Blob(b"a,b", "text/csv", file_name='li"st\r\nX: 1.csv')
 
 
 async def broken() -> Said:
@@ -79,6 +79,10 @@ async def ours() -> Said:
     raise LedgerFailed("/var/lib/edge-agent/ledger.db: bad")
 
 
+async def impatient() -> Said:
+    raise TimeoutError
+
+
 async def slow() -> Said:
     await asyncio.sleep(60)
     raise AssertionError
@@ -95,6 +99,7 @@ ROUTES = [
     Route("GET", "/api/silent", silent),
     Route("GET", "/api/ours", ours),
     Route("GET", "/api/slow", slow, most_s=0.02),
+    Route("GET", "/api/impatient", impatient),
     Route("POST", "/api/{site}/small", decide, most_bytes=100),
     Route("GET", "/api/poll", oversee, keeps_session=False),
 ]
@@ -164,7 +169,7 @@ def test_an_officer_logs_in_acts_under_the_own_name_and_logs_out(site) -> None:
         assert said.json() == {"officer": "anna", "conclusion": "suspicious", "site": "north"}
         answer = await client.post("/logout")
         assert answer.status_code == 204
-        assert answer.headers["clear-site-data"] == '"cache", "storage"'
+        assert answer.headers["clear-site-data"] == '"cache"'
         assert refusal(await client.get("/me")) == (401, "login-required")
 
     asked(site[0], dialogue)
@@ -296,7 +301,7 @@ def test_a_lock_another_password_and_another_role_are_in_force_at_once(site, tmp
     asked(app, dialogue)
 
 
-def test_a_spoiled_user_file_leaves_the_officers_of_before(site, tmp_path: Path) -> None:
+def test_a_spoiled_or_lost_user_file_leaves_the_officers_of_before_and_is_told(site, tmp_path: Path, log) -> None:
     app, clock = site
 
     async def dialogue(client):
@@ -304,8 +309,12 @@ def test_a_spoiled_user_file_leaves_the_officers_of_before(site, tmp_path: Path)
         (tmp_path / "users.json").write_text("{}x")
         clock.advance(1)
         assert (await client.get("/me")).status_code == 200
+        (tmp_path / "users.json").unlink()
+        clock.advance(1)
+        assert (await client.get("/me")).status_code == 200
 
     asked(app, dialogue)
+    assert [line["code"] for line in log if line["event"] == "users_unreadable"] == ["config-invalid", "config-invalid"]
 
 
 def test_guessing_is_slowed_and_the_right_password_waits_with_the_wrong_ones(site) -> None:
@@ -352,11 +361,21 @@ async def _me(client: httpx.AsyncClient) -> dict[str, object]:
 
 def test_a_proxy_names_the_officer_and_nobody_else_does() -> None:
     app = build_app(ROUTES, WebTable(**PROXY), ManualClock())
-    headers = {"X-Remote-User": "carla", "X-Remote-Roles": "Supervisor, king"}
-    assert asked(app, _me, headers=headers) == {"name": "carla", "roles": ["supervisor"], "login": "proxy"}
-    assert asked(app, _me, address="2001:db8::5", headers={"X-Remote-User": "carla"})["roles"] == ["analyst"]
+    headers = {"X-Remote-User": "carla"}
+    assert asked(app, _me, headers=headers) == {"name": "carla", "roles": ["analyst"], "login": "proxy"}
+    assert asked(app, _me, address="2001:db8::5", headers=headers)["name"] == "carla"
     assert asked(app, _me, address="192.0.2.7", headers=headers)["code"] == "login-required"
     assert asked(app, _me)["code"] == "login-required"
+
+
+def test_roles_come_from_a_header_only_where_the_configuration_names_it() -> None:
+    """Elsewhere the proxy would pass on what a browser wrote there itself."""
+    headers = {"X-Remote-User": "carla", "X-Remote-Roles": "Supervisor, king"}
+    plain = build_app(ROUTES, WebTable(**PROXY), ManualClock())
+    assert asked(plain, _me, headers=headers)["roles"] == ["analyst"]
+    named = build_app(ROUTES, WebTable(**PROXY, proxy_roles_header="X-Remote-Roles"), ManualClock())
+    assert asked(named, _me, headers=headers)["roles"] == ["supervisor"]
+    assert asked(named, _me, headers={"X-Remote-User": "carla"})["code"] == "role-missing"
 
 
 @pytest.mark.parametrize("name", ["", "   ", "x" * 65])
@@ -366,7 +385,7 @@ def test_a_proxy_s_officer_needs_a_name(name: str) -> None:
 
 
 def test_an_officer_whose_roles_are_all_unknown_may_do_nothing() -> None:
-    app = build_app(ROUTES, WebTable(**PROXY), ManualClock())
+    app = build_app(ROUTES, WebTable(**PROXY, proxy_roles_header="X-Remote-Roles"), ManualClock())
     assert asked(app, _me, headers={"X-Remote-User": "carla", "X-Remote-Roles": "king"})["code"] == "role-missing"
 
 
@@ -458,8 +477,9 @@ def test_what_a_form_can_send_is_no_body_of_ours(open_site, kind: str) -> None:
 
 def test_another_site_embeds_nothing_and_a_link_to_us_works(open_site) -> None:
     async def dialogue(client):
-        embed = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}
-        assert refusal(await client.get("/api/north/tile", headers=embed)) == (403, "cross-site")
+        for site in ("cross-site", "same-site"):
+            embed = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": "no-cors"}
+            assert refusal(await client.get("/api/north/tile", headers=embed)) == (403, "cross-site")
         link = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
         assert (await client.get("/me", headers=link)).status_code == 200
 
@@ -535,7 +555,7 @@ def test_data_is_not_kept_and_tiles_are(open_site) -> None:
         answer = await client.get("/api/north/tile", headers={"Accept-Encoding": "identity"})
         assert answer.headers["cache-control"] == "private, max-age=31536000, immutable"
         assert answer.headers["content-encoding"] == "deflate"
-        assert (await client.get("/api/saved")).headers["content-disposition"] == 'attachment; filename="list.csv"'
+        assert (await client.get("/api/saved")).headers["content-disposition"] == 'attachment; filename="li_st_X_1.csv"'
 
     async def raw(client):
         async with client.stream("GET", "/api/saved") as answer:
@@ -552,6 +572,7 @@ def test_data_is_not_kept_and_tiles_are(open_site) -> None:
         ("/api/silent", (504, "peer-silent")),
         ("/api/slow", (503, "answer-too-slow")),
         ("/api/broken", (500, "internal")),
+        ("/api/impatient", (500, "internal")),
         ("/api/ours", (500, "ledger-failed")),
         ("/nowhere", (404, "address-unknown")),
         ("/api/north/decide", (405, "method-unknown")),
@@ -569,7 +590,18 @@ def test_every_refusal_has_a_status_and_one_shape(open_site, path: str, expected
 
 
 @pytest.mark.parametrize(
-    "body", [b"{", b"", b"[]", b'{"conclusion": 3}', b"\xff\xfe", b"null", b"[" * 60_000, b'{"conclusion": "' + b"\\ud800" + b'"}']
+    "body",
+    [
+        b"{",
+        b"",
+        b"[]",
+        b'{"conclusion": 3}',
+        b"\xff\xfe",
+        b"null",
+        b"[" * 60_000,
+        b'{"conclusion": ' + b"9" * 5000 + b"}",
+        b'{"conclusion": "' + b"\\ud800" + b'"}',
+    ],
 )
 def test_a_body_that_is_none_is_refused(open_site, body: bytes) -> None:
     async def dialogue(client):

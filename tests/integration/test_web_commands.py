@@ -132,3 +132,16 @@ def test_a_token_is_shown_once_listed_without_it_and_revoked(tmp_path: Path, cap
 def test_a_token_has_an_end_that_is_not_far(tmp_path: Path, days: str) -> None:
     with pytest.raises(SystemExit):
         tokens(tmp_path, "new", "dash", "--scope", "read", "--days", days)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["users", "list", "--file", "x"], ["api", "--config", "x"], ["console", "--config", "x"]],
+    ids=lambda words: words[0],
+)
+def test_without_the_extra_it_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert main(words) == 78
+    assert 'pip install "edge-agent[console]"' in capsys.readouterr().err

@@ -31,6 +31,7 @@ from edge_agent.wire.frames import topic
 from edge_agent.wire.messages import (
     AuditBody,
     BlobPart,
+    ControlBody,
     DeclaredPart,
     FramePart,
     GoodsPart,
@@ -198,7 +199,7 @@ async def test_a_verdict_is_the_sessions_officers_and_saved_means_committed(fold
         await console.until(lambda: console.console.desk.queue.find("north", scan_named(SITE, "a")).is_decided)
         (row,) = await console.rows()
         assert (row["state"], row["rank"]) == ("decided", 0)
-        (word,) = (await console.get(address("a")))["said"]
+        (word,) = [one for one in (await console.get(address("a")))["said"] if one["kind"] == "verdict"]
         assert (word["is_mine"], word["conclusion"]) == (True, "suspicious")
         values = (await console.post("/api/identities", {"site": "north", "scan_ids": [scan_named(SITE, "a")]}))["values"]
         assert [(one["kind"], one["value"]) for one in values] == [("note", "seen <b>here</b>\ntwice")]
@@ -484,3 +485,66 @@ async def test_a_site_that_falls_silent_is_stale_within_four_seconds(folder):
         await console.until(lambda: console.links[0].client.state.phase is not Phase.LIVE, within_s=4.5)
         (shown,) = (await console.get("/api/sites"))["sites"]
         assert (shown["phase"], shown["is_current"]) == ("stale", False)
+
+
+# What no page of ours would send
+
+_PARTS = ("..", "%2e%2e", "x" * 3000, "\u202e", "0", "-1", "99999999999999999999", "'; DROP TABLE journal; --", "%00", "a b")
+_VALUES = (None, "", [], {}, -1, 1e308, 10**30, "x" * 5000, "\x00", "\ud800", True, [[[]]], {"code": "x"})
+
+
+def hostile_addresses(scan):
+    for part in _PARTS:
+        yield from (f"/api/scans/{part}/{scan}", f"/api/scans/north/{part}", f"/api/scans/north/{scan}/r{part}/planes")
+        yield from (f"/api/scans/north/{scan}/blobs/{part}", f"/api/scans/north/{scan}/r1/tiles/{part}", f"/api/texts/{part}")
+        yield f"/api/scans/north/{scan}/r1/tiles/top/transmission/high/{part}/0/0"
+        yield f"/api/queue?offset={part}&limit={part}&site={part}&state={part}"
+        yield from (f"/api/trust?site={part}&kind={part}", f"/api/headquarters/{part}")
+
+
+@in_loop
+async def test_hostile_addresses_and_bodies_are_refused_and_never_met_with_a_fault_of_ours(folder):
+    keys = Keyring()
+    async with at_work(folder, judged("a"), setting=Setting(keys=keys, consumers=supervised(keys))) as (site, console):
+        scan = scan_named(SITE, "a")
+        for place in hostile_addresses(scan):
+            answer = await console.browser.get(place)
+            assert answer.status_code < 500, (place, answer.text)
+        good = {
+            address("a", "verdict"): a_verdict("suspicious", reasons=["threat-visible"]),
+            address("a", "control"): {"control_id": str(uuid.uuid4()), "revision": 1, "result": {}, "found": []},
+            "/api/faults": {"fault_id": str(uuid.uuid4()), "site": "north", "scan_id": scan, "revision": 1, "what": "other", "note": ""},
+            "/api/identities": {"site": "north", "scan_ids": [scan]},
+        }
+        for place, entry in good.items():
+            for field in [*entry, "officer"]:
+                for value in _VALUES:
+                    body = json.dumps({**entry, field: value}).encode()
+                    answer = await console.browser.post(place, content=body, headers={"Content-Type": "application/json"})
+                    assert answer.status_code < 500, (place, field, value, answer.text)
+        assert {body.workstation for body in await said(site, VerdictBody)} <= {"console-1"}
+
+
+@in_loop
+async def test_what_the_site_does_not_know_how_to_take_is_shown_as_refused_not_as_saved(folder):
+    async with at_work(folder, judged("a")) as (_, console):  # this workstation is not enrolled for examination results
+        form = await console.get("/api/control-form")
+        assert form["version"]
+        result = {"conclusion": "nothing-found", "office": "north", "examined_at": "2026-03-02T12:00:00Z"}
+        entry = {"control_id": str(uuid.uuid4()), "revision": 1, "result": result}
+        done = await console.post(address("a", "control"), entry)
+        assert (done["state"], done["code"]) == ("refused", "not-allowed")
+
+
+@in_loop
+async def test_an_examination_result_entered_here_is_the_officers_at_the_site(folder):
+    keys = Keyring()
+    async with at_work(folder, judged("a"), setting=Setting(keys=keys, consumers=supervised(keys))) as (site, console):
+        result = {"conclusion": "nothing-found", "office": "north", "examined_at": "2026-03-02T12:00:00Z", "remarks": "all opened"}
+        entry = {"control_id": str(uuid.uuid4()), "revision": 1, "result": result}
+        assert (await console.post(address("a", "control"), entry))["state"] == "saved"
+        (control,) = await said(site, ControlBody)
+        officer, remarks = await site.ledger.identities([control.officer, control.remarks.token])
+        assert (officer.value, remarks.value, control.submitted_by) == ("officer", "all opened", "console-1")
+        await console.until(lambda: console.console.desk.queue.find("north", scan_named(SITE, "a")).is_decided)
+        assert [row["state"] for row in await console.rows()] == ["examined"]

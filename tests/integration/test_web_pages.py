@@ -115,6 +115,18 @@ def test_whoever_is_not_logged_in_is_led_to_the_login_and_sees_no_other_page(fol
     assert module.status_code == 200
 
 
+def test_where_a_proxy_logs_officers_in_there_is_no_page_for_it(folder: Path) -> None:
+    """It would ask for a password that nobody checks here."""
+
+    async def run() -> list[int]:
+        app = build_app([], WebTable(login="proxy", proxy_addresses=["127.0.0.1"], behind_proxy=True), ManualClock(), Assets(folder))
+        async with browser(app) as client:
+            return [(await client.get(path)).status_code for path in ("/", "/login")]
+
+    with structlog.testing.capture_logs():
+        assert asyncio.run(run()) == [401, 404]
+
+
 def test_the_console_s_own_tree_is_whole() -> None:
     """What its pages and style sheets name is there; licences of what others wrote lie beside it."""
     root = files("edge_agent.web") / "static"

@@ -3,6 +3,7 @@
 import json
 import re
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -78,6 +79,11 @@ def test_the_form_of_an_examination_has_words(language: str) -> None:
     assert control_form.codes() <= _read(language)["words"]["form"].keys()
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_can_be_marked_as_missed_has_words(language: str) -> None:
+    assert set(catalogue.MISSED_LABELS) <= _read(language)["words"]["labels"].keys()
+
+
 def test_every_text_that_the_pages_ask_for_exists() -> None:
     known = _read("en")["ui"].keys()
     asked = {(name, key) for name, source in _sources().items() for key in re.findall(r"\bt\(\s*'([\w.\-]+)'", source)}
@@ -104,8 +110,7 @@ def write_english() -> None:
     english["sentences"] = dict(sorted(catalogue._SENTENCES.items()))
     english["problems"] = catalogue._PROBLEMS
     english["told"] = {code: [{"params": list(params), "text": text} for params, text in lines] for code, lines in catalogue._TOLD.items()}
-    with open(str(TEXTS / "en.json"), "w", encoding="utf-8") as file:
-        file.write(json.dumps(english, ensure_ascii=False, indent=1) + "\n")
+    Path(str(TEXTS / "en.json")).write_text(json.dumps(english, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ def test_importing_the_package_loads_nothing_else() -> None:
     [
         "edge_agent.cli.main",
         "edge_agent.collector.serve",
-        "edge_agent.collector.archive",
+        "edge_agent.collector.archive.store",
         "edge_agent.console.client",
         "edge_agent.console.terminal",
         "edge_agent.wire.verbs",

@@ -1,4 +1,4 @@
-"""The pages are plain files: nothing inline, nothing from a network, no markup made from text, small modules, licences beside vendored files."""
+"""The pages are plain files: nothing inline or from a network, no markup made from text, small modules, licences beside others' work."""
 
 import re
 from importlib.resources import files

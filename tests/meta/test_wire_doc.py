@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from edge_agent.domain.assessment import FactKind
-from edge_agent.wire import pictures, schema, verbs
+from edge_agent.wire import control, pictures, schema, verbs
 from edge_agent.wire.heartbeat import Heartbeat
 from edge_agent.wire.verbs import Verb
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "wire.md").read_text()
-MODELS = (*schema.REQUESTS.values(), *schema.REPLIES.values(), verbs.LimitsPart, verbs.YouPart, verbs.FoundItem, pictures.StoredPlane)
+MODELS = (*schema.REQUESTS.values(), *schema.REPLIES.values(), verbs.LimitsPart, verbs.YouPart, control.FoundItem, pictures.StoredPlane)
 
 
 @pytest.mark.parametrize("verb", Verb)

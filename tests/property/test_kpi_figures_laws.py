@@ -12,6 +12,7 @@ from edge_agent.domain.capture import CaptureKind
 from edge_agent.kpi.case import Case
 from edge_agent.kpi.eligible import KindFilter
 from edge_agent.kpi.figures import By, Question, figures
+from edge_agent.kpi.grouping import merge_small
 from edge_agent.kpi.rates import Period, Scope
 from edge_agent.kpi.spread import Spread
 from edge_agent.testing.cases import DAY_US, LATER_US, NOON_US
@@ -119,3 +120,17 @@ def test_a_mixture_of_kinds_has_no_figures():
 def test_answers_to_different_questions_do_not_add_up():
     with pytest.raises(ValueError, match="questions"):
         figures([], QUESTION).merge(figures([], replace(QUESTION, asker="b")))
+
+
+@given(st.dictionaries(st.text("abcdefgh", min_size=1, max_size=3), st.integers(0, 40)), st.integers(1, 12))
+def test_no_group_that_is_shown_is_small_and_nobody_is_left_out(sizes, minimum):
+    groups = merge_small(sizes, lambda size: size, minimum, lambda one, other: one + other)
+    assert all(group.counts >= minimum for group in groups)
+    members = [name for group in groups for name in group.members]
+    if sum(sizes.values()) >= minimum:
+        assert sorted(members) == sorted(sizes)
+        assert sum(group.counts for group in groups) == sum(sizes.values())
+    else:
+        assert groups == []
+    alone = {group.members[0] for group in groups if len(group.members) == 1}
+    assert all(sizes[name] >= minimum for name in alone)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from edge_agent import errors
 from edge_agent.errors import FreeTextRefused, MalformedMessage, PeerError, UnsupportedVersion
-from edge_agent.wire import pictures, schema, verbs
+from edge_agent.wire import control, pictures, schema, verbs
 from edge_agent.wire.heartbeat import Heartbeat, decode_heartbeat, encode_heartbeat, is_heartbeat
 from edge_agent.wire.messages import CodeParams
 from edge_agent.wire.redaction import officer_identity, refuse_free_text
@@ -51,13 +51,13 @@ VERDICTS = st.builds(
 TOPIC_STARTS = st.lists(st.from_regex(r"ei1/[a-z0-9._~/-]{0,20}", fullmatch=True), max_size=4)
 SNAPS = st.builds(verbs.SnapRequest, topics=TOPIC_STARTS, last=st.integers(1, 100))
 CONTROLS = st.builds(
-    verbs.ControlRequest,
+    control.ControlRequest,
     control_id=st.uuids().map(str),
     scan_id=st.uuids().map(str),
     revision=st.integers(1, 1000),
     office=st.text(min_size=1, max_size=40),
     conclusion=st.sampled_from(["found", "nothing-found", "not-examined"]),
-    found=st.lists(st.builds(verbs.FoundItem, what=st.text(min_size=1, max_size=40), hs=st.text(max_size=12)), max_size=3),
+    found=st.lists(st.builds(control.FoundItem, what=st.text(min_size=1, max_size=40), hs=st.text(max_size=12)), max_size=3),
     at=st.datetimes(timezones=st.just(UTC)),
 )
 SHAS = st.binary(min_size=32, max_size=32).map(bytes.hex)

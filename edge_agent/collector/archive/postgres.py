@@ -14,6 +14,7 @@ from psycopg import errors
 
 from edge_agent.collector.archive import schema_postgres as schema
 from edge_agent.collector.archive.port import Value
+from edge_agent.collector.archive.stories import CASE_VERSION
 from edge_agent.errors import ArchiveAway, ArchiveBusy, ArchiveDamaged, ConfigInvalid, DiskLow
 
 _OLDEST_SERVER = 150_000
@@ -162,6 +163,8 @@ def _prepare(connection: _Connection) -> None:
             for step in schema.STEPS[version:]:
                 connection.execute(step)
             connection.execute(_SET_VERSION, (str(schema.VERSION),))
+            if version == 0:
+                connection.execute("INSERT INTO setting VALUES ('case', %s)", (CASE_VERSION,))  # there is nothing to fold anew
 
 
 def _check_version(connection: _Connection) -> None:

@@ -15,7 +15,7 @@ from edge_agent.kpi.case import Case
 from edge_agent.kpi.rates import DetectionTally, ObstacleTally, Outcome, OutcomeTally, Period
 from edge_agent.kpi.shadow import ShadowTally
 from edge_agent.wire.chain import JournalRow
-from edge_agent.wire.messages import HealthBody, decode
+from edge_agent.wire.messages import AuditBody, HealthBody, decode
 
 START = Seq(0)
 ALWAYS = Period()
@@ -165,6 +165,14 @@ class Reading:
             if isinstance(body, HealthBody):
                 changes.append(HealthChange(site, at_us, body.state))
         return changes
+
+    def site_audits(self, period: Period = ALWAYS) -> Iterator[AuditBody]:
+        """Give what sites said of themselves since the period began, also after its end; may begin a day before it."""
+        low, _ = bounds_us(period)
+        for (raw,) in self.database.execute(sql.SITE_AUDITS, (low,)):
+            body = decode(raw)
+            if isinstance(body, AuditBody):
+                yield body
 
     def heard(self) -> dict[str, tuple[int, int]]:
         """Give the moments of each site's first and last fact, in microseconds since 1970 UTC, by the site's clock."""

@@ -192,3 +192,8 @@ WHERE f.kind = 'health' AND f.produced_us >= coalesce(b.since, 0) AND f.produced
 ORDER BY f.site, f.produced_us
 """  # noqa: S608 - our own text only
 HEARD = "SELECT site, min(produced_us), max(produced_us) FROM fact GROUP BY site ORDER BY site"
+# What sites said of themselves, not of a scan.
+SITE_AUDITS = f"""
+SELECT coalesce(j.body, l.body) FROM fact AS f {_BODY_OF_FACT}
+WHERE f.kind = 'audit' AND f.scan_id IS NULL AND f.produced_us >= ? ORDER BY f.site, f.produced_us
+"""  # noqa: S608 - our own text only

@@ -12,6 +12,7 @@ import apsw
 
 from edge_agent.collector.archive import schema_sqlite as schema
 from edge_agent.collector.archive.port import Value
+from edge_agent.collector.archive.stories import CASE_VERSION
 from edge_agent.errors import ArchiveBusy, ArchiveDamaged, ConfigInvalid, DiskLow
 from edge_agent.ledger.connection import check_library, sync_folder
 
@@ -156,6 +157,8 @@ def _bring_up(connection: apsw.Connection, version: int) -> None:
     if version == schema.VERSION:
         return
     steps = "; ".join(schema.STEPS[version:])
+    if version == 0:
+        steps += f"; INSERT INTO setting VALUES ('case', '{CASE_VERSION}')"  # noqa: S608 - our own word; nothing is there to fold anew
     mark = f"PRAGMA application_id = {schema.APPLICATION_ID}; PRAGMA user_version = {schema.VERSION}"
     connection.execute(f"BEGIN IMMEDIATE; {steps}; {mark}; COMMIT")
 

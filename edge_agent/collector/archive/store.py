@@ -19,6 +19,7 @@ from edge_agent.collector.archive.stories import CASE_VERSION, Chapter, conclude
 from edge_agent.collector.explode import Exploded, explode
 from edge_agent.domain.clock import Clock
 from edge_agent.domain.ids import ScanId, Seq, SiteId
+from edge_agent.errors import ArchiveDamaged
 from edge_agent.wire.chain import JournalRow
 from edge_agent.wire.messages import decode
 
@@ -59,11 +60,15 @@ class Archive(Reading):
         """Open an existing archive for reading, beside a collector that writes.
 
         Raises:
-            ArchiveDamaged: it is no archive of ours.
+            ArchiveDamaged: it is no archive of ours, or of another version.
             ArchiveAway: the server does not answer.
             ConfigInvalid: there is none yet.
         """
-        return cls(read_database(place), clock)
+        archive = cls(read_database(place), clock)
+        if not archive._is_folded():
+            archive.close()
+            raise ArchiveDamaged("its cases are of another version, or not all folded yet; `edge-agent collect` folds them anew")
+        return archive
 
     def commit(self, batches: Sequence[Batch]) -> None:
         """Store rows, what they say, and the cursors behind them, of one or several sites: all or nothing, on disk on return.
@@ -124,7 +129,7 @@ class Archive(Reading):
     def _begin(self) -> None:
         """Learn what lies ahead of the verified prefix, and fold all cases anew where they were folded by other rules."""
         self._ahead = {(site, epoch) for site, epoch in self.database.execute(sql.AHEAD)}
-        if self.database.execute(sql.SETTING, ("case",)) == [(CASE_VERSION,)]:
+        if self._is_folded():
             return
         after = ("", "")
         while scans := self.database.execute(sql.SCANS, after):
@@ -133,6 +138,10 @@ class Archive(Reading):
                 self._conclude(stored)
             after = scans[-1]
         self.database.execute(sql.SET_SETTING, ("case", CASE_VERSION))
+
+    def _is_folded(self) -> bool:
+        """Tell whether all cases were folded by the rules of this program."""
+        return self.database.execute(sql.SETTING, ("case",)) == [(CASE_VERSION,)]
 
     def _now_us(self) -> int:
         return (self._clock.now() - _EPOCH) // timedelta(microseconds=1)

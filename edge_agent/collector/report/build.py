@@ -6,10 +6,12 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Protocol
 
 from edge_agent.collector.archive.store import Archive
+from edge_agent.collector.missing import told_missing
 from edge_agent.collector.report.groups import by_country, meanings
 from edge_agent.kpi.availability import AvailabilityLine, Window, availability
 from edge_agent.kpi.eligible import KindFilter
 from edge_agent.kpi.figures import Figures, Question
+from edge_agent.kpi.missing import MissingLine, missing
 from edge_agent.kpi.rates import (
     DetectionLine,
     ObstacleLine,
@@ -52,6 +54,7 @@ class Report:
     obstacles: tuple[ObstacleLine, ...]
     set_aside: tuple[SetAsideLine, ...]
     availability: tuple[AvailabilityLine, ...]
+    missing: tuple[MissingLine, ...]
     facts: tuple[tuple[str, str, int], ...]
     unread: tuple[tuple[str, str, int], ...]
 
@@ -74,6 +77,7 @@ def build(archive: Archive, asked: Question, told: Callable[[int], None] = lambd
         obstacles=tuple(obstacles(archive.obstacles(scope.period), scope)),
         set_aside=tuple(set_aside_reasons(outcomes, scope)),
         availability=tuple(availability(archive.health(scope.period), windows(archive.heard(), scope, asked.now_us))),
+        missing=tuple(missing(told_missing(archive.site_audits(scope.period)), scope)),
         facts=tuple(archive.facts()),
         unread=tuple(archive.unread()),
     )

@@ -58,13 +58,13 @@ def is_part_of_rate(name: str, columns: Sequence[str]) -> bool:
     return any(name.endswith(end) and is_rate(name.removesuffix(end), columns) for end in _ENDS[1:])
 
 
-def shown_records(section: Section, columns: Sequence[str]) -> list[dict[str, Cell]]:
-    """Give the rows of a table for eyes; of one that is about rates alone, those with any."""
+def shown(section: Section, columns: Sequence[str]) -> tuple[list[str], list[dict[str, Cell]]]:
+    """Give columns and rows of a table for eyes: no empty columns, and of a table that is about rates alone the rows with any."""
     rates = [name for name in columns if is_rate(name, section.columns)]
     records = section.records()
-    if not rates or "remark" in columns:
-        return records
-    return [record for record in records if any(record[f"{name}_n"] is not None for name in rates)]
+    if rates and "remark" not in columns:
+        records = [record for record in records if any(record[f"{name}_n"] is not None for name in rates)]
+    return [name for name in columns if any(record[name] not in (None, "") for record in records)], records
 
 
 def too_few(rate: Rate) -> str:

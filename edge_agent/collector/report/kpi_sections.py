@@ -21,11 +21,11 @@ from edge_agent.kpi.figures import ALL, By, Figures, all_flow
 from edge_agent.kpi.flow import Flow
 from edge_agent.kpi.grouping import Group
 from edge_agent.kpi.hits import MATURE_DAYS, Hits, Line, Truth
+from edge_agent.kpi.missing import MissingLine
 
 _HIT_COLUMNS = ("alerted", "examined", "confirmed", "pending", "median_pending_days", "oldest_pending_days", "called_off", "disputed")
 _DAY_US = 86_400_000_000
-_DAY_S = 86_400.0
-_HOUR_S = 3600.0
+_HOUR_S, _MINUTE_S = 3600.0, 60.0
 
 
 def figure_sections(figures: Figures) -> list[Section]:
@@ -108,7 +108,7 @@ def classes_section(figures: Figures) -> Section:
         for line in figures.classes.lines(trusted)
     )
     rates = rate_columns("hit_rate", "as_called", "detection", "false_alarms", "biased_detection", "biased_false_alarms")
-    note = "As called: just such a thing was found. Columns that begin with biased are over scans that somebody chose to examine."
+    note = "As called: just such a thing was found. In CSV and JSON, columns that begin with biased are over scans chosen to be examined."
     screens = (
         ("Alerts by class", ("class", "alerted", "examined", "confirmed", "pending", "hit_rate", "as_called")),
         ("Detection and false alarms by class, over random and scan-all selection", ("class", "detection", "false_alarms", "remark")),
@@ -119,7 +119,7 @@ def classes_section(figures: Figures) -> Section:
 def decision_sections(groups: Iterable[Group[Decisions]]) -> list[Section]:
     """Give how long officers took and how often they decided otherwise, for groups that are large enough."""
     groups = list(groups)
-    note = f"Sites where fewer than {MINIMUM_OFFICERS} officers decided are put together; nobody's own figures can be told from these."
+    note = f"Sites where fewer than {MINIMUM_OFFICERS} officers decided are put together, so that none of these lines is one officer's."
     names = [(", ".join(group.members), group.counts) for group in groups]
     return [
         Section(
@@ -176,12 +176,12 @@ def times_section(figures: Figures) -> Section:
             "decode_p50_s",
         ),
         *("dwell_examined_p50_h", "dwell_examined_p90_h", "dwell_examined_n"),
-        *("dwell_unexamined_p50_h", "dwell_unexamined_p90_h", "dwell_unexamined_n", "dwell_zone_assumed"),
+        *("dwell_unexamined_p50_min", "dwell_unexamined_p90_min", "dwell_unexamined_n", "dwell_zone_assumed"),
     )
     note = "Latency: from acceptance to the assessment. Dwell: from the scan taken until the consignment could go. Within 1 %."
     screens = (
         ("Throughput and latency", columns[:9]),
-        ("Dwell, hours", ("site", *columns[9:])),
+        ("Dwell", ("site", *columns[9:])),
     )
     return Section("times", "Throughput, latency and dwell", columns, tuple(rows), note, screens)
 
@@ -192,8 +192,8 @@ def _time_cells(flow: Flow) -> tuple[Cell, ...]:
         *(flow.hours.total(), rounded(flow.scans_an_hour, 1), flow.busiest_hour),
         *(quantile(flow.latency_s, share) for share in (0.5, 0.9, 0.99)),
         *(quantile(flow.queue_s, 0.5), quantile(flow.decode_s, 0.5)),
-        *(_hours(quantile(examined, 0.5)), _hours(quantile(examined, 0.9)), examined.n),
-        *(_hours(quantile(free, 0.5)), _hours(quantile(free, 0.9)), free.n),
+        *(_in(quantile(examined, 0.5), _HOUR_S), _in(quantile(examined, 0.9), _HOUR_S), examined.n),
+        *(_in(quantile(free, 0.5), _MINUTE_S), _in(quantile(free, 0.9), _MINUTE_S), free.n),
         flow.dwell_assumed,
     )
 
@@ -251,6 +251,20 @@ def availability_section(lines: Iterable[AvailabilityLine]) -> Section:
     return Section("availability", "Health", ("site", "healthy", "degraded", "failing", "unknown", "known_h"), rows, note)
 
 
+def missing_section(lines: Iterable[MissingLine], now_us: int) -> Section:
+    """Give what should have been scanned and was not."""
+    rows = tuple(
+        (
+            *(line.site, line.expected.value, line.missing, line.found_late, line.still_open),
+            None if line.oldest_open_us is None else round(max(0, now_us - line.oldest_open_us) / _DAY_US, 1),
+        )
+        for line in lines
+    )
+    note = "Fallen due in these days. Consignments selected and never scanned, and gaps in a scanner's own numbering; sites name each one."
+    columns = ("site", "expected", "missing", "found_late", "still_open", "oldest_open_days")
+    return Section("missing", "Expected and never scanned", columns, rows, note)
+
+
 def own_section(own: Decisions) -> list[Section]:
     """Give an officer's own figures. For that officer only."""
     took = (own.took_s.n, quantile(own.took_s, 0.5), quantile(own.took_s, 0.9), own.blind)
@@ -275,5 +289,5 @@ def _hit_cells(hits: Hits, now_us: int) -> tuple[Cell, ...]:
     return (hits.alerted, hits.examined, hits.confirmed, hits.pending, median, oldest, hits.called_off, hits.disputed)
 
 
-def _hours(seconds: float | None) -> float | None:
-    return None if seconds is None else float(f"{seconds / _HOUR_S:.3g}")
+def _in(seconds: float | None, unit_s: float) -> float | None:
+    return None if seconds is None else float(f"{seconds / unit_s:.3g}")

@@ -7,7 +7,7 @@ from html import escape
 from importlib import resources
 
 from edge_agent.collector.report.build import Report
-from edge_agent.collector.report.cells import Cell, Section, is_part_of_rate, is_rate, printable, quantile, shown_records
+from edge_agent.collector.report.cells import Cell, Section, is_part_of_rate, is_rate, printable, quantile, shown
 from edge_agent.collector.report.plots import DayBar, Range, days_plot, health_plot, ranges_plot, rate_bar
 from edge_agent.collector.report.sections import sections
 from edge_agent.kpi.eligible import SIMULATED, KindFilter
@@ -34,11 +34,11 @@ class Tile:
 def page(report: Report) -> str:
     """Give the report as a page."""
     parts = [] if report.figures is None else [tiles(report_tiles(report.figures)), *_plots(report, report.figures)]
-    shown = [section for section in sections(report) if section.rows and section.name not in _FILES_ONLY]
-    parts += [section_html(section, is_folded=section.name in _BEHIND_A_FOLD) for section in shown]
+    filled = [section for section in sections(report) if section.rows and section.name not in _FILES_ONLY]
+    parts += [section_html(section, is_folded=section.name in _BEHIND_A_FOLD) for section in filled]
     parts.append("<p>Detections by day and class are in the CSV and JSON forms of this report.</p>")
     words = f"{_period(report.scope)}, days by each site's own calendar. Made {report.made_at:%Y-%m-%d %H:%M} UTC."
-    return document("Scans and figures", words, _warning(report.scope), [(section.name, section.title) for section in shown], parts)
+    return document("Scans and figures", words, _warning(report.scope), [(section.name, section.title) for section in filled], parts)
 
 
 def document(title: str, words: str, warning: str, links: Sequence[tuple[str, str]], parts: Iterable[str]) -> str:
@@ -107,10 +107,9 @@ def section_html(section: Section, *, is_folded: bool = False) -> str:
 
 
 def _table(section: Section, title: str, columns: Sequence[str]) -> str:
-    records = shown_records(section, columns)
-    shown = [name for name in columns if any(record[name] not in (None, "") for record in records)]
-    head = "".join(f'<th scope="col"{_align(section, name)}>{escape(name.replace("_", " "))}</th>' for name in shown)
-    body = "".join(f"<tr>{''.join(_cells(section, record, shown))}</tr>" for record in records)
+    names, records = shown(section, columns)
+    head = "".join(f'<th scope="col"{_align(section, name)}>{escape(name.replace("_", " "))}</th>' for name in names)
+    body = "".join(f"<tr>{''.join(_cells(section, record, names))}</tr>" for record in records)
     caption = "" if title == section.title else f"<caption>{escape(title)}</caption>"
     return (
         f'<div class="wide" role="region" aria-label="{escape(title, quote=True)}" tabindex="0">'
@@ -193,7 +192,7 @@ def _latency(site: str, spread: Spread) -> Range | None:
 def _figure(title: str, plot: str, caption: str) -> str:
     return (
         f"<section><h2>{escape(title)}</h2><figure>"
-        f'<div class="wide" role="region" aria-label="{escape(title, quote=True)}" tabindex="0">{plot}</div>'
+        f'<div class="wide" role="region" aria-label="{escape(title, quote=True)}, plot" tabindex="0">{plot}</div>'
         f"<figcaption>{escape(caption)}</figcaption></figure></section>"
     )
 

@@ -39,7 +39,7 @@ class Range:
 
 def days_plot(bars: Sequence[DayBar]) -> str:
     """Give alerts a day as bars, and the hit rate as a line in the band of its interval."""
-    most = _round_up(max(bar.alerts for bar in bars))
+    most = max(4.0, _round_up(max(bar.alerts for bar in bars)))
     step = (_WIDTH - _LEFT - _RIGHT) / len(bars)
     height = _HEIGHT - _TOP - _BOTTOM
     base = _TOP + height

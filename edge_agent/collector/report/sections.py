@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
-from edge_agent.collector.report.build import Report
+from edge_agent.collector.report.build import Report, microseconds
 from edge_agent.collector.report.cells import BIASED, Cell, Section, rate_cells, rate_columns, remarks, too_few
-from edge_agent.collector.report.kpi_sections import availability_section, figure_sections
+from edge_agent.collector.report.kpi_sections import availability_section, figure_sections, missing_section
 from edge_agent.kpi.eligible import label
 from edge_agent.kpi.rates import Summary, total
 from edge_agent.kpi.shadow import ShadowLine
@@ -18,6 +18,7 @@ def sections(report: Report) -> list[Section]:
         scans_section(report),
         *([] if report.figures is None else figure_sections(report.figures)),
         availability_section(report.availability),
+        missing_section(report.missing, microseconds(report.made_at)),
         Section(
             "detections",
             "Detections by site, scanner, class and day",

@@ -123,7 +123,7 @@ def test_what_is_no_list_of_objects_is_no_import(text):
         list(read_results(text, is_json=True, zones=ZONES))
 
 
-@pytest.mark.parametrize("text", ["", "record,colour\n", "record\nR-1,x\n", 'record,site\n"R-1,north\n'])
+@pytest.mark.parametrize("text", ["", "record,colour\n", "record,site,record\n", "record\nR-1,x\n", 'record,site\n"R-1,north\n'])
 def test_what_is_no_csv_of_our_columns_is_no_import(text):
     with pytest.raises(ImportUnreadable):
         read_results(text, is_json=False, zones=ZONES)

@@ -316,3 +316,32 @@ def test_a_head_that_the_site_did_not_sign_is_refused_and_nothing_is_acknowledge
     states = bench.pull(lambda state: state.phase is Phase.REFUSED)
     assert (bench.store.rows, bench.store.heads, bench.site.acknowledged) == ([], [], 0)
     assert "signed head" in states[-1].detail
+
+
+def test_a_refusal_that_says_too_much_is_cut_and_made_printable():
+    bench = Bench(1)
+
+    def fail(_verb, _content):
+        raise NotAllowed("\x1b]0;owned\x07" + "x" * 5000)
+
+    bench.site.before_reply = fail
+    state = bench.pull(lambda state: state.phase is Phase.REFUSED)[-1]
+    assert (state.detail[:10], len(state.detail)) == ("?]0;owned?", 200)
+
+
+def test_the_site_is_asked_how_it_is_and_a_word_that_is_not_known_does_not_keep_its_rows_away():
+    bench = Bench(3)
+    real = bench.site.request
+
+    class Newer:
+        async def request(self, verb, content, timeout_s):
+            reply = await real(verb, content, timeout_s)
+            return replace(reply, content={**reply.content, "state": {"state": "resting"}}) if verb == "PING" else reply
+
+    bench.pull(current)
+    assert [(status.clock, status.state) for status in bench.listener.statuses] == [(bench.site.clock, None)]
+    bench.site.add(audit("north", "more"))
+    bench.pull(lambda state: state.durable == 4, Newer())
+    assert bench.store.rows == bench.site.rows
+    assert [status.state for status in bench.listener.statuses] == [None]
+    assert bench.listener.sounds > 2

@@ -18,6 +18,7 @@ from edge_agent.collector.report.sections import sections
 from edge_agent.kpi.availability import HealthChange, Window, availability
 from edge_agent.kpi.eligible import KindFilter
 from edge_agent.kpi.figures import Question, figures
+from edge_agent.kpi.missing import Expected, MissingLine
 from edge_agent.kpi.rates import Period, Rate, Scope
 from edge_agent.testing.cases import DAY_US, LATER_US, NOON_US, case, examined
 
@@ -37,6 +38,7 @@ def report(cases, scope=SCOPE, question=QUESTION):
         obstacles=(),
         set_aside=(),
         availability=tuple(availability(changes, {"north": Window(NOON_US, NOON_US + 4 * DAY_US, LATER_US)})),
+        missing=(MissingLine("north", Expected.SELECTED, 3, 1, NOON_US),),
         facts=(("north", "assessment", 3),),
         unread=(),
     )
@@ -102,7 +104,7 @@ def test_percentiles_of_few_scans_are_not_given():
 
 def test_mixed_kinds_have_counts_only():
     names = {section.name for section in sections(report([], replace(SCOPE, wanted=KindFilter.ALL)))}
-    assert names == {"scans", "availability", "detections", "obstacles", "set_aside", "facts", "unread"}
+    assert names == {"scans", "availability", "detections", "obstacles", "set_aside", "facts", "unread", "missing"}
 
 
 def test_every_row_is_as_long_as_its_heading():

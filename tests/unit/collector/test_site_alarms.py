@@ -1,5 +1,6 @@
 """What is an alarm, when it begins and ends, and what is said of it."""
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -181,6 +182,18 @@ def test_what_the_site_says_of_itself_stands_on_the_page():
     assert (seen.bundles, seen.daemon, seen.policy_digest) == (("c/1", "e/1"), "edge-agent 1", A)
     assert (seen.backlog_unacked, seen.oldest_unpulled_s, seen.disk_free) == (7, 12.5, 0.25)
     assert [alarm.code for alarm in seen.alarms] == [AlarmCode.CLOCK_SKEW]
+
+
+def test_what_a_hostile_site_says_of_itself_neither_moves_a_cursor_nor_fills_the_file():
+    scene = Scene()
+    evil = "\x1b[2J\u202e" + "x" * 10_000
+    bundles = [BundlePart(name=evil, version=evil, sha256="", state="simulated")] * 1000
+    word = SiteWord(state="failing", reasons=[CodeParams(code=evil)] * 1000, bundles=bundles, daemon=evil, policy_digest=evil)
+    scene.board.told(NORTH, StatusReply(epoch="0" * 32, head=3, state=word))
+    text = scene.look().model_dump_json()
+    assert len(text) < 20_000
+    assert scene.look().daemon.startswith("?[2J?xxx")
+    assert all(letter.isprintable() for letter in json.loads(text)["alarms"][0]["detail"])
 
 
 def test_a_site_of_before_these_fields_is_shown_without_them():

@@ -13,7 +13,7 @@ from edge_agent.console.scan_page import scan_view
 from edge_agent.console.trust import decisions_of, trust_rows
 from edge_agent.domain.ids import Seq, fact_id
 from edge_agent.testing.site_journal import NOON, alert_for, assessment, audit, detection, scan_named, set_aside
-from edge_agent.wire.messages import CodeParams, ControlBody, FoundPart, ReferralBody, VerdictBody
+from edge_agent.wire.messages import BlobPart, CodeParams, ControlBody, FoundPart, ReferralBody, VerdictBody
 
 SITE = "north"
 ME, OTHER = "aa" * 16, "bb" * 16
@@ -146,6 +146,17 @@ def test_blind_rows_are_alike_whatever_the_machine_says():
     assert rows[0].rank == 3
 
 
+def test_a_blind_page_shows_the_picture_and_none_of_the_machines_maps():
+    roles = ("preview:top", "heatmap:top", "goods-map:top", "heatmap:top:detector/0.1.0")
+    blobs = [BlobPart(sha256=f"{number:064x}", bytes=1, media_type="image/png", role=role) for number, role in enumerate(roles)]
+    story = a_story(share=1.0).judged("a", blobs=blobs)
+    record = story.queue.find(SITE, scan_named(SITE, "a"))
+    page = scan_view(record, None)
+    assert (page.machine, page.third_party, [blob.role for blob in page.blobs]) == (None, [], ["preview:top"])
+    story.said("a", "suspicious", order="blind-first")
+    assert len(scan_view(record, None).blobs) == 4
+
+
 def test_only_a_blind_word_against_an_alert_wants_a_reason():
     story = a_story(share=1.0)
     blind = {"order": "blind-first"}
@@ -198,7 +209,9 @@ def test_a_reader_of_changes_ends_with_the_whole_queue(steps, at_once):
         version = take(held, changes)
         if changes.is_all:
             break
+    shown = [json.loads(row) for row in story.queue.select(Filters())]
     assert sorted(held.values()) == sorted(story.queue.select(Filters()))
+    assert story.queue.counts(SITE) == (len(shown), sum(row["rank"] >= 2 for row in shown))
 
 
 def take(held, changes):

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from edge_agent.errors import TooSoon
 from edge_agent.testing.clock import ManualClock
-from edge_agent.web.throttle import LoginThrottle, Rate, Throttle
+from edge_agent.web.throttle import LoginThrottle, Rate, Throttle, network_of
 
 
 def test_the_first_failures_cost_nothing_and_then_the_wait_doubles_up_to_five_minutes() -> None:
@@ -145,3 +145,21 @@ def test_a_rate_never_exceeds_burst_plus_rate_times_time(pauses: list[float]) ->
         except TooSoon:
             pass
     assert passed <= 5 + 2.0 * (clock.monotonic() - begun) + 1e-6
+
+
+def test_addresses_of_one_ipv6_network_are_one_address() -> None:
+    throttle = LoginThrottle(ManualClock())
+    for number in range(20):
+        throttle.begin(f"officer-{number}", f"2001:db8::{number:x}")
+    with pytest.raises(TooSoon):
+        throttle.begin("ben", "2001:db8:0:0:ffff::1")
+    throttle.begin("ben", "2001:db8:0:1::1")
+
+
+def test_what_is_no_address_is_counted_as_it_is() -> None:
+    assert [network_of(text) for text in ("", "unknown", "::ffff:192.0.2.1", "192.0.2.1")] == [
+        "",
+        "unknown",
+        "192.0.2.1",
+        "192.0.2.1",
+    ]

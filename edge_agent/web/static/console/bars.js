@@ -91,13 +91,13 @@ function link(site) {
   const kind = ['connecting', 'catching-up'].includes(site.phase) ? 'catching-up' : 'stale';
   const told = [
     t(`bar.link.${kind}`),
-    site.phase === 'catching-up' ? t('bar.behind', { n: site.lag }) : site.detail,
+    site.phase === 'catching-up' ? t('bar.behind', { n: site.lag }) : site.detail && `(${site.detail})`,
     kind === 'stale' && site.oldest_unacked_s ? t('bar.oldest', { span: span(site.oldest_unacked_s) }) : '',
   ];
   return {
     kind,
     sign: 'stale',
     title: t('bar.link', { site: site.name, phase: word('phases', site.phase) }),
-    words: told.filter(Boolean).join(' · '),
+    words: told.filter(Boolean).join(' '),
   };
 }

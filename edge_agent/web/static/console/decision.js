@@ -42,6 +42,7 @@ export class DecisionPanel {
   /** @param {any} scan  ScanView */
   show(scan) {
     this.scan = scan;
+    if (scan.wants_reason && this.state === 'saved') this.reset(); // decided blind, against an alert: a second word is due
     this.draw();
   }
 

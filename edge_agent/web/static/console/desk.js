@@ -36,7 +36,7 @@ export class Desk extends EventTarget {
     this.shade = plainShade(16);
     this.showsBoxes = true;
     this.showsHeat = false;
-    this.leastScore = 0;
+    this.leastScore = 0.05; // boxes of what the machine holds for unlikely only clutter the picture
     this.isMeasuring = false;
   }
 

@@ -69,7 +69,7 @@ const ICONS = {
 };
 
 /**
- * @param {keyof typeof ICONS} name
+ * @param {string} name  of ICONS
  * @returns {SVGElement}  hidden from screen readers: the word beside it says the same
  */
 export function icon(name) {
@@ -77,7 +77,7 @@ export function icon(name) {
   const path = document.createElementNS(SVG, 'path');
   for (const [key, value] of Object.entries({ viewBox: '0 0 16 16', class: 'icon', 'aria-hidden': 'true', focusable: 'false' }))
     svg.setAttribute(key, value);
-  path.setAttribute('d', ICONS[name] ?? ICONS.advisory);
+  path.setAttribute('d', ICONS[/** @type {keyof typeof ICONS} */ (name)] ?? ICONS.advisory);
   svg.append(path);
   return svg;
 }

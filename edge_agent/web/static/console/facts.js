@@ -71,7 +71,8 @@ function machine({ machine: judged }, acts) {
       el('span', {}, one.blocking ? `${t('scan.blocking')}: ` : '', sentence(one)),
     ),
   );
-  const findings = judged.findings.map((/** @type {any} */ finding) => findingLine(finding, acts)).filter(Boolean);
+  const ordered = [...judged.findings].sort((one, other) => Number(other.alerts) - Number(one.alerts)); // what alerts is read first
+  const findings = ordered.map((/** @type {any} */ finding) => findingLine(finding, acts)).filter(Boolean);
   return [
     why.length ? section('scan.why', el('ul', { class: 'reasons' }, why, more)) : null,
     obstacles.length ? section('scan.obstacles', el('ul', { class: 'obstacles' }, obstacles)) : null,

@@ -8,9 +8,10 @@ import { setClock } from './format.js';
 /** @typedef {any} Row  QueueRow of console/views.py */
 
 const SILENT_MS = 3000;
+const TELL_MS = 200;
 const READ_AT_ONCE = 20000;
 
-/** Rows, sites and the state of the stream; tells listeners after changes, at most once a frame. */
+/** Rows, sites and the state of the stream; tells listeners after changes. */
 export class Feed extends EventTarget {
   constructor() {
     super();
@@ -26,6 +27,7 @@ export class Feed extends EventTarget {
     /** @type {EventSource | null} */
     this.source = null;
     this.isTold = false;
+    this.toldAt = -Infinity;
     this.reading = 0;
     setInterval(() => this.look(), 500);
   }
@@ -114,13 +116,18 @@ export class Feed extends EventTarget {
     return low;
   }
 
+  /** The first change is told at once, those that follow at most five times a second: a list that is painted more often is no clearer. */
   tell() {
     if (this.isTold) return;
     this.isTold = true;
-    requestAnimationFrame(() => {
-      this.isTold = false;
-      this.dispatchEvent(new Event('change'));
-    });
+    setTimeout(
+      () => {
+        this.isTold = false;
+        this.toldAt = performance.now();
+        this.dispatchEvent(new Event('change'));
+      },
+      Math.max(0, this.toldAt + TELL_MS - performance.now()),
+    );
   }
 }
 

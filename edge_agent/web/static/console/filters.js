@@ -12,8 +12,16 @@ const STATES = ['open', 'referred', 'clear', 'decided', 'examined', 'set-aside']
 /** @type {Record<string, string>} */
 const chosen = { site: '', scanner: '', conclusion: '', state: '', words: '' };
 
+/**
+ * Those of the rows that the choice lets pass, in their order, as an array of its own.
+ * @param {any[]} rows
+ */
+export function filtered(rows) {
+  return isFiltered() ? rows.filter(filter()) : rows.slice();
+}
+
 /** @returns {(row: any) => boolean} */
-export function filter() {
+function filter() {
   const { site, scanner, conclusion, state } = chosen;
   const words = chosen.words.trim().toLowerCase();
   return (row) =>

@@ -114,7 +114,7 @@ export class ResultForm {
    * @param {string} place  of problems
    */
   fields(fields, answers, prefix, place) {
-    const asked = fields.filter((field) => !field.when || field.when.values.includes(answers[field.when.field]));
+    const asked = fields.filter((field) => isAsked(field, answers));
     fields.filter((field) => !asked.includes(field)).forEach((field) => delete answers[field.name]);
     return asked.map((field) => {
       const id = `${prefix}-${field.name}`;
@@ -194,27 +194,50 @@ export class ResultForm {
 
   async submit() {
     this.problem.hidden = true;
-    this.send.disabled = true;
-    this.state.hidden = false;
-    this.state.className = 'outcome sending';
-    fill(this.state, icon('unsaved'), el('strong', {}, t('decide.sending')));
+    const missing = this.missing();
+    this.mark(missing);
+    if (missing.length) {
+      this.problem.hidden = false;
+      fill(this.problem, icon('alert'), t('results.missing', { n: missing.length }));
+      this.body.querySelector('.wrong')?.scrollIntoView({ block: 'center' });
+      return;
+    }
     const { examined_at: at, ...rest } = this.result;
-    const result = { version: this.form.version, ...rest, ...(at ? { examined_at: new Date(at).toISOString() } : {}), found: this.found };
+    const result = at ? { ...rest, examined_at: new Date(at).toISOString() } : rest;
+    const entry = { control_id: this.id, revision: this.revision, result, found: this.found };
+    this.take({ id: this.id, state: 'sending' });
     try {
-      const answer = await this.context.submissions.examine(this.site, this.scanId, {
-        control_id: this.id,
-        revision: this.revision,
-        result,
-      });
-      this.state.className = `outcome ${answer.state}`;
-      fill(
-        this.state,
-        icon(answer.state === 'saved' ? 'clear' : 'unsaved'),
-        el('strong', {}, t(answer.state === 'saved' ? 'decide.is-saved' : 'decide.is-waiting')),
-      );
+      this.take(await this.context.submissions.examine(this.site, this.scanId, entry));
     } catch (problem) {
       this.refused(/** @type {ApiError} */ (problem));
     }
+  }
+
+  /** What became of the result. @param {any} submission */
+  take(submission) {
+    if (submission?.id !== this.id) return;
+    if (submission.state === 'refused') return void this.refused(new ApiError(422, submission.code, submission.detail, submission.hint));
+    const words = { saved: 'decide.is-saved', waiting: 'decide.is-waiting' }[/** @type {string} */ (submission.state)] ?? 'decide.sending';
+    this.send.disabled = true;
+    this.state.hidden = false;
+    this.state.className = `outcome ${submission.state}`;
+    fill(this.state, icon(submission.state === 'saved' ? 'clear' : 'unsaved'), el('strong', {}, t(words)));
+  }
+
+  /** Places of the questions that want an answer and have none. */
+  missing() {
+    const of = (/** @type {Field[]} */ fields, /** @type {Record<string, any>} */ answers, /** @type {string} */ place) =>
+      fields
+        .filter((field) => field.required && isAsked(field, answers) && answers[field.name] === undefined)
+        .map((field) => place + field.name);
+    return [...of(this.form.result, this.result, ''), ...this.found.flatMap((find, at) => of(this.form.find, find, `found.${at}.`))];
+  }
+
+  /** @param {string[]} places */
+  mark(places) {
+    this.body
+      .querySelectorAll('[data-field]')
+      .forEach((/** @type {any} */ one) => one.classList.toggle('wrong', places.includes(one.dataset.field)));
   }
 
   /** @param {ApiError} problem */
@@ -224,11 +247,6 @@ export class ResultForm {
     this.id = crypto.randomUUID();
     this.problem.hidden = false;
     fill(this.problem, icon('alert'), `${t('decide.not-saved')} ${[problem.message, problem.hint].filter(Boolean).join('. ')}`);
-    this.body.querySelectorAll('.wrong').forEach((/** @type {Element} */ one) => one.classList.remove('wrong'));
-    const wrong = [...this.body.querySelectorAll('[data-field]')].filter((/** @type {any} */ one) =>
-      problem.message.includes(one.dataset.field),
-    );
-    wrong.forEach((one) => one.classList.add('wrong'));
     this.problem.scrollIntoView({ block: 'center' });
   }
 }
@@ -287,6 +305,9 @@ function quantity(field, id, value, set) {
   units.addEventListener('change', changed);
   return el('span', { class: 'quantity' }, number, units);
 }
+
+/** @param {Field} field @param {Record<string, any>} answers */
+const isAsked = (field, answers) => !field.when || field.when.values.includes(answers[field.when.field]);
 
 /** The present minute, as the browser's own field for a date and time wants it. */
 function localNow() {

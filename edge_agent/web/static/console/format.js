@@ -20,18 +20,36 @@ export function setClock(serverNow) {
 /** Milliseconds since 1970 by the server's clock. */
 export const now = () => Date.now() + ahead;
 
+/**
+ * Formatters are costly to make: one of each is kept.
+ * @type {Map<string, any>}
+ */
+const formatters = new Map();
+
+/**
+ * @template T
+ * @param {string} name
+ * @param {() => T} make
+ * @returns {T}
+ */
+function kept(name, make) {
+  const known = formatters.get(name) ?? make();
+  formatters.set(name, known);
+  return known;
+}
+
 /** @param {string | null | undefined} iso */
 export function moment(iso) {
   if (!iso) return '';
-  return new Intl.DateTimeFormat(locale(), { dateStyle: 'medium', timeStyle: 'medium', hourCycle: 'h23' }).format(new Date(iso));
+  const format = kept('moment', () => new Intl.DateTimeFormat(locale(), { dateStyle: 'medium', timeStyle: 'medium', hourCycle: 'h23' }));
+  return format.format(new Date(iso));
 }
 
 /** @param {string | null | undefined} iso */
 export function clockTime(iso) {
   if (!iso) return '';
-  return new Intl.DateTimeFormat(locale(), { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' }).format(
-    new Date(iso),
-  );
+  const parts = /** @type {const} */ ({ hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' });
+  return kept('clock', () => new Intl.DateTimeFormat(locale(), parts)).format(new Date(iso));
 }
 
 /**
@@ -65,8 +83,10 @@ export function left(decideBy) {
  * @param {number} value
  * @param {number} [digits]
  */
-export const number = (value, digits = 0) =>
-  new Intl.NumberFormat(locale(), { maximumFractionDigits: digits, minimumFractionDigits: digits }).format(value);
+export function number(value, digits = 0) {
+  const shown = { maximumFractionDigits: digits, minimumFractionDigits: digits };
+  return kept(`number ${digits}`, () => new Intl.NumberFormat(locale(), shown)).format(value);
+}
 
 /** @param {number} share */
 export const percent = (share) => `${number(100 * share, share > 0 && share < 0.1 ? 1 : 0)} %`;

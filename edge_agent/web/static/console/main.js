@@ -9,9 +9,9 @@ import { Shell } from './shell.js';
 import { useTexts } from './texts.js';
 
 applyTheme();
-const me = await get('/api/me');
+const [me, session] = await Promise.all([get('/api/me'), get('/me')]);
 useTexts(await get(`/api/texts/${preferredLanguage(me.languages)}`));
 const feed = new Feed();
-const shell = new Shell(/** @type {HTMLElement} */ (document.getElementById('app')), me, feed);
+const shell = new Shell(/** @type {HTMLElement} */ (document.getElementById('app')), { ...me, login: session.login }, feed);
 shell.begin();
 feed.open();

@@ -38,36 +38,36 @@ function ask(content, title, confirm) {
 }
 
 /**
+ * One of several, by the arrow keys; Enter sends.
+ * @param {string} legend
+ * @param {string} name
+ * @param {string[]} codes
+ * @param {string} first  chosen to begin with
+ * @param {string} group  of their words
+ */
+function radios(legend, name, codes, first, group) {
+  const choice = (/** @type {string} */ code) =>
+    el(
+      'label',
+      { class: 'choice' },
+      el('input', { type: 'radio', name, value: code, checked: code === first, autofocus: code === first }),
+      el('span', {}, word(group, code)),
+    );
+  return el('fieldset', {}, el('legend', {}, legend), codes.map(choice));
+}
+
+/**
  * @param {string[]} labels
  * @returns {Promise<string | null>}
  */
 export async function askLabel(labels) {
-  const options = labels.map((label) => el('option', { value: label }, word('labels', label)));
-  const entered = await ask(
-    [el('label', {}, el('span', {}, t('missed.label')), el('select', { name: 'label', autofocus: true }, options))],
-    t('missed.title'),
-    t('missed.keep'),
-  );
+  const entered = await ask(radios(t('missed.label'), 'label', labels, labels[0], 'labels'), t('missed.title'), t('missed.keep'));
   return entered ? String(entered.get('label')) : null;
 }
 
 /** @returns {Promise<{what: string, note: string} | null>} */
 export async function askFault() {
-  const choices = FAULTS.map((what, at) =>
-    el(
-      'label',
-      { class: 'choice' },
-      el('input', { type: 'radio', name: 'what', value: what, checked: at === FAULTS.length - 1, autofocus: at === FAULTS.length - 1 }),
-      el('span', {}, word('faults', what)),
-    ),
-  );
-  const entered = await ask(
-    [
-      el('fieldset', {}, el('legend', {}, t('fault.what')), choices),
-      el('label', { class: 'note' }, el('span', {}, t('decide.note')), el('textarea', { name: 'note', rows: 3, maxlength: 2000 })),
-    ],
-    t('fault.title'),
-    t('fault.send'),
-  );
+  const note = el('label', { class: 'note' }, el('span', {}, t('decide.note')), el('textarea', { name: 'note', rows: 3, maxlength: 2000 }));
+  const entered = await ask([radios(t('fault.what'), 'what', FAULTS, 'other', 'faults'), note], t('fault.title'), t('fault.send'));
   return entered ? { what: String(entered.get('what')), note: String(entered.get('note')).trim() } : null;
 }

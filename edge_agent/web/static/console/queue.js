@@ -5,7 +5,7 @@
 import { go } from './address.js';
 import { el, fill } from './dom.js';
 import { keyOf } from './feed.js';
-import { filter, filterBar, isFiltered } from './filters.js';
+import { filterBar, filtered, isFiltered } from './filters.js';
 import { number } from './format.js';
 import { setKeys } from './keys.js';
 import { askNumbers } from './numbers.js';
@@ -13,6 +13,7 @@ import { COLUMNS, ROW_PX, RowView } from './rows.js';
 import { t } from './texts.js';
 
 const SPARE_ROWS = 4;
+const HEAD_PX = 28;
 const HAND_MS = 1500;
 
 /** The scan selected last, kept on the way to its page and back. */
@@ -33,7 +34,7 @@ export function queuePage(target, context) {
  * @param {string} key  of the scan in hand
  */
 export function nextOpen(feed, key) {
-  return feed.sorted.filter(filter()).find((row) => keyOf(row) !== key && (row.state === 'open' || row.state === 'referred'));
+  return filtered(feed.sorted).find((row) => keyOf(row) !== key && (row.state === 'open' || row.state === 'referred'));
 }
 
 class QueuePage {
@@ -50,10 +51,10 @@ class QueuePage {
     this.views = [];
     this.handAt = -Infinity;
     this.held = 0;
+    this.waiting = 0;
     this.count = el('p', { class: 'count', role: 'status' });
     this.filters = filterBar(this.feed, () => this.refilter());
-    this.space = el('div', { class: 'space', role: 'presentation' });
-    this.body = el('div', { class: 'body', role: 'rowgroup' }, this.space);
+    this.space = el('div', { class: 'space', role: 'rowgroup' });
     this.head = el(
       'div',
       { class: 'row head', role: 'row', 'aria-rowindex': 1 },
@@ -63,7 +64,7 @@ class QueuePage {
       'div',
       { class: 'grid', role: 'grid', tabindex: 0, 'aria-label': t('nav.queue'), 'aria-colcount': COLUMNS.length },
       el('div', { role: 'rowgroup' }, this.head),
-      this.body,
+      this.space,
     );
     const numbers = el('button', { on: { click: () => this.askNumbers() }, 'aria-keyshortcuts': 'n' }, t('queue.numbers'));
     fill(
@@ -84,17 +85,17 @@ class QueuePage {
     this.stop = stop;
     this.feed.addEventListener('change', () => this.change(), { signal });
     this.feed.addEventListener('state', () => this.views.forEach((view) => view.row && view.tick()), { signal });
-    this.body.addEventListener('scroll', () => this.draw(), { signal, passive: true });
-    this.body.addEventListener(
+    this.grid.addEventListener('scroll', () => this.draw(), { signal, passive: true });
+    this.grid.addEventListener(
       'pointermove',
       () => {
         this.handAt = performance.now();
       },
       { signal, passive: true },
     );
-    this.body.addEventListener('click', (/** @type {MouseEvent} */ event) => this.click(event), { signal });
-    this.resizing = new ResizeObserver(() => this.resize());
-    this.resizing.observe(this.body);
+    this.grid.addEventListener('click', (/** @type {MouseEvent} */ event) => this.click(event), { signal });
+    this.resizing = new ResizeObserver(() => this.draw());
+    this.resizing.observe(this.grid);
     const held = setInterval(() => this.held && this.change(), 300);
     signal.addEventListener('abort', () => clearInterval(held));
     const sites = new AbortController();
@@ -106,12 +107,6 @@ class QueuePage {
       },
       { signal: AbortSignal.any([signal, sites.signal]) },
     );
-  }
-
-  /** The head of the table leaves room for the scroll bar, which not every desktop has. */
-  resize() {
-    this.head.style.setProperty('margin-inline-end', `${this.body.offsetWidth - this.body.clientWidth}px`);
-    this.draw();
   }
 
   keys() {
@@ -134,15 +129,16 @@ class QueuePage {
 
   /** Rows came, changed or went. While a hand is on the list its order waits, at most for as long as the hand moves. */
   change() {
-    if (performance.now() - this.handAt < HAND_MS && this.shown.length && this.body.scrollTop < ROW_PX) {
+    if (performance.now() - this.handAt < HAND_MS && this.shown.length && this.grid.scrollTop < ROW_PX) {
       this.held = this.feed.sorted.length;
       this.shown = this.shown.map((row) => this.feed.rows.get(keyOf(row)) ?? row);
       this.draw();
       return;
     }
     this.held = 0;
+    this.waiting = this.feed.sorted.reduce((sum, row) => sum + (row.state === 'open' ? 1 : 0), 0);
     const anchor = this.anchor();
-    this.shown = this.feed.sorted.filter(filter());
+    this.shown = filtered(this.feed.sorted);
     this.space.style.height = `${this.shown.length * ROW_PX}px`;
     if (anchor) this.keepPlace(anchor);
     this.draw();
@@ -151,29 +147,38 @@ class QueuePage {
   refilter() {
     this.shown = [];
     this.handAt = -Infinity;
-    this.body.scrollTop = 0;
+    this.grid.scrollTop = 0;
     this.change();
   }
 
   /** The line that shall stay where it is: the selected one when it is on the screen, else the topmost unless it is the first. */
   anchor() {
-    const at = this.shown.findIndex((row) => keyOf(row) === selected);
-    const top = this.body.scrollTop;
-    if (at > 0 && at * ROW_PX >= top && (at + 1) * ROW_PX <= top + this.body.clientHeight)
-      return { key: selected, offset: at * ROW_PX - top };
+    const at = this.placeOf(selected);
+    const top = this.grid.scrollTop;
+    if (at > 0 && at * ROW_PX >= top && (at + 1) * ROW_PX <= top + this.viewHeight) return { key: selected, offset: at * ROW_PX - top };
     const first = Math.ceil(top / ROW_PX);
     return top >= ROW_PX && this.shown[first] ? { key: keyOf(this.shown[first]), offset: first * ROW_PX - top } : null;
   }
 
+  /**
+   * Where a scan stands in the list, or -1. Rows are compared as objects: with ten thousand lines names would be slow.
+   * @param {string} key
+   */
+  placeOf(key) {
+    const row = this.feed.rows.get(key);
+    const at = row === undefined ? -1 : this.shown.indexOf(row);
+    return at >= 0 || row === undefined ? at : this.shown.findIndex((one) => keyOf(one) === key); // it has changed since it was listed
+  }
+
   /** @param {{key: string, offset: number}} anchor */
   keepPlace({ key, offset }) {
-    const at = this.shown.findIndex((row) => keyOf(row) === key);
+    const at = this.placeOf(key);
     const wanted = at * ROW_PX - offset;
-    if (at >= 0 && wanted !== this.body.scrollTop) this.body.scrollTop = wanted;
+    if (at >= 0 && wanted !== this.grid.scrollTop) this.grid.scrollTop = wanted;
   }
 
   draw() {
-    const first = Math.max(0, Math.floor(this.body.scrollTop / ROW_PX) - SPARE_ROWS);
+    const first = Math.max(0, Math.floor(this.grid.scrollTop / ROW_PX) - SPARE_ROWS);
     const wanted = Math.min(this.shown.length - first, this.pageRows() + 2 * SPARE_ROWS);
     while (this.views.length < wanted) {
       const view = new RowView();
@@ -186,30 +191,35 @@ class QueuePage {
       if (row) view.show(row, first + at, keyOf(row) === selected);
     });
     this.grid.setAttribute('aria-rowcount', String(this.shown.length + 1));
-    this.grid.setAttribute('aria-activedescendant', 'selected-row');
+    if (this.views.some((view) => !view.element.hidden && view.element.id)) this.grid.setAttribute('aria-activedescendant', 'selected-row');
+    else this.grid.removeAttribute('aria-activedescendant');
     const total = this.feed.rows.size;
-    const open = this.feed.sorted.reduce((sum, row) => sum + (row.state === 'open' ? 1 : 0), 0);
     const told = isFiltered()
       ? t('queue.filtered', { n: number(this.shown.length), total: number(total) })
-      : t('queue.count', { total: number(total), open: number(open) });
+      : t('queue.count', { total: number(total), open: number(this.waiting) });
     if (this.count.textContent !== told) this.count.textContent = told;
-    this.body.classList.toggle('empty', this.shown.length === 0);
-    this.body.dataset.empty = this.feed.isRead ? t('queue.empty') : t('queue.reading');
+    this.grid.classList.toggle('empty', this.shown.length === 0);
+    this.grid.dataset.empty = this.feed.isRead ? t('queue.empty') : t('queue.reading');
+  }
+
+  /** Of the lines, without the head that stays above them. */
+  get viewHeight() {
+    return this.grid.clientHeight - HEAD_PX;
   }
 
   pageRows() {
-    return Math.max(1, Math.ceil(this.body.clientHeight / ROW_PX));
+    return Math.max(1, Math.ceil(this.viewHeight / ROW_PX));
   }
 
   /** @param {number} by  lines */
   move(by) {
-    const at = this.shown.findIndex((row) => keyOf(row) === selected);
+    const at = this.placeOf(selected);
     const to = Math.min(this.shown.length - 1, Math.max(0, at < 0 ? 0 : at + by));
     if (!this.shown[to]) return;
     selected = keyOf(this.shown[to]);
-    const top = this.body.scrollTop;
-    if (to * ROW_PX < top) this.body.scrollTop = to * ROW_PX;
-    else if ((to + 1) * ROW_PX > top + this.body.clientHeight) this.body.scrollTop = (to + 1) * ROW_PX - this.body.clientHeight;
+    const top = this.grid.scrollTop;
+    if (to * ROW_PX < top) this.grid.scrollTop = to * ROW_PX;
+    else if ((to + 1) * ROW_PX > top + this.viewHeight) this.grid.scrollTop = (to + 1) * ROW_PX - this.viewHeight;
     this.draw();
   }
 

@@ -29,7 +29,13 @@ export function resultsPage(target, context, site, scanId) {
     loaded(
       body,
       () => get('/api/control-form', stop.signal),
-      (form) => new ResultForm(context, form, site, scanId, row?.revision ?? 1).elements(),
+      (asked) => {
+        const form = new ResultForm(context, asked, site, scanId, row?.revision ?? 1);
+        context.submissions.addEventListener('change', (event) => form.take(/** @type {CustomEvent} */ (event).detail), {
+          signal: stop.signal,
+        });
+        return form.elements();
+      },
       stop.signal,
     );
   } else {

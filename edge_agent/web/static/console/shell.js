@@ -101,7 +101,7 @@ export class Shell {
       el('button', { class: 'quiet', title: t('nav.theme'), 'aria-label': t('nav.theme'), on: { click: otherTheme } }, icon('theme')),
       el('button', { class: 'quiet', 'aria-label': t('key.help'), on: { click: openHelp } }, '?'),
       el('span', { class: 'officer' }, icon('person'), el('bdi', {}, this.me.name)),
-      el('button', { class: 'quiet', on: { click: () => logOut() } }, t('nav.logout')),
+      this.me.login === 'users' ? el('button', { class: 'quiet', on: { click: () => logOut() } }, t('nav.logout')) : null,
     );
   }
 
@@ -112,6 +112,7 @@ export class Shell {
     setKeys([]);
     fill(this.main);
     this.main.className = name === 'scan' ? 'page scan' : `page ${name || 'queue'}`;
+    this.main.tabIndex = chosen === scanPage || chosen === queuePage ? -1 : 0; // a sheet scrolls, by the keyboard too
     this.drawNav(name || 'queue');
     this.end = chosen(
       this.main,

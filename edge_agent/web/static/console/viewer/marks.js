@@ -83,7 +83,12 @@ export class Marks {
    */
   drawBox() {
     return this.draw(
-      new ol.interaction.Draw({ type: 'Circle', geometryFunction: ol.interaction.Draw.createBox(), style: missedStyle('') }),
+      new ol.interaction.Draw({
+        type: 'Circle',
+        freehand: true,
+        geometryFunction: ol.interaction.Draw.createBox(),
+        style: missedStyle(''),
+      }),
       (geometry) => {
         const [x0, y0, x1, y1] = geometry.getExtent();
         const { width, height } = this.picture;
