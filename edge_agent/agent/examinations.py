@@ -120,7 +120,7 @@ def _checked(asked: ControlRequest) -> list[FoundPart]:
     if asked.form is not None:
         wrong = check_here(asked.form, *answers_of(asked))
         if wrong:
-            raise FormRefused(f"{len(wrong)} answers are wrong", {name: fault.value for name, fault in list(wrong.items())[:MAX_FINDS]})
+            raise FormRefused(f"wrong answers: {len(wrong)}", {name: fault.value for name, fault in list(wrong.items())[:MAX_FINDS]})
     words = [asked.office, *asked.methods, asked.irregularity, asked.disposal, asked.why_not]
     refuse_free_text([CodeParams(code=word) for word in words if word is not None])
     refuse_free_text([CodeParams(code="found", params=dict(item.details)) for item in asked.found])

@@ -176,8 +176,18 @@ def _check_marks(asked: VerdictRequest, body: AnyBody) -> None:
         frame = frames.get(one.view)
         if frame is None or not (x0 < x1 <= frame.width and y0 < y1 <= frame.height):
             raise MalformedMessage("a mark lies in no view of the scan", {"marks": len(asked.missed)})
-    if len({word.id for word in asked.findings}) < len(asked.findings):
+    _check_words(asked, body)
+
+
+def _check_words(asked: VerdictRequest, body: AnyBody) -> None:
+    """Refuse words about findings that are given twice, or about what the officer was not shown. Those of an earlier assessment pass."""
+    named = {word.id for word in asked.findings}
+    if len(named) < len(asked.findings):
         raise MalformedMessage("two words about one finding", {"findings": len(asked.findings)})
+    if named and asked.assessment is None:
+        raise MalformedMessage("a word about a finding says which assessment was shown", {"findings": len(named)})
+    if isinstance(body, AssessmentBody) and asked.assessment == body.fact_id and not named <= {part.id for part in body.findings}:
+        raise MalformedMessage("a word about a finding that the assessment does not hold", {"findings": len(named)})
 
 
 def _box(one: MissedItem) -> tuple[float, float, float, float]:

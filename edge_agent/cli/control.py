@@ -88,13 +88,13 @@ def run(args: argparse.Namespace) -> int:
 def _import(args: argparse.Namespace) -> int:
     config = load(args.config)
     entries: list[Entry] = []
-    faults: list[tuple[str, Fault]] = []
+    bad_answers: list[tuple[str, Fault]] = []
     screen = Console(stderr=True)
     for file in track(args.files, "reading", console=screen, transient=True, disable=args.json or not screen.is_terminal):
         good, bad = _read(file, config)
         entries += good
-        faults += [(file.name, fault) for fault in bad]
-    is_refused = bool(faults) and not args.keep_good
+        bad_answers += [(file.name, fault) for fault in bad]
+    is_refused = bool(bad_answers) and not args.keep_good
     became = {} if is_refused or args.dry_run else _entered(config, entries, is_quiet=args.json or not screen.is_terminal)
     counts = Counter(word.value for word in became.values())
     changed = [entry.record for entry in entries if became.get(entry.control_id) is Entered.CHANGED]
@@ -104,12 +104,12 @@ def _import(args: argparse.Namespace) -> int:
                 "read": len(entries),
                 **{word.value: counts.get(word.value, 0) for word in Entered},
                 "changed_records": changed,
-                "faults": [{"file": name, **_fault_document(fault)} for name, fault in faults],
+                "faults": [{"file": name, **_fault_document(fault)} for name, fault in bad_answers],
             }
         )
     else:
-        _tell(entries, counts, faults, changed)
-    return 1 if faults or changed else 0
+        _tell(entries, counts, bad_answers, changed)
+    return 1 if bad_answers or changed else 0
 
 
 def _read(file: Path, config: CollectorConfig) -> tuple[list[Entry], list[Fault]]:
@@ -137,15 +137,15 @@ def _entered(config: CollectorConfig, entries: Sequence[Entry], *, is_quiet: boo
     return became
 
 
-def _tell(entries: Sequence[Entry], counts: Counter[str], faults: Sequence[tuple[str, Fault]], changed: Sequence[str]) -> None:
-    if faults:
+def _tell(entries: Sequence[Entry], counts: Counter[str], bad_answers: Sequence[tuple[str, Fault]], changed: Sequence[str]) -> None:
+    if bad_answers:
         table = Table("file", Column("line", justify="right"), "record", "field", "problem", show_edge=False)
-        for name, fault in faults[:_MOST_SHOWN]:
+        for name, fault in bad_answers[:_MOST_SHOWN]:
             table.add_row(*map(_plain, (name, str(fault.line), fault.record, fault.field, fault.problem)))
         Console(stderr=True).print(table)
-        more = len(faults) - _MOST_SHOWN
-        words = "1 answer is wrong" if len(faults) == 1 else f"{len(faults)} answers are wrong"
-        print(f"{words}{f' ({more} not shown)' if more > 0 else ''}", file=sys.stderr)
+        more = len(bad_answers) - _MOST_SHOWN
+        words = "1 answer is wrong" if len(bad_answers) == 1 else f"{len(bad_answers)} answers are wrong"
+        print(f"{words}{f' ({more} not shown)' if more > 0 else ''}; `edge-agent control form` says what each field takes", file=sys.stderr)
     if changed:
         words = "were sent before with other content; give them an amendment number"
         print(f"{len(changed)} records {words}: {', '.join(map(clean, changed[:_MOST_SHOWN]))}", file=sys.stderr)

@@ -24,7 +24,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "all of it on a machine without this program. The site's journal key ([journal] key) signs the whole file. The export is "
         "journalled before anything is written; it works beside a running daemon. Exit 0 written.",
     )
-    parser.add_argument("scan", metavar="SCAN", help="identity of the scan")
+    parser.add_argument("scan", metavar="SCAN", help="whole identity of the scan; scan show --state-dir lists them")
     parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="agent.toml")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="file to write, such as evidence.zip; must not exist")
     parser.add_argument("--reason", required=True, metavar="WORD", help="why: one word, such as court-order; it is journalled")
@@ -88,4 +88,4 @@ def _refuse_needless(state_dir: Path, scan: str, out: Path) -> None:
         raise ConfigUnreadable(f"{out}: exists, or its folder does not", {"file": str(out)})
     with closing(LedgerReader.open(state_dir / "ledger.db")) as reader:
         if not reader.facts_of(ScanId(scan)):
-            raise PackageMissing(f"the journal says nothing of {scan}", {"scan_id": scan})
+            raise PackageMissing(f"the journal says nothing of {scan}; a scan's whole id has 36 signs", {"scan_id": scan})

@@ -130,7 +130,8 @@ def _enrolled_line(one: dict[str, Any]) -> str:
     end = "no end" if one["not_after"] is None else f"{'EXPIRED' if one['has_expired'] else 'until'} {one['not_after']}"
     seen = f"seen {one['last_seen']}" if one["last_seen"] else "not seen"
     force = "" if one["in_force"] else "  (not in force: no running daemon said so)"
-    return f"{one['name']:<20} {one['role']:<10} {one['fingerprint']}  {end}, {seen}{', durable' if one['durable'] else ''}{force}"
+    rights = "".join(f", {right}" for right in ("durable", "supervisors", "controls") if one[right])
+    return f"{one['name']:<20} {one['role']:<10} {one['fingerprint']}  {end}, {seen}{rights}{force}"
 
 
 def _moment(text: str) -> datetime:

@@ -34,6 +34,8 @@ def enrolled(config: Path, clock: Clock) -> list[dict[str, Any]]:
             "role": one.role.value,
             "fingerprint": fingerprint(one.public),
             "durable": one.durable,
+            "supervisors": one.supervisors,
+            "controls": one.controls,
             "not_after": one.not_after.isoformat() if one.not_after else None,
             "has_expired": one.has_expired(now),
             "in_force": one.name in inside,

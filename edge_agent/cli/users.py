@@ -115,11 +115,18 @@ def _password(args: argparse.Namespace) -> str:
     if args.password_stdin:
         password = sys.stdin.readline().rstrip("\r\n")
     else:
-        password = getpass.getpass(f"password of {args.name}: ")
-        if getpass.getpass("again: ") != password:
+        password = _typed(f"password of {args.name}: ")
+        if _typed("again: ") != password:
             raise ConfigInvalid("the two passwords differ", {"key": "password"})
     if not FEWEST_CHARACTERS <= len(password) <= MOST_CHARACTERS:
         raise ConfigInvalid(f"a password has {FEWEST_CHARACTERS} to {MOST_CHARACTERS} characters", {"key": "password"})
     if args.name in password.lower():
         raise ConfigInvalid("a password does not hold the officer's name", {"key": "password"})
     return password
+
+
+def _typed(prompt: str) -> str:
+    try:
+        return getpass.getpass(prompt)
+    except EOFError:
+        raise ConfigInvalid("nobody is here to type a password; give it with --password-stdin", {"key": "password"}) from None

@@ -65,9 +65,9 @@ class LiveLane:
         """Number of the last row that came ahead, 0 before the first."""
         return self._upto
 
-    def question(self, cursor: Cursor, head: int) -> PullRequest:
-        """Give what to ask next, when the prefix stands at ``cursor`` and the journal at ``head``."""
-        return PullRequest(epoch=self._epoch.hex(), after=max(self._upto or head - FIRST_ROWS, cursor.seq))
+    def question(self, cursor: Cursor, head: int, max_bytes: int = verbs.MAX_BATCH_BYTES) -> PullRequest:
+        """Give what to ask next, when the prefix stands at ``cursor`` and the journal at ``head``; ``max_bytes``: of the answer."""
+        return PullRequest(epoch=self._epoch.hex(), after=max(self._upto or head - FIRST_ROWS, cursor.seq), max_bytes=max_bytes)
 
     async def take(self, asked: PullRequest, reply: Envelope) -> int:
         """Show the rows of an answer; give the head that it tells.

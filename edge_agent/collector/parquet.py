@@ -99,7 +99,7 @@ def export(archive: Archive, folder: Path, scope: Scope, sites: Sequence[str], t
         ConfigInvalid: ``folder`` is there already, or cannot be made.
     """
     done = Exported(0, 0, 0)
-    with _appearing(folder) as draft:
+    with _appearing(folder) as draft, archive.snapshot():
         for site in sites:
             wanted = (case for case in archive.cases(scope.period, {site}) if scope.covers(case))
             for month, cases in groupby(wanted, key=lambda case: f"{scope.day(case):%Y-%m}"):

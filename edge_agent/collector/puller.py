@@ -14,6 +14,7 @@ from edge_agent import __version__
 from edge_agent.collector.archive.port import Batch, Cursor
 from edge_agent.collector.lane import Held
 from edge_agent.collector.live_lane import EVERY_S, LiveLane, batch_of, refuse_foreign
+from edge_agent.collector.page_size import PageSize
 from edge_agent.collector.states import Phase, said
 from edge_agent.domain.ids import Seq, SiteId
 from edge_agent.errors import (
@@ -140,6 +141,7 @@ class SitePuller:
         self._checked = Seq(0)
         self._must_check = True
         self._live = LiveLane(followed.site, b"", store)
+        self._size = PageSize(pace.max_bytes, pace.reply_s)
         self._status_due = 0.0
         self._state = SiteState(followed.site)
 
@@ -219,10 +221,22 @@ class SitePuller:
         async with AsyncExitStack() as turn:
             if is_backlog:
                 await self._take_turn(turn, cursor)
-            reply = await self._asked(Verb.PULL, request, request.wait_ms)
+            reply = await self._pulled(request)
             batch = batch_of(reply, request.epoch)
             self._say(head=batch.head)
             return await self._store_rows(cursor, reply.rows, self._new_head(batch.signed_head))
+
+    async def _pulled(self, request: PullRequest) -> Envelope:
+        """Ask for a page, and learn from the time that it takes how large the next one may be."""
+        asked_s = asyncio.get_running_loop().time()
+        try:
+            reply = await self._asked(Verb.PULL, request, request.wait_ms)
+        except PeerSilent:
+            self._size.stayed_away()
+            raise
+        if not request.wait_ms:  # else it may have waited for rows
+            self._size.came(asyncio.get_running_loop().time() - asked_s, sum(len(row.body) for row in reply.rows))
+        return reply
 
     async def _take_turn(self, turn: AsyncExitStack, cursor: Cursor) -> None:
         task = asyncio.create_task(turn.enter_async_context(self._store.draining))
@@ -237,7 +251,7 @@ class SitePuller:
             after=cursor.seq,
             hash=cursor.hash.hex(),
             max=self._pace.max_rows if is_backlog else min(self._pace.max_rows, _LEVEL_ROWS),
-            max_bytes=self._pace.max_bytes if is_backlog else min(self._pace.max_bytes, _LEVEL_BYTES),
+            max_bytes=self._size.upto(self._pace.max_bytes if is_backlog else _LEVEL_BYTES),
             wait_ms=0 if is_backlog else self._pace.wait_ms,
             durable=self._consumer,
         )
@@ -314,8 +328,8 @@ class SitePuller:
 
     async def _look_ahead(self, cursor: Cursor) -> None:
         """Take one page of the newest rows."""
-        asked = self._live.question(cursor, self._state.head)
-        head = await self._live.take(asked, await self._asked(Verb.PULL, asked))
+        asked = self._live.question(cursor, self._state.head, self._size.upto(self._pace.max_bytes))
+        head = await self._live.take(asked, await self._pulled(asked))
         self._say(head=max(head, self._state.head), live=self._live.upto)
 
     def _stands(self, cursor: Cursor, head: int) -> None:

@@ -2,7 +2,8 @@
 
 A submission is ``entered`` when it lies in the outbox, ``sent`` when the site has answered that its fact is committed, and ``at-site``
 when that fact has come back in the site's journal: only then does it count anywhere. The sender's own identity for it makes every repeat
-a no-op at the site, so whatever dies between two steps, the step is taken again.
+a no-op at the site, so whatever dies between two steps, the step is taken again; and what was ``sent`` and stays away is sent again, for
+a site that was restored from a backup may have lost it.
 """
 
 from collections.abc import Mapping
@@ -60,7 +61,7 @@ _SILENT = "peer-silent"
 class Submission:
     """One control result for one site. ``record``: the national system's number of it; ``content``: the request, empty once settled.
 
-    ``code``, ``detail``: why the last try failed. ``tries``: how often it was sent.
+    ``code``, ``detail``: why the last try failed. ``tries``: how often it was sent. ``number``: its place in the outbox, from 1.
     """
 
     control_id: str
@@ -74,6 +75,7 @@ class Submission:
     fact_id: FactId | None = None
     code: str = ""
     detail: str = ""
+    number: int = 0
 
     @property
     def is_settled(self) -> bool:

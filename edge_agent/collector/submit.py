@@ -1,13 +1,16 @@
 """Sends what lies in the outbox through the sites, and waits until it comes back in their journals.
 
-One site after another request: the site answers OK after its commit, and the fact is then awaited in the archive like any other. A site
-that is silent is asked again later, each time later, up to a minute; the others go on meanwhile.
+One request of a site after another: the site answers OK after its commit, and the fact is then awaited in the archive like any other. A
+site that is silent is asked again later, each time later, up to a minute; the others go on meanwhile. What a site took and did not journal
+within an hour is said again: a site that was restored from a backup may have lost it.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -25,6 +28,7 @@ REPLY_S = 5.0
 _MOST_SITES = 16
 _MOST_AT_ONCE = 200
 _PAUSE_FIRST_S, _PAUSE_LAST_S = 2.0, 60.0
+_SAID_AGAIN_AFTER = timedelta(hours=1)
 
 _T = TypeVar("_T")
 
@@ -82,6 +86,7 @@ class Submitter:
         self._facts = facts
         self._clock = outgoing.clock
         self._not_before: dict[SiteId, tuple[float, float]] = {}
+        self._looked_upto: dict[SiteId, int] = {}
         self._talks = asyncio.Semaphore(_MOST_SITES)
 
     async def run(self) -> None:
@@ -99,39 +104,46 @@ class Submitter:
         Raises:
             TryLater, also in a group: outbox or archive cannot be read or written now.
         """
-        waiting = await self._outbox.call(Outbox.waiting)
+        waiting: defaultdict[SiteId, set[State]] = defaultdict(set)
+        for site, state in await self._outbox.call(Outbox.waiting):
+            waiting[site].add(state)
         async with asyncio.TaskGroup() as tasks:
-            for site, state in waiting:
-                if state is State.SENT:
-                    tasks.create_task(self._look_for(site))
-                elif self._is_due(site):
-                    tasks.create_task(self._send(site))
+            for site, states in waiting.items():
+                tasks.create_task(self._attend(site, states))
         if waiting:
             await self._outbox.call(Outbox.fold)
 
-    async def _look_for(self, site: SiteId) -> None:
-        """Note which of the facts that a site committed have come back."""
-        sent = await self._of_site(site, State.SENT)
+    async def _attend(self, site: SiteId, states: Collection[State]) -> None:
+        """Do what is due for one site, one thing after another: a link carries one request at a time."""
+        away = await self._look_for(site) if State.SENT in states else []
+        if self._is_due(site):
+            entered = await self._outbox.call(lambda outbox: outbox.of_site(site, State.ENTERED, _MOST_AT_ONCE))
+            await self._send(site, [*entered, *away])
+
+    async def _look_for(self, site: SiteId) -> list[Submission]:
+        """Note which of the facts that a site committed have come back, some at a time; give those that stay away too long."""
+        after = self._looked_upto.get(site, 0)
+        sent = await self._outbox.call(lambda outbox: outbox.of_site(site, State.SENT, _MOST_AT_ONCE, after))
+        self._looked_upto[site] = sent[-1].number if len(sent) == _MOST_AT_ONCE else 0
         wanted = [one.fact_id for one in sent if one.fact_id is not None]
         back = await self._facts.has_facts(site, wanted)
         for one in sent:
             if one.fact_id in back:
                 await self._note(one, Returned())
+        long_ago = self._clock.now() - _SAID_AGAIN_AFTER
+        return [one for one in sent if one.fact_id not in back and one.changed_at <= long_ago]
 
-    async def _send(self, site: SiteId) -> None:
-        """Send what waits for a site, one after another, until it is silent."""
+    async def _send(self, site: SiteId, some: Sequence[Submission]) -> None:
+        """Send ``some`` submissions to a site, one after another, until it is silent."""
         link = self._links.get(site)
         async with self._talks:
-            for one in await self._of_site(site, State.ENTERED):
+            for one in some:
                 event = _NO_SITE if link is None else await _told(link, one)
                 await self._note(one, event)
                 if isinstance(event, Failed) and not event.is_final:
                     self._put_off(site)
                     return
         self._not_before.pop(site, None)
-
-    async def _of_site(self, site: SiteId, state: State) -> list[Submission]:
-        return await self._outbox.call(lambda outbox: outbox.of_site(site, state, _MOST_AT_ONCE))
 
     async def _note(self, one: Submission, event: Event) -> None:
         await self._outbox.call(lambda outbox: outbox.note(one.control_id, event))

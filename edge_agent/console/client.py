@@ -215,8 +215,10 @@ class ConsoleClient:
         reply = await self._asked(Verb.OFFICER, OfficerRequest(officer=officer))
         return read(OfficerReply, reply.content).officer
 
-    async def identify(self, seq: Seq) -> None:
+    async def identify(self, seq: Seq) -> Mapping[str, str]:
         """Ask for the identifiers behind the tokens of row ``seq``, those that this role may see; the site journals the view.
+
+        Gives the values that the site holds now, by token.
 
         Raises:
             NotAllowed, PeerSilent, PeerError: not given.
@@ -225,7 +227,7 @@ class ConsoleClient:
         if epoch is None:
             raise PeerSilent("the site has not answered yet; iterate events() first")
         request = PullRequest(epoch=epoch.hex(), after=seq - 1, max=1, identities=True)
-        self._identities.take(await self._asked(Verb.PULL, request))
+        return self._identities.take(await self._asked(Verb.PULL, request))
 
     async def blob(self, sha256: str) -> bytes:
         """Give a picture or map that an assessment names in ``blobs``; its digest was compared.

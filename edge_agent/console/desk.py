@@ -165,10 +165,11 @@ class Desk:
         Raises:
             NotAllowed, PeerSilent, PeerError.
         """
+        values: dict[str, str] = {}
         for record in records:
-            for seq in rows(record):
-                await self.at(record.site).client.identify(seq)
-        return {token: value for site in {record.site for record in records} for token, value in self.at(site).client.identities.items()}
+            for seq in rows(record):  # what the site gives now, not what it gave once: it may have been erased since
+                values.update(await self.at(record.site).client.identify(seq))
+        return values
 
     def state(self) -> StateEvent:
         """Give the sites now; the same answer serves all who ask within a quarter of a second."""
@@ -232,14 +233,16 @@ class Desk:
     async def _journal_views(self) -> None:
         while True:
             self._owes.clear()
-            for looked in [one for one in self._owed if self.at(one.site).client.state.is_current]:
+            for looked in list(self._owed):
+                if not self.at(looked.site).client.state.is_current:
+                    continue
                 try:
                     await self.at(looked.site).client.opened(ScanId(looked.scan_id), looked.revision, looked.officer)
                 except PeerSilent:
                     continue  # views at other sites need not wait for this one
                 except PeerError as problem:  # the site will never take it: the scan went, or the key was revoked
                     events.console_question_failed(looked.site, problem.code)
-                del self._owed[looked]
+                self._owed.pop(looked, None)  # it may have been given up meanwhile
             try:
                 async with asyncio.timeout(_OWED_AGAIN_S if self._owed else None):
                     await self._owes.wait()

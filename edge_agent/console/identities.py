@@ -14,16 +14,18 @@ class Identities(Mapping[str, str]):
     def __init__(self) -> None:
         self._values: dict[str, str] = {}
 
-    def take(self, reply: Envelope) -> None:
-        """Take what came behind the rows of an answer.
+    def take(self, reply: Envelope) -> dict[str, str]:
+        """Take what came behind the rows of an answer, and give it by token.
 
         Raises:
             MalformedMessage, TooLarge: the frame is none; its content is in no error.
         """
-        for one in decode_identities(reply.attachment) if reply.attachment is not None else ():
-            self._values[one.token] = one.value
+        told = decode_identities(reply.attachment) if reply.attachment is not None else ()
+        came: dict[str, str] = {one.token: one.value for one in told}
+        self._values.update(came)
         while len(self._values) > _KEPT:
             del self._values[next(iter(self._values))]
+        return came
 
     def __getitem__(self, token: str) -> str:
         return self._values[token]

@@ -21,6 +21,7 @@ from edge_agent.console.client import Submission
 from edge_agent.console.views import SubmissionView
 from edge_agent.domain.ids import FactId, Seq
 from edge_agent.errors import DiskLow, MalformedMessage, PeerError, PeerFailed, PeerSilent, StateUnusable, TryLater
+from edge_agent.telemetry import events
 from edge_agent.wire.control import ControlRequest
 from edge_agent.wire.verbs import FaultRequest, VerdictRequest, content, read
 
@@ -92,6 +93,7 @@ class Outbox:
         self._answered: OrderedDict[str, tuple[str, SubmissionView]] = OrderedDict()
         self._news = asyncio.Event()
         self._done = asyncio.Event()
+        self._entering = asyncio.Lock()
 
     def open(self) -> None:
         """Take up what an earlier run left.
@@ -101,9 +103,9 @@ class Outbox:
         """
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            for path in sorted(self._folder.glob("*.json")):
-                entered = _read(path.read_bytes())
-                self._waiting[entered.id] = entered
+            left = [_read(path.read_bytes()) for path in sorted(self._folder.glob("*.json"))]
+            left.sort(key=lambda entered: entered.entered_at)  # the site takes the last word on a scan for the one that holds
+            self._waiting.update((entered.id, entered) for entered in left)
         except OSError as problem:
             raise StateUnusable(f"the outbox {self._folder} cannot be used: {problem.strerror}") from problem
         except (ValidationError, ValueError, MalformedMessage) as problem:
@@ -121,6 +123,15 @@ class Outbox:
             DiskLow: it could not be kept; nothing was sent. MalformedMessage: the identity is another officer's.
             PeerError: the site refuses it.
         """
+        async with self._entering:  # the same sent twice at once is written once
+            await self._keep(entered)
+        self._news.set()
+        await self._settled(entered.id, within_s)
+        _, view = self._answered.get(entered.id, (entered.officer, entered.waits))
+        return view
+
+    async def _keep(self, entered: Entered) -> None:
+        """Put it on the disk, unless it waits already or was taken."""
         known = self._waiting.get(entered.id)
         answered = self._answered.get(entered.id)
         if (known and known.officer != entered.officer) or (answered and answered[0] != entered.officer):
@@ -129,10 +140,14 @@ class Outbox:
             self._answered.pop(entered.id, None)
             await asyncio.to_thread(_write, self._folder, entered)
             self._waiting[entered.id] = entered
-        self._news.set()
-        await self._settled(entered.id, within_s)
-        _, view = self._answered.get(entered.id, (entered.officer, entered.waits))
-        return view
+            self._forget_refusals(entered)
+
+    def _forget_refusals(self, entered: Entered) -> None:
+        """Tell no more of what was refused: the officer has entered it anew."""
+        anew = (entered.officer, entered.kind, entered.site, entered.scan_id)
+        for name, (officer, view) in list(self._answered.items()):
+            if view.state == "refused" and (officer, view.kind, view.site, view.scan_id) == anew:
+                del self._answered[name]
 
     async def run(self) -> None:
         """Send what waits until cancelled, again and again where a site does not answer; no site holds up another."""
@@ -146,11 +161,16 @@ class Outbox:
                 await self._news.wait()
 
     async def _send_all(self, site: str) -> None:
-        """Send what waits for one site until nothing does."""
+        """Send what waits for one site until nothing does; of one scan in the order in which it was entered, for the last word holds."""
         while waiting := [entered for entered in self._waiting.values() if entered.site == site]:
+            unanswered: set[str] = set()
             for entered in waiting:
+                if entered.scan_id in unanswered:
+                    continue
                 await self._try(entered)
-            if any(entered.id in self._waiting for entered in waiting):
+                if entered.id in self._waiting:
+                    unanswered.add(entered.scan_id)
+            if unanswered:
                 await asyncio.sleep(_AGAIN_S)
 
     async def _try(self, entered: Entered) -> None:
@@ -207,7 +227,10 @@ def _write(folder: Path, entered: Entered) -> None:
 
 
 def _forget(folder: Path, name: str) -> None:
-    (folder / f"{name}.json").unlink(missing_ok=True)
+    try:
+        (folder / f"{name}.json").unlink(missing_ok=True)
+    except OSError as problem:  # the next start sends it again, which is a no-op at the site
+        events.console_file_left(problem.errno or 0)
 
 
 def _sync(folder: Path) -> None:

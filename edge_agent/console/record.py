@@ -16,7 +16,7 @@ from edge_agent.wire.messages import AnyBody, AssessmentBody, AuditBody, Detecti
 from edge_agent.wire.results import has_alerted
 
 _MOST_SAID = 100
-"""Rows about one scan that are kept; the oldest go. Somebody who talks without end must not fill the memory."""
+"""Rows about one scan that are kept, decisions longest. Somebody who talks without end must not fill the memory."""
 _MOST_GOODS = 120
 _NUMBERS = (IdentityClass.CONTAINER, IdentityClass.PARCEL, IdentityClass.PLATE)
 _BLIND_FIRST = "blind-first"
@@ -79,7 +79,7 @@ class ScanRecord:
         elif isinstance(body, SetAsideBody):
             self.set_aside = (fact.seq, min(body.produced_at, fact.seen_at), encode(body), body.revision)
         else:
-            self.said = [*self.said, Said(fact.seq, body.kind, encode(body))][-_MOST_SAID:]
+            self.said = _kept([*self.said, Said(fact.seq, body.kind, encode(body))])
         told = fact_of(body)
         if told is not None:
             self.story.append(_small(told))
@@ -202,6 +202,14 @@ class ScanRecord:
             decide_by=None,
             standing=None,
         )
+
+
+def _kept(said: list[Said]) -> list[Said]:
+    """Let the oldest row go where there are too many: one of who looked before any decision."""
+    if len(said) <= _MOST_SAID:
+        return said
+    oldest = next((at for at, one in enumerate(said) if one.kind == FactKind.AUDIT), 0)
+    return [*said[:oldest], *said[oldest + 1 :]]
 
 
 def _judged(fact: SeenFact, body: AssessmentBody) -> Judged:

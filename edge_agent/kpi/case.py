@@ -62,7 +62,7 @@ class Case:
     first_officer: str = ""
     """Token of that officer. For that officer's own figures only: it leaves headquarters in no report and no export."""
     decision_s: float | None = None
-    """From the assessment (from when it was shown, where the console says so) to the first verdict; None where clocks contradict."""
+    """From the assessment that the verdict names to the first verdict; None where clocks contradict."""
 
     analyst: str = ""
     """The last word of an analyst."""

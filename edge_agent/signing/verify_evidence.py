@@ -317,7 +317,7 @@ def main(arguments: list[str]) -> int:
     except _NO_EVIDENCE as problem:
         _say(f"BROKEN: no evidence file of this format ({type(problem).__name__})")
         return 1
-    _say("VERIFIED")
+    _say("VERIFIED" if args.key else "VERIFIED, BUT FOR THE KEY: anybody can sign with a key of their own; give --key")
     return 0
 
 

@@ -324,6 +324,11 @@ def console_view_lost(scan_id: str) -> None:
     structlog.get_logger().error("console_view_lost", scan_id=scan_id)
 
 
+def console_file_left(errno: int) -> None:
+    """What a site has answered could not be deleted from the console's outbox; the next start sends it again, which is a no-op there."""
+    structlog.get_logger().error("console_file_left", errno=errno)
+
+
 def request_refused(route: str, problem: EdgeAgentError) -> None:
     """A request over HTTP could not be done for a reason of the server's own; the asker was told the code only."""
     structlog.get_logger().error("request_refused", route=route, code=problem.code, detail=problem.detail)

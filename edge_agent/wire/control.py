@@ -83,7 +83,7 @@ def control_request(
     """
     wrong = problems(result, found)
     if wrong:
-        raise FormRefused(f"{len(wrong)} answers are wrong", {name: fault.value for name, fault in list(wrong.items())[:_MOST_NAMED]})
+        raise FormRefused(f"wrong answers: {len(wrong)}", {name: fault.value for name, fault in list(wrong.items())[:_MOST_NAMED]})
     named = {"reference": about} if isinstance(about, ReferencePart) else {"scan_id": about}
     answers = {name: result.get(name) or None for name in _SAME}
     return ControlRequest.model_validate(

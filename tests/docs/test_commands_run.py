@@ -103,8 +103,9 @@ def test_a_page_works_from_top_to_bottom(document: Path, tmp_path: Path) -> None
         (tmp_path / shipped).symlink_to(ROOT / shipped)
     here = f'export PATH="{Path(sys.executable).parent}:$PATH" OPENBLAS_NUM_THREADS=1\n'
     script = here + PRELUDE + "".join(block.script(number) for number, block in enumerate(blocks(document), start=1) if block.is_run)
-    live, sync = free_port(), free_port()
-    (tmp_path / "page.sh").write_text(script.replace("5570", str(live)).replace("5571", str(sync)))
+    live, sync, pictures = free_port(), free_port(), free_port()
+    script = script.replace("5570", str(live)).replace("sync_port = 5571", f"sync_port = 5571\nblob_port = {pictures}")
+    (tmp_path / "page.sh").write_text(script.replace("5571", str(sync)))
     done = subprocess.run(
         ("bash", "page.sh"),
         cwd=tmp_path,

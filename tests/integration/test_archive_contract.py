@@ -6,12 +6,14 @@ import subprocess
 import sys
 from dataclasses import replace
 from datetime import UTC, date, timedelta, timezone
+from types import SimpleNamespace
 
 import pytest
 
 from edge_agent.collector.archive.port import CasePage, Cursor, ScanKey
 from edge_agent.collector.archive.store import Archive
 from edge_agent.collector.fold import fold
+from edge_agent.collector.report.build import build, question
 from edge_agent.domain.ids import Seq, SiteId, fact_id
 from edge_agent.errors import ArchiveBusy
 from edge_agent.kpi.rates import Outcome, Period, Scope, detections_by_day, summarise
@@ -34,6 +36,7 @@ from edge_agent.wire.messages import VerdictBody, decode
 
 NORTH = SiteId("north")
 ANY_DAY = Scope(UTC, {})
+NOTHING_GROUPED = SimpleNamespace(origin_groups={}, classes={})
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -465,3 +468,22 @@ def test_facts_that_are_verified_are_told_apart_from_those_that_came_ahead(archi
     assert set(facts[:2]) == archive.has_facts(NORTH, [*facts, "unknown"])
     assert frozenset() == archive.has_facts(NORTH, [])
     assert frozenset() == archive.has_facts(SiteId("south"), facts)
+
+
+def test_a_report_is_of_one_moment_whatever_is_stored_meanwhile(place, archive):
+    """A scan that is judged anew between two pages of cases would move behind the place that was read, and count twice."""
+    journal = journal_of(*(assessment("north", str(n), at=NOON + timedelta(seconds=n)) for n in range(1_100)))
+    archive.commit([batch(journal)])
+
+    def judged_anew(_number):
+        seq = len(journal.rows)
+        at = NOON + timedelta(days=1)
+        journal.add(assessment("north", "0", "alert", at, revision=2, fact_id="anew", cause="anew"))
+        archive.commit([batch(journal, seq)])
+
+    with Archive.read(place, ManualClock()) as reader:
+        made = build(reader, question(ANY_DAY, NOTHING_GROUPED, NOON), judged_anew)
+        assert (1_100, 0) == (made.figures.total.assessed, made.figures.total.hits.alerted)
+        assert made.figures.total.assessed == sum(line.assessed for line in made.summaries)
+        again = build(reader, question(ANY_DAY, NOTHING_GROUPED, NOON))
+    assert (1_100, 1) == (again.figures.total.assessed, again.figures.total.hits.alerted)

@@ -4,6 +4,7 @@ import asyncio
 import uuid
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -155,6 +156,59 @@ async def test_what_cannot_be_kept_is_not_sent(folder):
             await outbox.enter(a_verdict(), 0.5)
         assert outbox.waiting("amara") == []
     assert site.sent == []
+
+
+@in_loop
+async def test_two_words_on_one_scan_reach_the_site_in_their_order_though_the_first_is_not_answered(folder):
+    first, second = a_verdict(), a_verdict()
+    site = ASite(PeerSilent("no answer"), 8, 9)
+    async with running(folder, site) as outbox:
+        await asyncio.gather(outbox.enter(first, 0.0), outbox.enter(second, 5.0))
+    assert site.sent == [first.id, first.id, second.id]
+
+
+def test_a_later_start_sends_in_the_order_in_which_it_was_entered(tmp_path):
+    async def law():
+        entered = [replace(a_verdict(), entered_at=NOON + timedelta(seconds=number)) for number in range(8)]
+        async with running(tmp_path, ASite(PeerSilent("no answer"))) as outbox:
+            for one in entered:
+                await outbox.enter(one, 0.0)
+        site = ASite(5)
+        async with running(tmp_path, site) as outbox:
+            await outbox.enter(entered[-1], 5.0)
+        assert site.sent == [one.id for one in entered]
+
+    asyncio.run(law())
+
+
+@in_loop
+async def test_the_same_sent_twice_at_once_is_kept_and_sent_once(folder):
+    entered, site = a_verdict(), ASite(5)
+    async with running(folder, site) as outbox:
+        views = await asyncio.gather(*(outbox.enter(entered, 5.0) for _ in range(8)))
+    assert {view.state for view in views} == {"saved"}
+    assert site.sent == [entered.id]
+
+
+@in_loop
+async def test_a_file_that_cannot_be_deleted_ends_nothing_and_is_still_saved(folder):
+    class Blocking(ASite):
+        async def send(self, site, request):
+            path = folder / "outbox" / f"{request.verdict_id}.json"
+            path.unlink()
+            path.mkdir()  # what no unlink takes away
+            return await super().send(site, request)
+
+    async with running(folder, Blocking(5)) as outbox:
+        assert [(await outbox.enter(a_verdict(), 5.0)).state for _ in range(2)] == ["saved", "saved"]
+
+
+@in_loop
+async def test_what_was_refused_is_told_no_more_once_it_was_entered_anew(folder):
+    async with running(folder, ASite(NotAllowed("not for this key"), 5)) as outbox:
+        states = [(await outbox.enter(a_verdict(), 5.0)).state for _ in range(2)]
+        assert states == ["refused", "saved"]
+        assert outbox.waiting("amara") == []
 
 
 def test_a_folder_that_cannot_be_is_said_at_the_start(tmp_path):

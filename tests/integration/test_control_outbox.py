@@ -183,6 +183,52 @@ def test_a_result_is_at_the_site_only_when_its_fact_came_back(hq):
     assert 3 == len(hq.sites[NORTH].asked)
 
 
+def test_what_a_restored_site_has_lost_is_sent_again(hq):
+    """The site took three results, and lost them with its journal before headquarters pulled that far."""
+    hq.step()
+    lost = frozenset(hq.sites[NORTH].facts.values())
+    hq.sites[NORTH].facts.clear()
+    for _ in range(58):
+        hq.step()
+    assert 3 == len(hq.sites[NORTH].asked), "not before an hour"
+    for _ in range(4):
+        hq.step()
+    assert 6 == len(hq.sites[NORTH].asked)
+    facts = frozenset(hq.sites[NORTH].facts.values())
+    assert not facts & lost
+    hq.archive.facts = facts
+    hq.step()
+    assert {State.AT_SITE: 3} == hq.counts()
+
+
+def test_a_site_that_refuses_what_it_had_taken_is_seen_to_and_asked_again(hq):
+    hq.step()
+    hq.sites[NORTH].moods = ["refuses", "silent"]
+    for _ in range(62):
+        hq.step()
+    with opened(hq.folder) as outbox:
+        assert [("sent", "unknown-scan"), ("sent", "peer-silent"), ("sent", "")] == [(one.state.value, one.code) for one in outbox.all()]
+    hq.archive.facts = frozenset(hq.sites[NORTH].facts.values())
+    hq.step()
+    assert {State.AT_SITE: 3} == hq.counts()
+
+
+def test_very_many_that_stay_away_hide_none_that_came_back(tmp_path):
+    """A page of results that never come back stands before the others."""
+    with opened(tmp_path) as outbox:
+        outbox.enter([an_entry(number) for number in range(450)])
+    hq = Headquarters(tmp_path, {NORTH: ASite()})
+    for _ in range(4):
+        asyncio.run(hq.submitter.step())
+    assert {State.SENT: 450} == hq.counts()
+    with opened(tmp_path) as outbox:
+        hq.archive.facts = frozenset(one.fact_id for one in outbox.all()[-50:])
+    for _ in range(4):
+        asyncio.run(hq.submitter.step())
+    assert {State.SENT: 400, State.AT_SITE: 50} == hq.counts()
+    hq.lane.close()
+
+
 @pytest.mark.parametrize("first", ["dies-before", "dies-after", "silent", "lost"])
 @pytest.mark.parametrize("second", ["dies-before", "dies-after", "silent", "lost", None])
 def test_whatever_dies_or_is_lost_each_result_becomes_one_fact(hq, first, second):

@@ -122,8 +122,10 @@ def test_a_stranger_verifies_it_with_the_standard_library_alone(state, key, tmp_
     done = written(state, key, out)
     code, shown = verdict_of(out, "--key", key.public.text)
     assert 0 == code, shown
-    assert "VERIFIED" in shown
+    assert "\nVERIFIED\n" in shown
     assert "it is the key that was given" in shown
+    code, shown = verdict_of(out)
+    assert (0, "VERIFIED, BUT FOR THE KEY") == (code, shown.splitlines()[-1].partition(":")[0])
     assert (done.bytes, done.sha256) == (out.stat().st_size, sha(out.read_bytes()))
     assert 0o600 == out.stat().st_mode & 0o777
 

@@ -12,6 +12,7 @@ import pytest
 
 from edge_agent.console.blind import is_chosen
 from edge_agent.console.client import Phase
+from edge_agent.console.desk import Looked
 from edge_agent.domain.assessment import BlobRef, FactKind
 from edge_agent.domain.ids import FactId, ScanId, ScannerId, SiteId, fact_id
 from edge_agent.domain.scan import Energy, Plane, Quantity, Scan, ScannerRef, View
@@ -256,6 +257,17 @@ def test_marks_that_cannot_be_are_refused_by_the_site_and_kept_nowhere(tmp_path,
 
 
 @in_loop
+async def test_words_about_findings_that_were_not_shown_are_refused(folder):
+    async with at_work(folder, judged("a")) as (site, console):
+        shown = (await console.get(address("a")))["machine"]["fact_id"]
+        for assessment_shown, finding in ((None, 0), (shown, 7)):
+            entry = a_verdict(assessment=assessment_shown, findings=[{"id": finding, "agrees": True}])
+            done = await console.post(address("a", "verdict"), entry)
+            assert (done["state"], done["code"]) == ("refused", "malformed")
+        assert await said(site, VerdictBody) == []
+
+
+@in_loop
 async def test_a_supervisor_counts_as_one_only_at_a_workstation_enrolled_for_it(folder):
     keys = Keyring()
     setting = Setting(keys=keys, consumers=supervised(keys))
@@ -377,7 +389,43 @@ async def test_tiles_are_the_bare_samples_at_full_depth(folder):
                 assert (await console.get(f"{base}/{place}", 404))["code"] == "unknown-blob"
 
 
+# Identifiers
+
+
+@in_loop
+async def test_a_note_that_was_erased_at_the_site_is_shown_no_more(folder):
+    async with at_work(folder, judged("a")) as (site, console):
+        await console.post(address("a", "verdict"), a_verdict(note="he waved"))
+        record = console.console.desk.queue.find("north", scan_named(SITE, "a"))
+        await console.until(lambda: record.is_decided)
+        asked = {"site": "north", "scan_ids": [scan_named(SITE, "a")]}
+        (note,) = (await console.post("/api/identities", asked))["values"]
+        assert note["value"] == "he waved"
+        assert await site.ledger.call(Ledger.erase, [note["token"]]) == 1
+        assert (await console.post("/api/identities", asked))["values"] == []
+
+
 # A link that is cut, a console that is restarted
+
+
+@in_loop
+async def test_more_views_than_are_kept_while_a_site_answers_slowly_end_nothing(folder):
+    async with at_work(folder, judged("a")) as (_, console):
+        asked, go_on = [], asyncio.Event()
+
+        async def slow(scan, revision, officer):
+            asked.append(officer)
+            await go_on.wait()
+
+        console.links[0].client.opened = slow
+        desk = console.console.desk
+        desk.note_view(Looked("north", scan_named(SITE, "a"), 1, "officer-0"))
+        await console.until(lambda: bool(asked))
+        for number in range(1, 1_002):
+            desk.note_view(Looked("north", scan_named(SITE, "a"), 1, f"officer-{number}"))
+        go_on.set()
+        await console.until(lambda: "officer-1001" in asked)
+        assert len(asked) == len(set(asked)) == 1_001  # officer-1 was given up
 
 
 @in_loop

@@ -19,7 +19,7 @@ from typing import Any, Self
 
 import apsw
 
-from edge_agent.collector.submission import Committed, Event, Failed, State, Submission, next_state
+from edge_agent.collector.submission import Committed, Event, Failed, Returned, State, Submission, next_state
 from edge_agent.domain.clock import Clock
 from edge_agent.domain.ids import FactId, SiteId
 from edge_agent.errors import ArchiveDamaged, ConfigInvalid, TryLater
@@ -50,7 +50,7 @@ CREATE INDEX submission_by_state ON submission (state, site);
 """
 _STEPS: tuple[str, ...] = (_TABLES,)
 """Script n brings the file from version n to n + 1; a released script is never edited."""
-_COLUMNS = "control_id, site, record, content, entered_us, changed_us, state, tries, fact_id, code, detail"
+_COLUMNS = "control_id, site, record, content, entered_us, changed_us, state, tries, fact_id, code, detail, number"
 
 
 class Entered(StrEnum):
@@ -138,11 +138,11 @@ class Outbox:
         with reading(self._db):
             return [(SiteId(site), State(state)) for site, state in self._db.execute(query)]
 
-    def of_site(self, site: SiteId, state: State, limit: int) -> list[Submission]:
-        """Give what of one site is in one state, oldest first, at most ``limit``."""
-        query = f"SELECT {_COLUMNS} FROM submission WHERE state = ? AND site = ? ORDER BY number LIMIT ?"  # noqa: S608 - fixed text
+    def of_site(self, site: SiteId, state: State, limit: int, after: int = 0) -> list[Submission]:
+        """Give what of one site is in one state behind the number ``after``, oldest first, at most ``limit``."""
+        query = f"SELECT {_COLUMNS} FROM submission WHERE state = ? AND site = ? AND number > ? ORDER BY number LIMIT ?"  # noqa: S608 - fixed text
         with reading(self._db):
-            return [_submission(*row) for row in self._db.execute(query, (state.value, site, limit))]
+            return [_submission(*row) for row in self._db.execute(query, (state.value, site, after, limit))]
 
     def all(self, states: Sequence[State] = tuple(State)) -> list[Submission]:
         """Give every submission in one of ``states``, oldest first."""
@@ -158,21 +158,25 @@ class Outbox:
         return {state: int(found.get(state.value, 0)) for state in State}
 
     def note(self, control_id: str, event: Event) -> State:
-        """Take what happened to a submission and give its state after it; what cannot follow changes nothing."""
+        """Take what happened to a submission and give its state after it; what cannot follow changes nothing.
+
+        What is sent once more takes the identity of the fact that the site commits now: a restored site may count another revision.
+        """
         with writing(self._db):
             row = self._db.execute("SELECT state FROM submission WHERE control_id = ?", (control_id,)).fetchone()
             if row is None:
                 raise ValueError(f"nothing was entered as {control_id}")
             state = State(row[0])
             after = next_state(state, event)
-            fact = event.fact_id if isinstance(event, Committed) and after is not state else None
-            why = (event.code, event.detail) if isinstance(event, Failed) and state is State.ENTERED else ("", "")
+            is_open = state in (State.ENTERED, State.SENT)
+            fact = event.fact_id if isinstance(event, Committed) and is_open else None
+            why = (event.code, event.detail) if isinstance(event, Failed) and is_open else ("", "")
             self._db.execute(
-                "UPDATE submission SET state = ?, tries = tries + ?, fact_id = coalesce(fact_id, ?), code = ?, detail = ?,"
+                "UPDATE submission SET state = ?, tries = tries + ?, fact_id = coalesce(?, fact_id), code = ?, detail = ?,"
                 " content = iif(?, NULL, content), changed_us = ? WHERE control_id = ?",
                 (
                     after.value,
-                    int(state is State.ENTERED),
+                    int(is_open and not isinstance(event, Returned)),
                     fact,
                     *why,
                     after in (State.AT_SITE, State.REFUSED),
@@ -215,7 +219,7 @@ class Outbox:
 
 
 def _submission(*row: Any) -> Submission:  # noqa: ANN401 - columns
-    control_id, site, record, content, entered_us, changed_us, state, tries, fact_id, code, detail = row
+    control_id, site, record, content, entered_us, changed_us, state, tries, fact_id, code, detail, number = row
     return Submission(
         control_id,
         SiteId(site),
@@ -228,6 +232,7 @@ def _submission(*row: Any) -> Submission:  # noqa: ANN401 - columns
         None if fact_id is None else FactId(fact_id),
         code,
         detail,
+        number,
     )
 
 

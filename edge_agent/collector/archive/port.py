@@ -109,6 +109,9 @@ class Database(Protocol):
     def transaction(self) -> AbstractContextManager[None]:
         """All or nothing; on disk when it is left without an error."""
 
+    def snapshot(self) -> AbstractContextManager[None]:
+        """Everything that is read inside is of one moment, whatever another process stores meanwhile; nothing is written inside."""
+
     def make_room(self, at_us: int) -> None:
         """Make ready to store what is received at ``at_us`` (microseconds since 1970 UTC); outside a transaction."""
 

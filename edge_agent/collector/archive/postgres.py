@@ -100,6 +100,20 @@ class PostgresDatabase:
             finally:
                 self._is_inside = False
 
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Everything that is read inside is of one moment."""
+        with _mapped():
+            connection = self._reach()
+            connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            self._is_inside = True
+            try:
+                yield
+            finally:
+                self._is_inside = False
+                if not connection.closed:
+                    connection.rollback()
+
     def make_room(self, at_us: int) -> None:
         """Make the partitions of the month in which ``at_us`` lies, and of the next."""
         month = schema.month_of(at_us)

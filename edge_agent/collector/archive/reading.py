@@ -1,6 +1,7 @@
 """What can be asked of an archive, the same in every back end."""
 
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
@@ -32,6 +33,10 @@ class Reading:
 
     def close(self) -> None:
         self.database.close()
+
+    def snapshot(self) -> AbstractContextManager[None]:
+        """Everything that is asked inside is answered as of one moment, whatever the collector stores meanwhile."""
+        return self.database.snapshot()
 
     def __enter__(self) -> Self:
         return self
@@ -97,7 +102,7 @@ class Reading:
         """Give every scan as figures count it, by the time it was concluded; site after site where ``sites`` are named.
 
         Scans of every kind. May reach a day beyond ``period`` on either side: only the caller knows the sites' zones. A page at a
-        time, so memory does not grow; a scan that is concluded anew meanwhile may be given twice or not.
+        time, so memory does not grow; a scan that is concluded anew meanwhile may be given twice or not at all, but for in a ``snapshot``.
         """
         low, high = bounds_us(period)
         if sites is not None:

@@ -100,6 +100,17 @@ class SqliteDatabase:
                     self._connection.execute("ROLLBACK")
                 raise
 
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Everything that is read inside is of one moment."""
+        with _mapped(self._connection):
+            self._connection.execute("BEGIN")
+            try:
+                yield
+            finally:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+
     def make_room(self, at_us: int) -> None:
         """Do nothing: there is always room but for the disk's."""
 

@@ -65,13 +65,21 @@ def question(scope: Scope, grouping: Grouping, now: datetime, asker: str = "") -
 
 
 def build(archive: Archive, asked: Question, told: Callable[[int], None] = lambda _: None) -> Report:
-    """Count the archive within the question's scope. ``told``: called with the number of cases read so far, now and then."""
+    """Count the archive within the question's scope, as of one moment.
+
+    ``told``: called with the number of cases read so far, now and then.
+    """
+    with archive.snapshot():
+        return _built(archive, asked, told)
+
+
+def _built(archive: Archive, asked: Question, told: Callable[[int], None]) -> Report:
     scope = asked.scope
     outcomes = archive.outcomes(scope.period)
     return Report(
         scope=scope,
         made_at=_EPOCH + asked.now_us * _MICROSECOND,
-        figures=None if scope.wanted is KindFilter.ALL else count(archive, asked, told),
+        figures=None if scope.wanted is KindFilter.ALL else _counted(archive, asked, told),
         summaries=tuple(summarise(outcomes, scope)),
         detections=tuple(detections_by_day(archive.detections(scope.period), scope)),
         obstacles=tuple(obstacles(archive.obstacles(scope.period), scope)),
@@ -84,7 +92,12 @@ def build(archive: Archive, asked: Question, told: Callable[[int], None] = lambd
 
 
 def count(archive: Archive, asked: Question, told: Callable[[int], None] = lambda _: None) -> Figures:
-    """Count the cases alone; one pass, a page of them in memory at a time."""
+    """Count the cases alone, as of one moment; one pass, a page of them in memory at a time."""
+    with archive.snapshot():
+        return _counted(archive, asked, told)
+
+
+def _counted(archive: Archive, asked: Question, told: Callable[[int], None]) -> Figures:
     counted = Figures(asked)
     for number, case in enumerate(archive.cases(asked.scope.period), 1):
         counted.add(case)

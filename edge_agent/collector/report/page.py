@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from html import escape
 from importlib import resources
 
@@ -16,9 +16,12 @@ from edge_agent.kpi.hits import Hits, Line
 from edge_agent.kpi.rates import MINIMUM_N, Rate, Scope
 from edge_agent.kpi.spread import Spread
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _BEHIND_A_FOLD = frozenset({"days", "facts"})
 _FILES_ONLY = frozenset({"detections"})
 _WINDOW_DAYS = 7
+_MOST_DAYS = 400
+"""So many bars can be told apart; and one scan of a machine whose clock began in 1970 must not make a plot of twenty thousand."""
 _STATES = ("healthy", "degraded", "failing", "unknown")
 
 
@@ -149,11 +152,13 @@ def _text(cell: Cell) -> str:
 
 
 def _plots(report: Report, figures: Figures) -> Iterator[str]:
-    if figures.days:
+    bars = day_bars(figures)
+    if bars:
         caption = (
-            "Bars: alerts a day, left scale. Line and band: hit rate of the last seven days with its interval, right scale, where n ≥ 30."
+            "Bars: alerts a day, left scale. Line and band: hit rate of the last seven days with its interval, right scale, where n ≥ 30. "
+            "The last 400 days at most, and none to come."
         )
-        yield _figure("Alerts and hit rate", days_plot(day_bars(figures)), caption)
+        yield _figure("Alerts and hit rate", days_plot(bars), caption)
     slow = [one for site, flow in sorted(figures.flow.items()) if (one := _latency(site, flow.latency_s)) is not None]
     if slow:
         caption = "Line: from median to 99th percentile; dot: 90th percentile; seconds from acceptance to the assessment."
@@ -168,8 +173,16 @@ def _plots(report: Report, figures: Figures) -> Iterator[str]:
 
 
 def day_bars(figures: Figures) -> list[DayBar]:
-    """Give every day from the first to the last, those without scans included; hit rates over the seven days up to each."""
-    first, last = min(figures.days), max(figures.days)
+    """Give every day from the first to the last, those without scans included; hit rates over the seven days up to each.
+
+    At most the last 400 days up to the report's, and none behind it: a day to come is some clock's error.
+    """
+    today = (_EPOCH + timedelta(microseconds=figures.question.now_us)).date() + timedelta(days=1)  # it may be tomorrow already at a site
+    past = [day for day in figures.days if day <= today]
+    if not past:
+        return []
+    last = max(past)
+    first = min(day for day in past if (last - day).days < _MOST_DAYS)
     bars = []
     for number in range((last - first).days + 1):
         day = first + timedelta(days=number)

@@ -72,7 +72,8 @@ def shadow_section(lines: Iterable[ShadowLine]) -> Section:
         "Bundles on trial in shadow: scans by who alerts",
         ("site", "on_trial", "instead_of", "among", *counts, *rate_columns("active_rate", "shadow_rate"), "n", "p_value", "remark"),
         tuple(_shadow_row(line) for line in lines),
-        "",
+        "What people found or suspected is biased towards the bundle in force: its alerts were seen, and examined most. Only scans found "
+        "in random or scan-all samples would say which of the two misses less.",
         (
             ("Bundles on trial in shadow: scans by who alerts", (*who, "instead_of", *counts)),
             (

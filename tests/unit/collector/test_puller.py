@@ -14,7 +14,9 @@ from edge_agent.errors import DiskLow, EpochChanged, NotAllowed, PeerSilent
 from edge_agent.signing.heads import sign_head
 from edge_agent.signing.keys import SigningKey
 from edge_agent.testing.site_journal import SiteJournal, assessment, audit
+from edge_agent.wire import verbs
 from edge_agent.wire.chain import JournalHead, first_break
+from edge_agent.wire.verbs import BatchReply, PullRequest
 
 PACE = Pace(max_rows=3, pause_first_s=0.0, pause_last_s=0.0)
 
@@ -79,8 +81,9 @@ class Listener:
 class Bench:
     """One site, one store, one puller; ``pull`` runs until a state satisfies the test. ``believed``: the key that may sign heads."""
 
-    def __init__(self, rows=7, believed=None):
+    def __init__(self, rows=7, believed=None, pace=PACE):
         self.believed = believed
+        self.pace = pace
         self.site = SiteJournal("north")
         self.site.add(*(assessment("north", f"scan {n}") for n in range(rows)))
         self.store = MemoryStore()
@@ -99,7 +102,7 @@ class Bench:
                 reached.set()
 
         self.listener = Listener(tell)
-        puller = SitePuller(Followed(self.site.site, link, self.believed), "hq", self.store, self.listener, PACE)
+        puller = SitePuller(Followed(self.site.site, link, self.believed), "hq", self.store, self.listener, self.pace)
         running = asyncio.create_task(puller.run(lambda: 0.0))
         done = asyncio.create_task(reached.wait())
         await asyncio.wait({running, done}, return_when=asyncio.FIRST_COMPLETED)
@@ -345,3 +348,32 @@ def test_the_site_is_asked_how_it_is_and_a_word_that_is_not_known_does_not_keep_
     assert bench.store.rows == bench.site.rows
     assert [status.state for status in bench.listener.statuses] == [None]
     assert bench.listener.sounds > 2
+
+
+class SlowLine:
+    """A line to a site: an answer of more than ``carries`` bytes does not come in time. The site keeps to ``max_bytes``."""
+
+    def __init__(self, site, carries):
+        self.site, self.carries = site, carries
+
+    async def request(self, verb, content, timeout_s):
+        reply = await self.site.request(verb, content, timeout_s)
+        if verb != "PULL":
+            return reply
+        rows, size = [], 0
+        for row in reply.rows:
+            size += len(row.body)
+            if rows and size > verbs.read(PullRequest, content).max_bytes:
+                break
+            rows.append(row)
+        if sum(len(row.body) for row in rows) > self.carries:
+            raise PeerSilent("no answer in time")
+        batch = verbs.read(BatchReply, reply.content).model_copy(update={"n": len(rows)})
+        return replace(reply, content=verbs.content(batch), rows=tuple(rows))
+
+
+def test_a_backlog_drains_over_a_line_that_is_too_slow_for_a_whole_page():
+    bench = Bench(rows=600, pace=replace(PACE, max_rows=500))
+    assert sum(len(row.body) for row in bench.site.rows[:500]) > 100_000, "or this shows nothing"
+    bench.pull(lambda state: state.phase is Phase.CURRENT and state.durable == 600, SlowLine(bench.site, 40_000))
+    assert bench.store.rows == bench.site.rows

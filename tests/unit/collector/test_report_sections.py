@@ -201,6 +201,16 @@ def test_days_without_scans_are_days():
     assert [bar.hit_rate for bar in bars] == [None, None, None, Rate(40, 40)], "seven days together are enough"
 
 
+@pytest.mark.parametrize("wrong_us", [0, LATER_US + 200 * 366 * DAY_US], ids=["1970", "to come"])
+def test_one_scan_of_a_wrong_clock_does_not_stretch_the_plot(wrong_us):
+    """It is in the tables; as a day among the others it would make a plot of twenty thousand empty ones."""
+    made = report([*many(20), *many(1, produced_us=wrong_us)])
+    assert [bar.day for bar in day_bars(made.figures)] == [date(2026, 3, 2)]
+    assert len(made.figures.days) == 2
+    assert len(page(made)) < 200_000
+    assert day_bars(report(many(1, produced_us=LATER_US + 9 * DAY_US)).figures) == []
+
+
 def test_the_window_of_availability_is_the_periods_days_by_the_sites_calendar():
     zone = Scope(UTC, {}, Period(date(2026, 3, 2), date(2026, 3, 2)))
     window = windows({"north": (0, LATER_US)}, zone, LATER_US)["north"]

@@ -268,6 +268,24 @@ def test_trust_counts_examined_alerts_with_interval_and_says_when_they_are_too_f
     assert simulated.alerted == 1
 
 
+def test_a_withheld_alert_is_in_no_count_before_somebody_decided():
+    story = a_story(share=1.0).judged("a")
+    assert trust_rows(story.queue.records(SITE), "live") == []
+    story.said("a", "suspicious", order="blind-first")
+    assert [row.alerted for row in trust_rows(story.queue.records(SITE), "live")] == [1, 1]
+
+
+def test_who_looks_ever_again_pushes_no_decision_out():
+    story = a_story(share=1.0).judged("a").said("a", "not-suspicious", order="blind-first")
+    for number in range(150):
+        looked = {"scan_id": scan_named(SITE, "a"), "revision": 1, "event": CodeParams(code="opened", params={"officer": OTHER})}
+        story.tell(audit(SITE, f"opened {number}").model_copy(update=looked))
+    record = story.queue.find(SITE, scan_named(SITE, "a"))
+    assert len(record.said) == 100
+    assert (record.wants_reason, story.state("a")) == (True, ("open", 3))
+    assert [one.conclusion for one in decisions_of(record, ME)] == ["not-suspicious"]
+
+
 def test_mine_are_my_words_only_with_what_was_found():
     story = (
         a_story()

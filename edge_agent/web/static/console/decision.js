@@ -41,9 +41,27 @@ export class DecisionPanel {
 
   /** @param {any} scan  ScanView */
   show(scan) {
+    const before = this.scan;
     this.scan = scan;
     if (scan.wants_reason && this.state === 'saved') this.reset(); // decided blind, against an alert: a second word is due
+    else if (before) this.follow(before);
     this.draw();
+  }
+
+  /**
+   * What the officer began is about what was shown then: a word for another picture, or about other findings, must not be sent for this.
+   * @param {any} before  ScanView
+   */
+  follow(before) {
+    const isNewer = before.row.revision !== this.scan.row.revision;
+    const isOther = isNewer || before.machine?.fact_id !== this.scan.machine?.fact_id;
+    const isBegun = this.state === 'open' && (this.armed || this.judged.size || this.missed.length);
+    if (!(isNewer && this.state === 'saved') && !(isOther && isBegun)) return;
+    const { note, missed } = this;
+    this.reset();
+    this.note = note;
+    if (!isNewer) this.missed = missed;
+    this.problem = t('decide.changed');
   }
 
   get mayDecide() {

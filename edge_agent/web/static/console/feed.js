@@ -10,6 +10,8 @@ import { setClock } from './format.js';
 const SILENT_MS = 3000;
 const TELL_MS = 200;
 const READ_AT_ONCE = 20000;
+const OVERLAP = 500;
+const UNSEEN_MS = 10000;
 
 /** Rows, sites and the state of the stream; tells listeners after changes. */
 export class Feed extends EventTarget {
@@ -30,6 +32,19 @@ export class Feed extends EventTarget {
     this.toldAt = -Infinity;
     this.reading = 0;
     setInterval(() => this.look(), 500);
+    document.addEventListener('visibilitychange', () => this.rest());
+  }
+
+  /** A tab that nobody sees holds no stream: a browser has six connections to a server for all its tabs, and each stream is one. */
+  rest() {
+    clearTimeout(this.resting);
+    if (document.hidden) {
+      this.resting = setTimeout(() => {
+        this.reading += 1;
+        this.source?.close();
+        this.source = null;
+      }, UNSEEN_MS);
+    } else if (!this.source) this.open();
   }
 
   /** Read the queue, then follow it. Called again when the server says that it begins anew. */
@@ -37,12 +52,12 @@ export class Feed extends EventTarget {
     this.source?.close();
     const mine = ++this.reading;
     try {
-      const queue = await get(`/api/queue?limit=${READ_AT_ONCE}`);
+      const { id, rows } = await wholeQueue();
       if (mine !== this.reading) return;
-      this.rows = new Map(queue.rows.map((/** @type {Row} */ row) => [keyOf(row), row]));
-      this.sorted = [...queue.rows].sort(order);
+      this.rows = new Map(rows.map((/** @type {Row} */ row) => [keyOf(row), row]));
+      this.sorted = [...this.rows.values()].sort(order);
       this.isRead = true;
-      this.follow(queue.id);
+      this.follow(id);
       this.tell();
     } catch (problem) {
       if (mine === this.reading) setTimeout(() => this.open(), 1000);
@@ -56,6 +71,7 @@ export class Feed extends EventTarget {
     source.addEventListener('rows', (event) => this.take(JSON.parse(event.data)));
     source.addEventListener('state', (event) => this.hear(JSON.parse(event.data)));
     source.addEventListener('submission', (event) => this.dispatchEvent(new CustomEvent('submission', { detail: JSON.parse(event.data) })));
+    source.addEventListener('open', () => this.dispatchEvent(new Event('open')));
     source.addEventListener('reset', () => this.open());
     source.addEventListener('ended', () => location.assign('/login'));
     source.addEventListener('error', () => {
@@ -129,6 +145,18 @@ export class Feed extends EventTarget {
       Math.max(0, this.toldAt + TELL_MS - performance.now()),
     );
   }
+}
+
+/**
+ * Every row, and the place in the stream from which on changes are told. Parts overlap: rows move up while they are read.
+ * @returns {Promise<{id: string, rows: Row[]}>}
+ */
+async function wholeQueue() {
+  const { id, rows, total } = await get(`/api/queue?limit=${READ_AT_ONCE}`);
+  for (let offset = READ_AT_ONCE - OVERLAP; offset + OVERLAP < total; offset += READ_AT_ONCE - OVERLAP) {
+    rows.push(...(await get(`/api/queue?limit=${READ_AT_ONCE}&offset=${offset}`)).rows);
+  }
+  return { id, rows };
 }
 
 /** @param {Row} row */

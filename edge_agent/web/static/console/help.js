@@ -4,6 +4,7 @@
  */
 import { el } from './dom.js';
 import { allKeys } from './keys.js';
+import { keepLetters, usesLetters } from './prefs.js';
 import { t } from './texts.js';
 
 export function openHelp() {
@@ -43,6 +44,13 @@ export function openHelp() {
           ),
         ),
       ),
+    ),
+    el(
+      'label',
+      { class: 'inline' },
+      el('input', { type: 'checkbox', checked: usesLetters(), on: { change: (event) => keepLetters(event.target.checked) } }),
+      ' ',
+      t('help.letters'),
     ),
     el('form', { method: 'dialog' }, el('button', { class: 'primary', autofocus: true }, t('close'))),
   );

@@ -3,6 +3,8 @@
  * @module
  */
 
+import { usesLetters } from './prefs.js';
+
 /**
  * @typedef {object} Key
  * @property {string} key  as KeyboardEvent.key, letters in lower case
@@ -46,6 +48,7 @@ document.addEventListener('keydown', (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || document.querySelector('dialog[open]')) return;
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
   if ((key === 'Enter' || key === ' ') && isButton(event.target)) return; // the button's own
+  if (key.length === 1 && !usesLetters()) return;
   if (event.target instanceof HTMLInputElement && event.target.type === 'range' && key.startsWith('Arrow')) return;
   for (const one of allKeys()) {
     if (one.key !== key || (isField(event.target) && !one.inFields)) continue;

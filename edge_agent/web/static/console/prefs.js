@@ -47,5 +47,10 @@ export function preferredLanguage(offered) {
   return wanted.find((one) => offered.includes(one)) ?? offered[0] ?? 'en';
 }
 
+/** Whether letters, digits and signs work as keys: who speaks to the machine or writes with a switch turns them off (WCAG 2.1.4). */
+export const usesLetters = () => read('letters') !== 'off';
+/** @param {boolean} isOn */
+export const keepLetters = (isOn) => keep('letters', isOn ? 'on' : 'off');
+
 /** @param {string} language */
 export const keepLanguage = (language) => keep('language', language);

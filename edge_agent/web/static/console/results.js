@@ -2,7 +2,7 @@
  * The result of an examination, entered beside the opened container: large fields, one question after the other.
  * @module
  */
-import { get } from './api.js';
+import { get, path } from './api.js';
 import { go } from './address.js';
 import { el, fill, icon } from './dom.js';
 import { keyOf } from './feed.js';
@@ -25,12 +25,11 @@ export function resultsPage(target, context, site, scanId) {
   const body = el('div', { class: 'sheet' });
   fill(target, body);
   if (site && scanId) {
-    const row = context.feed.rows.get(`${site}/${scanId}`);
     loaded(
       body,
-      () => get('/api/control-form', stop.signal),
-      (asked) => {
-        const form = new ResultForm(context, asked, site, scanId, row?.revision ?? 1);
+      () => Promise.all([get('/api/control-form', stop.signal), get(`/api/scans/${path(site, scanId)}`, stop.signal)]),
+      ([asked, scan]) => {
+        const form = new ResultForm(context, asked, site, scanId, scan.row.revision);
         context.submissions.addEventListener('change', (event) => form.take(/** @type {CustomEvent} */ (event).detail), {
           signal: stop.signal,
         });

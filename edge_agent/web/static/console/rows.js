@@ -52,7 +52,8 @@ export class RowView {
     fill(conclusion, icon(signOf(row)), el('span', {}, conclusionOf(row)), marksOf(row));
     const top = row.top ? `${word('labels', row.top[0])} ${row.top[1].toFixed(2)}` : '';
     finding.textContent = row.obstacles ? [top, t('queue.obstacles', { n: row.obstacles })].filter(Boolean).join(' · ') : top;
-    fill(goods, el('bdi', {}, clean(row.goods) || t('queue.undeclared')));
+    goods.dir = 'auto'; // what is too long is cut at its own end, also where the page runs the other way
+    goods.textContent = clean(row.goods) || t('queue.undeclared');
     goods.title = clean(row.goods);
     fill(number, el('bdi', {}, numberOf(row.number) ?? row.scan_id.slice(0, 8)));
     number.classList.toggle('dim', !numberOf(row.number));

@@ -14,8 +14,12 @@ export class Submissions extends EventTarget {
     super();
     /** @type {Map<string, Submission>} */
     this.open = new Map();
+    /** @type {Map<string, {address: string, body: any}>} what this page sent and has no answer of the site to, by id */
+    this.sent = new Map();
+    /** @type {Map<string, Submission>} what the site saved: news of before may come after that of now, on another connection */
+    this.saved = new Map();
     feed.addEventListener('submission', (event) => this.take(/** @type {CustomEvent} */ (event).detail));
-    feed.addEventListener('change', () => this.readOnce(), { once: true });
+    feed.addEventListener('open', () => this.readAgain());
     addEventListener('beforeunload', (event) => {
       if ([...this.open.values()].some((one) => one.state === 'sending')) event.preventDefault();
     });
@@ -29,25 +33,51 @@ export class Submissions extends EventTarget {
     return [...this.open.values()].filter((one) => one.state === 'refused');
   }
 
-  /** What the console still holds of an earlier page. */
-  async readOnce() {
+  /** What the console still holds, of an earlier page too, and what was answered while this page could not hear. */
+  async readAgain() {
+    const before = this.waiting.filter((one) => one.state === 'waiting').map((one) => one.id);
+    let held;
     try {
-      (await get('/api/mine')).waiting.forEach((/** @type {Submission} */ one) => this.take(one));
+      ({ waiting: held } = await get('/api/mine'));
     } catch {
-      // the page of the officer's own decisions shows the reason; what is sent from here on is known
+      return; // the page of the officer's own decisions shows the reason; what is sent from here on is known
+    }
+    held.forEach((/** @type {Submission} */ one) => this.take(one));
+    const known = new Set(held.map((/** @type {Submission} */ one) => one.id));
+    before.filter((id) => !known.has(id) && this.open.get(id)?.state === 'waiting').forEach((id) => this.askAgain(id));
+  }
+
+  /** Only the site's word makes it "saved": the same sent once more is answered as the first time. @param {string} id */
+  async askAgain(id) {
+    const sent = this.sent.get(id);
+    if (!sent) return this.forget(id); // an earlier page sent it: the officer's own decisions tell what came of it
+    try {
+      return this.take(await post(sent.address, sent.body));
+    } catch {
+      return undefined; // it stays "not yet saved" and is asked for when the stream is opened next
     }
   }
 
   /** @param {Submission} submission */
   take(submission) {
-    if (submission.state === 'saved') this.open.delete(submission.id);
-    else this.open.set(submission.id, submission);
+    const { id, kind, site, scan_id: scanId, state } = submission;
+    if (this.saved.has(id)) return;
+    if (state === 'saved' || state === 'refused') this.sent.delete(id);
+    if (state === 'saved') {
+      this.open.delete(id);
+      this.saved.set(id, submission);
+    } else this.open.set(id, submission);
+    if (state === 'sending') {
+      const isReplaced = (/** @type {Submission} */ one) => one.kind === kind && one.site === site && one.scan_id === scanId;
+      this.refused.filter(isReplaced).forEach((one) => this.open.delete(one.id)); // entered anew: the old refusal is dealt with
+    }
     this.dispatchEvent(new CustomEvent('change', { detail: submission }));
   }
 
   /** @param {string} id */
   forget(id) {
     this.open.delete(id);
+    this.sent.delete(id);
     this.dispatchEvent(new CustomEvent('change', { detail: null }));
   }
 
@@ -89,11 +119,12 @@ export class Submissions extends EventTarget {
   async send(id, kind, site, scanId, conclusion, address, body) {
     const sending = { id, kind, site, scan_id: scanId, conclusion, entered_at: new Date().toISOString(), state: 'sending', detail: '' };
     this.take(sending);
+    this.sent.set(id, { address, body });
     for (;;) {
       try {
         const answer = await post(address, body);
         this.take(answer);
-        return answer;
+        return this.saved.get(id) ?? answer;
       } catch (problem) {
         if (!(problem instanceof ApiError) || !isPassing(problem)) {
           this.forget(id);
