@@ -36,7 +36,7 @@ class Judged:
     conclusion: str
     is_advisory: bool
     labels: tuple[str, ...]
-    top: tuple[str, float] | None
+    top: tuple[str, float | None] | None
     obstacles: int
     goods: str
     number: str | None
@@ -234,10 +234,13 @@ def _judged(fact: SeenFact, body: AssessmentBody) -> Judged:
     )
 
 
-def _top(body: AssessmentBody) -> tuple[str, float] | None:
-    """Give label and score of the strongest finding, of those that alert if any does."""
+def _top(body: AssessmentBody) -> tuple[str, float | None] | None:
+    """Give what put the scan on alert: the strongest finding that does, with its score, else the reason. Without an alert, any finding."""
     scored = [part for part in body.findings if isinstance(part, DetectionPart | HeterogeneityPart)]
-    best = max(scored, key=lambda part: (has_alerted(part, body), part.score), default=None)
+    alerting = [part for part in scored if has_alerted(part, body)]
+    if body.conclusion == "alert" and not alerting and body.reasons:
+        return body.reasons[0].code, None
+    best = max(alerting or scored, key=lambda part: part.score, default=None)
     return None if best is None else (best.label if isinstance(best, DetectionPart) else best.type, best.score)
 
 

@@ -126,8 +126,9 @@ class QueueRow(View):
 
     ``rank``: 3 an alert, or a scan to be decided blind, waits for an officer; 2 another scan waits (unassessable, stale word) or was
     passed on; 1 nobody has to decide; 0 done. ``is_blind``: what the machine says is withheld until somebody decides; then
-    ``conclusion``, ``top`` and ``decide_by`` are null. ``top``: label and score of the strongest finding that alerts, else of any.
-    ``goods``: the first declared line. ``number``: token of the container's or parcel's number. ``decide_by``: when the scan is referred.
+    ``conclusion``, ``top`` and ``decide_by`` are null. ``top``: label and score of the strongest finding that alerts; on an alert without
+    one its reason, without a score; else the strongest finding. ``goods``: the first declared line. ``number``: token of the container's
+    or parcel's number. ``decide_by``: when the scan is referred.
     """
 
     site: str
@@ -145,7 +146,7 @@ class QueueRow(View):
     is_blind: bool
     conclusion: str | None
     is_advisory: bool
-    top: tuple[str, float] | None
+    top: tuple[str, float | None] | None
     obstacles: int
     goods: str
     number: str | None

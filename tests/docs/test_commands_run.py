@@ -104,8 +104,9 @@ def test_a_page_works_from_top_to_bottom(document: Path, tmp_path: Path) -> None
     here = f'export PATH="{Path(sys.executable).parent}:$PATH" OPENBLAS_NUM_THREADS=1\n'
     script = here + PRELUDE + "".join(block.script(number) for number, block in enumerate(blocks(document), start=1) if block.is_run)
     live, sync, pictures = free_port(), free_port(), free_port()
-    script = script.replace("5570", str(live)).replace("sync_port = 5571", f"sync_port = 5571\nblob_port = {pictures}")
-    (tmp_path / "page.sh").write_text(script.replace("5571", str(sync)))
+    if "blob_port" not in script:
+        script = script.replace("sync_port = 5571", f"sync_port = 5571\nblob_port = {pictures}")
+    (tmp_path / "page.sh").write_text(script.replace("5570", str(live)).replace("5571", str(sync)))
     done = subprocess.run(
         ("bash", "page.sh"),
         cwd=tmp_path,

@@ -65,6 +65,17 @@ def a_story(capacity=100, share=0.0):
     return Story(Queue(capacity, share))
 
 
+def test_a_row_says_what_put_the_scan_on_alert_not_what_else_was_seen():
+    story = a_story()
+    quiet = detection("bottle").model_copy(update={"score": 0.99})
+    story.judged("found", findings=[quiet, detection("weapon")], reasons=[alert_for("weapon")])
+    assert story.row("found").top == ("weapon", detection("weapon").score)
+    story.judged("empty", findings=[quiet], reasons=[CodeParams(code="declared-goods-but-empty", params={})])
+    assert story.row("empty").top == ("declared-goods-but-empty", None)
+    story.judged("calm", "no-alert", findings=[quiet], reasons=[])
+    assert story.row("calm").top == ("bottle", 0.99)
+
+
 def names_of(rows):
     return [json.loads(row)["scan_id"] for row in rows]
 

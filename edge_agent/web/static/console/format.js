@@ -84,7 +84,7 @@ export function left(decideBy) {
  * @param {number} [digits]
  */
 export function number(value, digits = 0) {
-  const shown = { maximumFractionDigits: digits, minimumFractionDigits: digits };
+  const shown = { maximumFractionDigits: digits, minimumFractionDigits: digits, signDisplay: /** @type {const} */ ('negative') };
   return kept(`number ${digits}`, () => new Intl.NumberFormat(locale(), shown)).format(value);
 }
 

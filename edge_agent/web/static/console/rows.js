@@ -50,7 +50,7 @@ export class RowView {
     this.drawn = told;
     const { conclusion, finding, goods, number, place } = this.cells;
     fill(conclusion, icon(signOf(row)), el('span', {}, conclusionOf(row)), marksOf(row));
-    const top = row.top ? `${word('labels', row.top[0])} ${row.top[1].toFixed(2)}` : '';
+    const top = row.top ? [word('labels', row.top[0]), row.top[1]?.toFixed(2)].filter(Boolean).join(' ') : '';
     finding.textContent = row.obstacles ? [top, t('queue.obstacles', { n: row.obstacles })].filter(Boolean).join(' · ') : top;
     goods.dir = 'auto'; // what is too long is cut at its own end, also where the page runs the other way
     goods.textContent = clean(row.goods) || t('queue.undeclared');
@@ -79,10 +79,9 @@ export const conclusionOf = (row) => (row.is_blind ? t('queue.blind') : word('co
 
 /** @param {any} row */
 export function marksOf(row) {
+  // what people decided comes first: of a narrow cell the end is cut off
   const marks = [];
   const standing = row.standing;
-  if (row.is_advisory) marks.push(el('span', { class: 'mark advisory' }, t('mark.advisory')));
-  if (row.kind !== 'live') marks.push(el('span', { class: 'mark kind' }, word('kinds', row.kind)));
   if (standing && standing.voice !== 'machine') {
     marks.push(
       el(
@@ -95,6 +94,8 @@ export function marksOf(row) {
   }
   if (standing?.is_referred) marks.push(el('span', { class: 'mark referred' }, t('mark.referred')));
   if (standing?.is_disputed) marks.push(el('span', { class: 'mark disputed' }, t('mark.disputed')));
+  if (row.is_advisory) marks.push(el('span', { class: 'mark advisory' }, t('mark.advisory')));
+  if (row.kind !== 'live') marks.push(el('span', { class: 'mark kind' }, word('kinds', row.kind)));
   return marks;
 }
 
