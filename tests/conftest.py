@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import structlog
 from hypothesis import settings
 
 if TYPE_CHECKING:
@@ -31,6 +32,13 @@ def _nothing_is_left_running() -> Iterator[None]:
     while (left := _left(threads, children)) and time.monotonic() < until:
         time.sleep(0.02)
     assert left == [], f"still running after the test: {', '.join(left)}"
+
+
+@pytest.fixture(autouse=True)
+def _log_lines_go_nowhere_else() -> Iterator[None]:
+    """Undo what a command that ran in this process did to logging: its stream is closed with the test that captured it."""
+    yield
+    structlog.reset_defaults()
 
 
 def _left(threads: set[threading.Thread], children: set[int]) -> list[str]:

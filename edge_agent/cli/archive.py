@@ -35,7 +35,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     exporting.add_argument("--from", dest="first", type=date.fromisoformat, metavar="DAY", help="first day, as 2026-03-01")
     exporting.add_argument("--to", dest="last", type=date.fromisoformat, metavar="DAY", help="last day, included")
     exporting.add_argument("--kind", type=KindFilter, choices=list(KindFilter), default=KindFilter.LIVE, help="which scans (default: live)")
-    exporting.set_defaults(run=run_export, usage_error=exporting.error)
+    exporting.set_defaults(act=run_export, usage_error=exporting.error)
     copying = actions.add_parser(
         "copy",
         help="copy every row into another archive, as from SQLite to PostgreSQL",
@@ -44,7 +44,13 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     _common(copying)
     copying.add_argument("--to", required=True, metavar="PLACE", help="file, or postgresql://USER@HOST/DATABASE")
-    copying.set_defaults(run=run_copy)
+    copying.set_defaults(act=run_copy)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do the chosen action."""
+    return int(args.act(args))
 
 
 def _common(parser: argparse.ArgumentParser) -> None:
