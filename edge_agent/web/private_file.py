@@ -4,9 +4,11 @@ import os
 import stat
 from pathlib import Path
 
+from edge_agent.domain.clock import Clock
 from edge_agent.errors import ConfigInvalid, ConfigUnreadable
 
 _MOST_BYTES = 4 * 1024 * 1024
+_LOOK_EVERY_S = 1.0
 
 
 def read_private(path: Path) -> bytes | None:
@@ -56,6 +58,25 @@ def write_private(path: Path, content: bytes) -> None:
     except OSError as problem:
         part.unlink(missing_ok=True)
         raise ConfigUnreadable(f"{path}: {problem.strerror}", {"file": str(path)}) from problem
+
+
+class ChangeWatch:
+    """Tells whether a file was replaced, looking at it at most once a second."""
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        self._path = path
+        self._clock = clock
+        self._seen = fingerprint(path)
+        self._looked = clock.monotonic()
+
+    def has_changed(self) -> bool:
+        """Say whether the file is another one than at the last look; False between looks."""
+        now = self._clock.monotonic()
+        if now - self._looked < _LOOK_EVERY_S:
+            return False
+        self._looked = now
+        before, self._seen = self._seen, fingerprint(self._path)
+        return self._seen != before
 
 
 def fingerprint(path: Path) -> tuple[int, int, int]:

@@ -17,12 +17,11 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from edge_agent.domain.clock import Clock
 from edge_agent.errors import ConfigInvalid, EdgeAgentError, TokenRefused
 from edge_agent.telemetry import events
-from edge_agent.web.private_file import fingerprint, read_private, write_private
+from edge_agent.web.private_file import ChangeWatch, read_private, write_private
 from edge_agent.web.users import LoginName
 
 _PREFIX = "eat_"
 """So that a token which leaked into a text is recognised by those who look for secrets."""
-_LOOK_EVERY_S = 1.0
 
 
 class Scope(StrEnum):
@@ -103,8 +102,7 @@ class Tokens:
         """
         self._path = path
         self._clock = clock
-        self._seen = fingerprint(path)
-        self._looked = clock.monotonic()
+        self._watch = ChangeWatch(path, clock)
         self._tokens = read_tokens(path)
 
     def check(self, authorization: str, scope: Scope) -> Token:
@@ -126,14 +124,8 @@ class Tokens:
         return found[0]
 
     def _follow(self) -> None:
-        now = self._clock.monotonic()
-        if now - self._looked < _LOOK_EVERY_S:
+        if not self._watch.has_changed():
             return
-        self._looked = now
-        seen = fingerprint(self._path)
-        if seen == self._seen:
-            return
-        self._seen = seen
         try:
             self._tokens = read_tokens(self._path)
         except EdgeAgentError as problem:

@@ -14,10 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from edge_agent.domain.clock import Clock
 from edge_agent.errors import ConfigInvalid, EdgeAgentError
 from edge_agent.telemetry import events
-from edge_agent.web.private_file import fingerprint, read_private, write_private
+from edge_agent.web.private_file import ChangeWatch, read_private, write_private
 from edge_agent.web.session import Officer, OfficerRole
-
-_LOOK_EVERY_S = 1.0
 
 LoginName = Annotated[str, Field(pattern=r"^[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?$")]
 """Lower-case letters, digits, dot, dash and underscore: it reads the same aloud, in a log and in a journal."""
@@ -117,9 +115,7 @@ class Users:
             ConfigUnreadable: it cannot be read.
         """
         self._path = path
-        self._clock = clock
-        self._seen = fingerprint(path)
-        self._looked = clock.monotonic()
+        self._watch = ChangeWatch(path, clock)
         self._users = self._read()
 
     def find(self, name: str) -> User | None:
@@ -128,14 +124,8 @@ class Users:
         return self._users.find(name)
 
     def _follow(self) -> None:
-        now = self._clock.monotonic()
-        if now - self._looked < _LOOK_EVERY_S:
+        if not self._watch.has_changed():
             return
-        self._looked = now
-        seen = fingerprint(self._path)
-        if seen == self._seen:
-            return
-        self._seen = seen
         try:
             self._users = self._read()
         except EdgeAgentError as problem:

@@ -22,8 +22,7 @@ def test_a_storm_of_kills_at_random_and_at_every_fault_point_loses_doubles_and_w
     assert (SCANS, 0, 0) == (verdict.journalled, verdict.lost, verdict.doubled)
     assert len(plan.set_aside) == verdict.set_aside == 7
     assert storm.sprung["random"] == KILLS // 2
-    missed = {str(point) for point in Point} - storm.sprung.keys()
-    assert len(missed) <= 1, missed  # so few scans reach a point but a few times, and poison may end that life first
+    assert {str(point) for point in Point} - storm.sprung.keys() == set()
     assert storm.sprung["poison (signal SEGV)"] >= 4
 
 
