@@ -74,7 +74,8 @@ def test_a_hang_in_any_lane_silences_the_watchdog_and_the_next_life_takes_up_the
     when.touch()
     small.deliver("one.png", small.scan(1))
     assert service.wait_for_end() == "watchdog ABRT"
-    assert events(service, "lanes_stuck")[0]["lanes"].count(lane) == 1
+    # A lane that waits for the one that hangs is stuck as long, and may be named a moment before it.
+    assert lane in {named for event in events(service, "lanes_stuck") for named in event["lanes"]}
     when.unlink()
     service.start()
     service.wait_for("READY=1")
