@@ -16,6 +16,7 @@ from numpy.random import Generator, SeedSequence, default_rng
 from numpy.typing import NDArray
 from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TimeElapsedColumn
 
+from edge_agent.sim.threat import Shapes
 from training.scans import CONTAINER, container
 from training.tiles import MOST_BOXES, TILE_PX, Source, tiles_of
 from training.views import STRIDE, VIEW_PX, views_of
@@ -38,7 +39,8 @@ _TILE = (((2, TILE_PX, TILE_PX), np.float16), ((MOST_BOXES, 5), np.float32))
 _VIEW = (((2, *VIEW_PX), np.float16), ((VIEW_PX[0] // STRIDE, VIEW_PX[1] // STRIDE), np.uint8))
 KINDS: Mapping[str, Kind] = {
     "tiles": Kind(lambda _, rng: tiles_of(rng), *_TILE),
-    "tiles-held-out": Kind(lambda _, rng: tiles_of(rng, Source(held_out=True)), *_TILE),
+    "tiles-varied": Kind(lambda _, rng: tiles_of(rng, Source(shapes=Shapes.VARIED)), *_TILE),
+    "tiles-held-out": Kind(lambda _, rng: tiles_of(rng, Source(shapes=Shapes.HELD_OUT, held_out=True)), *_TILE),
     "tiles-unseen": Kind(lambda _, rng: tiles_of(rng, Source(unseen=True)), *_TILE),
     "views": Kind(lambda _, rng: views_of(rng), *_VIEW),
     "containers": Kind(lambda number, rng: iter([container(number, rng)]), (CONTAINER, np.uint16), ((MOST_BOXES, 5), np.float32)),

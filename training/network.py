@@ -51,18 +51,26 @@ class Bottleneck(nn.Module):
         return x + self.wide(x)
 
 
+class Halves(Conv):
+    """A convolution whose channels go two ways: gives the first half of them and the second."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+        first, second = super().forward(x).chunk(2, dim=1)
+        return first, second
+
+
 class Csp(nn.Module):
     """Cross-stage partial block: half of the channels pass through bottlenecks, half around them."""
 
     def __init__(self, inputs: int, outputs: int, depth: int) -> None:
         super().__init__()
         half = outputs // 2
-        self.split = Conv(inputs, outputs, 1)
+        self.split = Halves(inputs, outputs, 1)
         self.blocks = nn.Sequential(*(Bottleneck(half) for _ in range(depth)))
         self.join = Conv(outputs, outputs, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        through, around = self.split(x).chunk(2, dim=1)
+        through, around = self.split(x)
         return self.join(torch.cat([self.blocks(through), around], dim=1))
 
 

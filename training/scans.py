@@ -14,7 +14,7 @@ from edge_agent.sim.goods import LOADS
 from edge_agent.sim.machine import draw_machine, expose
 from edge_agent.sim.scene import CargoPlan, Scene, cargo_scene, draw_plan, draw_threats, parcel_scene, seen_from_above, vehicle_scene
 from edge_agent.sim.small_metal import SmallMetal, with_small_metal
-from edge_agent.sim.threat import LABELS
+from edge_agent.sim.threat import LABELS, Shapes
 from training.camera import Camera, draw_camera
 from training.tiles import MOST_BOXES, no_boxes
 
@@ -53,7 +53,7 @@ def contents_scan(seed: int, number: int) -> tuple[str, Scene, Camera]:
     role = CONTENTS_ROLES[number % len(CONTENTS_ROLES)]
     scene = cargo_scene(_plan(role, rng), _CONTENTS_MM, rng)
     if role == "overlay":
-        scene = draw_threats(scene, rng, held_out=True)
+        scene = draw_threats(scene, rng, Shapes.HELD_OUT)
     return role, scene, draw_camera(rng, _DISPLAY_SHARE)
 
 

@@ -14,7 +14,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from edge_agent.sim.scene import CargoPlan, Scene, cargo_scene, draw_plan, draw_threats, parcel_scene, vehicle_scene
-from edge_agent.sim.threat import LABELS
+from edge_agent.sim.threat import LABELS, Shapes
 from training.camera import Channels, draw_camera
 from training.detectability import ROSE, rose_index
 
@@ -39,8 +39,9 @@ Tile = tuple[NDArray[np.float16], NDArray[np.float32]]
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where scenes come from. ``held_out``: threats and goods kept out of training; ``unseen``: the scanner kept out of training."""
+    """Where scenes come from. ``held_out``: also goods kept out of training; ``unseen``: the scanner kept out of training."""
 
+    shapes: Shapes = Shapes.KNOWN
     held_out: bool = False
     unseen: bool = False
 
@@ -53,7 +54,7 @@ def tiles_of(rng: Generator, source: Source = TRAINING) -> Iterator[Tile]:
     clean = _scene(rng, source)
     guilty = clean
     for _ in range(int(rng.integers(1, _MOST_DRAWS + 1))):
-        guilty = draw_threats(guilty, rng, source.held_out)
+        guilty = draw_threats(guilty, rng, source.shapes)
     camera = draw_camera(rng, _DISPLAY_SHARE if clean.is_cargo else _COLOUR_SHARE, unseen=source.unseen)
     pitch_mm = CARGO_MM if clean.is_cargo else PARCEL_MM
     before, after = camera.channels(clean, pitch_mm), camera.channels(guilty, pitch_mm)

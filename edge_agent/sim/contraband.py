@@ -31,7 +31,7 @@ def necked_bottle(room: Room, rng: Generator) -> list[Part]:
     level = neck_h + int((h - neck_h) * rng.uniform(0.0, 0.25))
     liquid[level:] = shape.cylinder(h - level, w)
     glass = _GLASS if rng.random() < 0.6 else POLYMER
-    return [Part(outline, glass, width / 10 * 2.4), Part(liquid, _liquid(rng), width / 10 * float(rng.uniform(0.8, 1.1)))]
+    return [Part(outline, glass, width / 10 * 2.4), Part(liquid, draw_liquid(rng), width / 10 * float(rng.uniform(0.8, 1.1)))]
 
 
 def flask(room: Room, rng: Generator) -> list[Part]:
@@ -46,7 +46,7 @@ def flask(room: Room, rng: Generator) -> list[Part]:
     level = cap_h + int((h - cap_h) * rng.uniform(0.05, 0.3))
     liquid[level:] = shape.pillow(h - level, w, 12.0)
     depth_cm = float(rng.uniform(5, 11))
-    return [Part(wall, POLYMER, float(rng.uniform(1.5, 4.0))), Part(liquid, _liquid(rng), depth_cm * float(rng.uniform(0.8, 1.1)))]
+    return [Part(wall, POLYMER, float(rng.uniform(1.5, 4.0))), Part(liquid, draw_liquid(rng), depth_cm * float(rng.uniform(0.8, 1.1)))]
 
 
 def jerrycan(room: Room, rng: Generator) -> list[Part]:
@@ -63,7 +63,7 @@ def jerrycan(room: Room, rng: Generator) -> list[Part]:
     level = top + int((h - top) * rng.uniform(0.03, 0.4))
     liquid[level:] = shape.pillow(h - level, w, 14.0)
     skin = POLYMER if rng.random() < 0.6 else STEEL
-    return [Part(body, skin, float(rng.uniform(1.2, 2.4))), Part(liquid, _liquid(rng), float(rng.uniform(9, 17)))]
+    return [Part(body, skin, float(rng.uniform(1.2, 2.4))), Part(liquid, draw_liquid(rng), float(rng.uniform(9, 17)))]
 
 
 def packets(room: Room, rng: Generator) -> list[Part]:
@@ -99,28 +99,28 @@ def loose_bags(room: Room, rng: Generator) -> list[Part]:
 
 def ingot(room: Room, rng: Generator) -> list[Part]:
     """Give a block, a cylinder or a ball of heavy metal."""
-    h, w = _heavy_size(room, rng)
+    h, w = heavy_size(room, rng)
     outer = (shape.block, shape.cylinder, shape.ball)[int(rng.integers(0, 3))](h, w)
-    return [Part(outer, _heavy(rng), _heavy_areal(room, rng))]
+    return [Part(outer, heavy(rng), heavy_areal(room, rng))]
 
 
 def pig(room: Room, rng: Generator) -> list[Part]:
     """Give a shielding pot: thick walls of heavy metal, a little space inside."""
-    h, w = _heavy_size(room, rng)
+    h, w = heavy_size(room, rng)
     hollow = shape.cylinder(h, w).copy()
     y, x = h // 4, w // 4
     hollow[y : h - y, x : w - x] *= np.float32(rng.uniform(0.3, 0.7))
-    return [Part(hollow, _heavy(rng), _heavy_areal(room, rng))]
+    return [Part(hollow, heavy(rng), heavy_areal(room, rng))]
 
 
 def tube(room: Room, rng: Generator) -> list[Part]:
     """Give a long tube of heavy metal, closed at both ends."""
-    h, w = _heavy_size(room, rng)
+    h, w = heavy_size(room, rng)
     h, w = max(3, min(h, w) // 2), max(h, w)
     bore = shape.shell(w, h, float(rng.uniform(0.3, 0.6))).T.copy()
     ends = max(1, w // 12)
     bore[:, :ends] = bore[:, -ends:] = 0.9
-    return [Part(bore, _heavy(rng), _heavy_areal(room, rng) * 1.3)]
+    return [Part(bore, heavy(rng), heavy_areal(room, rng) * 1.3)]
 
 
 def _count(room: Room, rng: Generator) -> tuple[int, int]:
@@ -140,23 +140,36 @@ def _packet(room: Room, rng: Generator) -> Patch:
 
 
 def _organic(patch: Patch, room: Room, rng: Generator) -> list[Part]:
-    packet = _EXPLOSIVE if rng.random() < 0.7 else _POWDER
-    areal = rng.uniform(20, 75) * rng.uniform(1.0, 1.6) if room.is_cargo else rng.uniform(5.0, 17.0)
-    return [Part(patch, packet, float(areal))]
+    mix = packet_mix(rng)
+    return [Part(patch, mix, organic_areal(room, rng))]
 
 
-def _liquid(rng: Generator) -> Mix:
+def packet_mix(rng: Generator) -> Mix:
+    """Draw what is in a pressed packet."""
+    return _EXPLOSIVE if rng.random() < 0.7 else _POWDER
+
+
+def organic_areal(room: Room, rng: Generator) -> float:
+    """Draw how deep packets lie, g/cm2: in bulk among cargo, above 5 in a parcel."""
+    return float(rng.uniform(20, 75) * rng.uniform(1.0, 1.6)) if room.is_cargo else float(rng.uniform(5.0, 17.0))
+
+
+def draw_liquid(rng: Generator) -> Mix:
+    """Draw what is in a vessel."""
     return _WATER if rng.random() < 0.7 else _OXIDISER
 
 
-def _heavy(rng: Generator) -> Mix:
+def heavy(rng: Generator) -> Mix:
+    """Draw a heavy metal."""
     return _LEAD if rng.random() < 0.6 else _TUNGSTEN
 
 
-def _heavy_areal(room: Room, rng: Generator) -> float:
+def heavy_areal(room: Room, rng: Generator) -> float:
+    """Draw how deep heavy metal is, g/cm2."""
     return float(rng.uniform(22, 90)) if room.is_cargo else float(rng.uniform(4, 25))
 
 
-def _heavy_size(room: Room, rng: Generator) -> tuple[int, int]:
+def heavy_size(room: Room, rng: Generator) -> tuple[int, int]:
+    """Draw height and width of heavy metal, px."""
     low, high = (90, 320) if room.is_cargo else (35, 120)
     return room.px(rng.uniform(low, high)), room.px(rng.uniform(low, high))

@@ -13,7 +13,7 @@ from edge_agent.sim.identifier import container_number
 from edge_agent.sim.material import BASIS, index
 from edge_agent.sim.packing import stow
 from edge_agent.sim.part import Room
-from edge_agent.sim.threat import CARGO_LABELS, PARCEL_LABELS, VEHICLE_LABELS, build
+from edge_agent.sim.threat import CARGO_LABELS, PARCEL_LABELS, VEHICLE_LABELS, Shapes, build
 from edge_agent.sim.truth import Box
 
 VEHICLES = ("car", "van", "truck", "bus")
@@ -227,10 +227,10 @@ def vehicle_scene(pitch_mm: float, rng: Generator, kind: str | None = None) -> S
     return Scene(pitch_mm, canvas.areal, goods, blank, room, names, declared, number, is_cargo=True, load_kg=mass, vehicle=kind)
 
 
-def with_threats(scene: Scene, labels: tuple[str, ...], rng: Generator, held_out: bool = False) -> Scene:  # noqa: FBT001, FBT002
+def with_threats(scene: Scene, labels: tuple[str, ...], rng: Generator, shapes: Shapes = Shapes.KNOWN) -> Scene:
     """Give the same scene with threats drawn into it, each wholly within ``room`` and the picture; one that finds no place is left out."""
     for label in labels:
-        stack = threat_stack(scene, label, rng, held_out=held_out)
+        stack = threat_stack(scene, label, rng, shapes)
         spot = _place(scene, (stack.shape[1], stack.shape[2]), rng)
         if spot is not None:
             scene = lay(scene, label, stack, spot)
@@ -253,14 +253,11 @@ def lay(scene: Scene, label: str, stack: NDArray[np.float32], at: tuple[int, int
     return replace(scene, areal=areal, goods=goods, mask=mask, hidden=hidden, load_kg=load_kg)
 
 
-def draw_threats(scene: Scene, rng: Generator, held_out: bool = False) -> Scene:  # noqa: FBT001, FBT002
-    """Give the scene with one threat, sometimes two or three of the same label, as they fit this kind of scene.
-
-    ``held_out``: of the shape families that no bundle is trained on.
-    """
+def draw_threats(scene: Scene, rng: Generator, shapes: Shapes = Shapes.KNOWN) -> Scene:
+    """Give the scene with one threat, sometimes two or three of the same label, as they fit this kind of scene."""
     label = str(rng.choice(_labels(scene)))
     count = int(rng.choice((1, 2, 3), p=(0.8, 0.15, 0.05)))
-    return with_threats(scene, (label,) * count, rng, held_out)
+    return with_threats(scene, (label,) * count, rng, shapes)
 
 
 def _labels(scene: Scene) -> tuple[str, ...]:
@@ -269,9 +266,9 @@ def _labels(scene: Scene) -> tuple[str, ...]:
     return CARGO_LABELS if scene.is_cargo else PARCEL_LABELS
 
 
-def threat_stack(scene: Scene, label: str, rng: Generator, *, held_out: bool = False) -> NDArray[np.float32]:
+def threat_stack(scene: Scene, label: str, rng: Generator, shapes: Shapes = Shapes.KNOWN) -> NDArray[np.float32]:
     """Give a threat's (materials, h, w) areal density, cut to its own bounds."""
-    parts = build(label, Room(scene.pitch_mm, scene.is_cargo and scene.vehicle is None), rng, held_out=held_out)
+    parts = build(label, Room(scene.pitch_mm, scene.is_cargo and scene.vehicle is None), rng, shapes)
     stack = np.zeros((len(BASIS), *parts[0].patch.shape), dtype=np.float32)
     for part in parts:
         for material, share in part.mix:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from edge_agent.sim.material import BASIS, mass_attenuation
 from edge_agent.sim.scene import SEEN_AT, Scene, lay, threat_stack
+from edge_agent.sim.threat import Shapes
 
 SIZE_MM = (150.0, 400.0)
 """Allowed length of the longer side of the object's box."""
@@ -39,13 +40,13 @@ def steel_equivalent_cm(areal: NDArray[np.float32]) -> NDArray[np.float32]:
     return equivalent
 
 
-def with_small_metal(scene: Scene, rng: Generator, *, held_out: bool = False) -> SmallMetal | None:
+def with_small_metal(scene: Scene, rng: Generator, shapes: Shapes = Shapes.KNOWN) -> SmallMetal | None:
     """Give the scene with one such object among the goods; None if no place was found where the goods are thin enough."""
     behind = steel_equivalent_cm(scene.areal)
     x0, y0, x1, y1 = (int(value) for value in scene.room)
     for _ in range(_TRIES):
         label = str(rng.choice(LABELS))
-        stack = threat_stack(scene, label, rng, held_out=held_out)
+        stack = threat_stack(scene, label, rng, shapes)
         height, width = stack.shape[1:]
         if not SIZE_MM[0] <= max(height, width) * scene.pitch_mm <= SIZE_MM[1] or height >= y1 - y0 or width >= x1 - x0:
             continue

@@ -8,11 +8,12 @@ cannot imitate.
 """
 
 from collections.abc import Callable, Mapping
+from enum import StrEnum
 from typing import TypeAlias
 
 from numpy.random import Generator
 
-from edge_agent.sim import contraband, shape, weapon
+from edge_agent.sim import contraband, shape, variety, weapon
 from edge_agent.sim.part import Part, Room
 
 LABELS = ("handgun", "rifle", "knife", "bottle", "bricks", "dense")
@@ -32,20 +33,50 @@ SHAPES: Mapping[str, tuple[tuple[Builder, ...], tuple[Builder, ...]]] = {
     "bricks": ((contraband.packets, contraband.leaning_packets), (contraband.loose_bags,)),
     "dense": ((contraband.ingot, contraband.pig), (contraband.tube,)),
 }
-"""Builders by label: those that are drawn in training, and those held out."""
+"""Builders by label: the known ones, and those held out."""
+
+COMPOSED: Mapping[str, Builder] = {
+    "handgun": variety.sidearm,
+    "rifle": variety.long_gun,
+    "knife": variety.blade,
+    "bottle": variety.vessel,
+    "bricks": variety.pile,
+    "dense": variety.lump,
+}
+
+
+class Shapes(StrEnum):
+    """Which shapes are drawn: of the known families, of those no bundle is trained on, or composed and deformed at random."""
+
+    KNOWN = "known"
+    HELD_OUT = "held-out"
+    VARIED = "varied"
+
+
+_FLAT = ("handgun", "rifle", "knife")
+_COMPOSED_SHARE = 0.6
 
 _FREELY_TURNED = ("handgun", "rifle", "knife", "bottle")
 
 
-def build(label: str, room: Room, rng: Generator, *, held_out: bool = False) -> list[Part]:
+def build(label: str, room: Room, rng: Generator, shapes: Shapes = Shapes.KNOWN) -> list[Part]:
     """Give the parts of a threat of this label, turned as it happens to lie. All parts have one shape.
 
     Raises:
         KeyError: there is no such label.
     """
-    builders = SHAPES[label][held_out]
-    parts = builders[int(rng.integers(0, len(builders)))](room, rng)
+    parts = _varied(label, room, rng) if shapes is Shapes.VARIED else _drawn(SHAPES[label][shapes is Shapes.HELD_OUT], room, rng)
     if rng.random() < 0.5:
         parts = [Part(part.patch[:, ::-1], part.mix, part.areal) for part in parts]
     angle = float(rng.uniform(0, 360)) if label in _FREELY_TURNED else float(rng.choice((0.0, 90.0)) + rng.normal(0, 4))
     return [Part(shape.turned(part.patch, angle), part.mix, part.areal) for part in parts]
+
+
+def _drawn(builders: tuple[Builder, ...], room: Room, rng: Generator) -> list[Part]:
+    return builders[int(rng.integers(0, len(builders)))](room, rng)
+
+
+def _varied(label: str, room: Room, rng: Generator) -> list[Part]:
+    is_composed = rng.random() < _COMPOSED_SHARE
+    parts = COMPOSED[label](room, rng) if is_composed else _drawn(SHAPES[label][0], room, rng)
+    return variety.deformed(parts, rng, is_flat=label in _FLAT)

@@ -11,9 +11,11 @@ from edge_agent.sim.goods import CLASSES, FOREIGN, HELD_OUT, LOADS, family
 from edge_agent.sim.machine import draw_machine
 from edge_agent.sim.scene import SEEN_AT, cargo_scene, draw_plan, draw_threats, parcel_scene, vehicle_scene
 from edge_agent.sim.small_metal import MOST_STEEL_CM, SIZE_MM, steel_equivalent_cm, with_small_metal
+from edge_agent.sim.threat import Shapes
 
 COARSE_MM = 30.0
 seeds = st.integers(0, 2**32 - 1)
+shapes = st.sampled_from(Shapes)
 kinds = st.sampled_from(["cargo", "parcel", "vehicle"])
 few = settings(max_examples=15, deadline=None)
 
@@ -55,11 +57,11 @@ def test_the_mass_is_the_areal_density_times_the_area(kind, seed):
     assert 0.0 <= scene.load_kg <= scene.mass_kg * (1 + 1e-4)
 
 
-@given(kinds, seeds, st.booleans())
+@given(kinds, seeds, shapes)
 @few
-def test_a_threat_is_added_before_the_exponential(kind, seed, held_out):
+def test_a_threat_is_added_before_the_exponential(kind, seed, of):
     scene = scene_of(kind, seed)
-    guilty = draw_threats(scene, default_rng(seed + 1), held_out)
+    guilty = draw_threats(scene, default_rng(seed + 1), of)
     added = guilty.areal - scene.areal
     assert added.min() >= -1e-4
     assert not added[:, guilty.mask == 0].sum(axis=0).max(initial=0.0) > SEEN_AT + 1e-3
@@ -69,10 +71,10 @@ def test_a_threat_is_added_before_the_exponential(kind, seed, held_out):
     assert (transmission(guilty.areal, beam) <= transmission(scene.areal, beam) * (1 + 1e-5)).all()
 
 
-@given(kinds, seeds, st.booleans())
+@given(kinds, seeds, shapes)
 @few
-def test_every_box_lies_in_its_picture_and_covers_its_mask(kind, seed, held_out):
-    guilty = draw_threats(scene_of(kind, seed), default_rng(seed + 1), held_out)
+def test_every_box_lies_in_its_picture_and_covers_its_mask(kind, seed, of):
+    guilty = draw_threats(scene_of(kind, seed), default_rng(seed + 1), of)
     height, width = guilty.mask.shape
     for place, found in enumerate(guilty.hidden, start=1):
         x0, y0, x1, y1 = found.box
@@ -119,11 +121,11 @@ def test_held_out_goods_are_foreign_and_in_no_declaration(seed):
         assert scene.hidden[0].label == f"goods.{family(plan.foreign).name}"
 
 
-@given(seeds, st.booleans())
+@given(seeds, shapes)
 @few
-def test_small_metal_is_small_and_not_behind_too_much(seed, held_out):
+def test_small_metal_is_small_and_not_behind_too_much(seed, of):
     scene = scene_of("cargo", seed)
-    drawn = with_small_metal(scene, default_rng(seed + 1), held_out=held_out)
+    drawn = with_small_metal(scene, default_rng(seed + 1), of)
     if drawn is None:
         return
     (found,) = drawn.scene.hidden[len(scene.hidden) :]

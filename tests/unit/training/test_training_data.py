@@ -9,7 +9,7 @@ from numpy.random import default_rng
 
 from edge_agent.domain.scan import Quantity
 from edge_agent.sim.goods import AIR, CLASSES, FOREIGN
-from edge_agent.sim.threat import LABELS
+from edge_agent.sim.threat import LABELS, Shapes
 from training.calibrate import detector_thresholds, formula_from
 from training.camera import draw_camera
 from training.card import toml_text
@@ -73,7 +73,8 @@ def test_the_same_seed_gives_the_same_tiles():
 
 
 def test_held_out_threats_and_unseen_scanners_make_other_tiles():
-    plain, held, unseen = (list(tiles_of(default_rng(4), source)) for source in (Source(), Source(held_out=True), Source(unseen=True)))
+    sources = (Source(), Source(Shapes.HELD_OUT, held_out=True), Source(unseen=True))
+    plain, held, unseen = (list(tiles_of(default_rng(4), source)) for source in sources)
     assert digest(plain) != digest(held)
     assert digest(plain) != digest(unseen)
 
