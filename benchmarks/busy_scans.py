@@ -16,23 +16,9 @@ from edge_agent.domain.numbering import container_check_digit
 from edge_agent.domain.scan import Energy, Plane, Quantity, Scan, ScannerRef, View
 from edge_agent.ledger.records import IdentityRow
 from edge_agent.testing.factories import a_capture, assessment_body, particulars
-from edge_agent.wire.messages import (
-    AssessmentBody,
-    BlobPart,
-    BundlePart,
-    CapturePart,
-    CodeParams,
-    DeclaredPart,
-    DetectionPart,
-    FindingPart,
-    FramePart,
-    GoodsPart,
-    HeterogeneityPart,
-    IdentityPart,
-    ObstaclePart,
-    ProductPart,
-    WeightPart,
-)
+from edge_agent.wire.findings import DetectionPart, FindingPart, HeterogeneityPart, ProductPart, WeightPart
+from edge_agent.wire.handed_over import DeclaredPart, GoodsPart
+from edge_agent.wire.messages import AssessmentBody, BlobPart, BundlePart, CapturePart, CodeParams, FramePart, IdentityPart, ObstaclePart
 
 SCANNERS = (ScannerId("gate-1"), ScannerId("gate-2"), ScannerId("parcels-1"))
 WIDTH_PX, HEIGHT_PX = 2400, 800

@@ -38,6 +38,8 @@ from edge_agent.wire.messages import AnyBody, CodeParams, decode, encode
 
 DEGRADED = "degraded"
 """A file of this name in the site's folder makes its health degraded."""
+HELD_BACK = "held-back"
+"""While a file of this name is in the site's folder, no scan arrives."""
 _APART_S = 20.0
 """Between two scans of the queue, as the site's clock saw them."""
 _PAGE = 500
@@ -48,7 +50,8 @@ class BusyPlan:
     """What the site does. ``queued``: scans there at the start, number 0 the newest; ``pictured``: so many of the newest have pictures.
 
     ``rate``: scans a second that arrive then, until there are ``arriving`` of them.
-    ``live_shown``: where consoles are told to listen, when something stands between them and the site.
+    ``live_shown`` and ``blob_shown``: where consoles are told to listen and to fetch pictures, when something stands between them and
+    the site.
     """
 
     queued: int = 10_000
@@ -56,6 +59,7 @@ class BusyPlan:
     arriving: int = 0
     pictured: int = 30
     live_shown: str = ""
+    blob_shown: str = ""
 
 
 class BusySite:
@@ -113,13 +117,16 @@ async def run(folder: Path, plan: BusyPlan, ports: Sequence[int]) -> None:
         Consumer("hq", hq.public, Role.COLLECTOR, durable=True),
     )
     sync, live, blob = (f"tcp://127.0.0.1:{port}" for port in ports)
-    setting = Setting(keyring, consumers, sync=sync, live=live, blob=blob, live_shown=plan.live_shown or live, state=lambda: _state(folder))
+    shown = {"live_shown": plan.live_shown or live, "blob_shown": plan.blob_shown or blob}
+    setting = Setting(keyring, consumers, sync=sync, live=live, blob=blob, state=lambda: _state(folder), **shown)
     pictures = _Pictures(folder)
     started = datetime.now(UTC)
     _fill(folder, plan, pictures, started)
     async with loopback_site(folder, setting) as site:
         print(json.dumps({"event": "agent_started", "scans": plan.queued}), flush=True)
         if plan.rate:
+            while (folder / HELD_BACK).exists():  # noqa: ASYNC110 - a file has no event
+                await asyncio.sleep(0.05)
             await _arrive(site, plan, pictures)
         await asyncio.Event().wait()
 

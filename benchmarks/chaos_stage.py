@@ -5,8 +5,6 @@ each line can be cut, delayed or silenced by itself. One site is in outbound mod
 """
 
 import json
-import random
-import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -14,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.chaos_workers import SCANNERS, ConsolePlan, SitePlan, Watched, write_plan
-from benchmarks.site import COMMAND, ROOT, Process
+from benchmarks.site import COMMAND, ROOT, Process, free_port
 from edge_agent.testing.loopback import a_key_pair
 from edge_agent.testing.proxy import Proxy, tcp_proxy
 from edge_agent.transport.keys import Consumer, KeyPair, Role, new_key_pair
@@ -28,7 +26,6 @@ CONSOLES = (LATE, FILTERED, HANGING)
 CLIENTS = (COLLECTOR, *CONSOLES)
 WATCHED_BY_FILTERED = SCANNERS[:2]
 _ADDRESSES = {client: f"127.0.0.{number}" for number, client in enumerate(CLIENTS, start=2)}
-_FIRST_PORT, _LAST_PORT = 20_000, 32_000  # below the ports that the system lends: nobody may take a dead site's port
 
 
 @dataclass(frozen=True)
@@ -73,7 +70,7 @@ class Stage:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.keys = {name: a_key_pair(name) for name in (*SITES, *CONSOLES)}
         self.keys[COLLECTOR] = new_key_pair(COLLECTOR, self.folder / "keys")
-        self.reception, *ports = _free_ports(2 * len(SITES) + 1)
+        self.reception, *ports = (free_port() for _ in range(2 * len(SITES) + 1))
         self.ports = dict(zip(SITES, zip(ports[::2], ports[1::2], strict=True), strict=True))
         for site in SITES:
             self.state_dir(site).mkdir()
@@ -152,15 +149,3 @@ class Stage:
 
     def _way_to(self, site: str) -> str:
         return "outbound = true" if site == OUTBOUND else f'endpoint = "{self._endpoint(COLLECTOR, site)}"'
-
-
-def _free_ports(count: int) -> list[int]:
-    """Give ports that are free on every loopback address now."""
-    found: list[int] = []
-    drawn = random.SystemRandom()
-    while len(found) < count:
-        port = drawn.randrange(_FIRST_PORT, _LAST_PORT)
-        with socket.socket() as probe:
-            if port not in found and probe.connect_ex(("127.0.0.1", port)):
-                found.append(port)
-    return found

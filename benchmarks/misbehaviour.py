@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -20,7 +21,7 @@ Outcome = TypeVar("Outcome")
 
 
 class HangingLane(Lane):
-    """One thread of it never comes back from the first piece of work that it is given when ``when`` is there."""
+    """One thread of it never comes back from the first piece of work that it is given when ``when`` is there; says so in the log."""
 
     def __init__(self, when: Path, name: str, threads: int, niceness: int) -> None:
         super().__init__(name, threads, niceness)
@@ -33,6 +34,9 @@ class HangingLane(Lane):
         return super().fan(partial(self._hanging, work), items)
 
     def _hanging(self, work: Callable[..., Outcome], *args: Any, **kwargs: Any) -> Outcome:  # noqa: ANN401 - as the lane has it
+        if self._when.exists():
+            sys.stdout.write('{"event": "lane_hangs"}\n')
+            sys.stdout.flush()
         while self._when.exists():
             time.sleep(0.1)
         return work(*args, **kwargs)

@@ -29,8 +29,8 @@ class Officer:
 
     async def logs_in(self) -> None:
         """Fill in the login page and wait for the console's frame."""
-        await self.page.get_by_label("Name").fill(self.name)
-        await self.page.get_by_label("Password").fill(PASSWORD)
+        await self.page.locator("input[name=name]").fill(self.name)  # the labels are in the page's language
+        await self.page.locator("input[name=password]").fill(PASSWORD)
         await self.page.keyboard.press("Enter")
         await self.page.locator(".grid").wait_for()
 
@@ -53,7 +53,7 @@ class Officer:
     async def sees_lines(self, count: int) -> None:
         """Wait until the queue holds at least ``count`` scans, on the screen or not."""
         lines = "(least) => Number(document.querySelector('.grid').getAttribute('aria-rowcount')) > least"
-        await self.page.wait_for_function(lines, arg=count, timeout=60_000)
+        await self.page.wait_for_function(lines, arg=count, timeout=120_000)
 
     async def to_queue(self) -> None:
         """Go back to the queue."""

@@ -1,15 +1,14 @@
 """How long a report takes over many scans, and how much memory: the archive's cases read, all figures, the page and the JSON.
 
 ``python -m benchmarks.report`` fills a SQLite archive with invented scans (a few days of ``testing.hq_story``, their cases repeated under
-new names until there are ``--scans``), makes the whole report in a process of its own, and writes benchmarks/results/report.json. Only the
-cases are repeated: counts by SQL are over the days that were told.
+new names until there are ``--scans``), makes the whole report in a process of its own, and writes benchmarks/results/report.json. Cases are
+repeated, with their outcomes and one fact each; findings and obstacles are counted over the days that were told.
 """
 
 import argparse
 import io
 import json
 import platform
-import resource
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from edge_agent.collector.archive import sql
 from edge_agent.collector.archive.port import Batch, Cursor
 from edge_agent.collector.archive.store import Archive
 from edge_agent.collector.archive.stories import case_text
@@ -36,7 +36,6 @@ from edge_agent.testing.hq_story import CLASSES, story
 RESULTS = Path(__file__).parent / "results" / "report.json"
 DAYS = 12
 DAY_US = 86_400_000_000
-COLUMNS = ("site", "scan_id", "produced_us", "scanner", "kind", "outcome", "value")
 ORIGINS = {"CN": "east", "VN": "east", "BR": "south", "CO": "south", "DE": "europe", "NL": "europe"}
 
 
@@ -49,12 +48,14 @@ def fill(archive: Archive, scans: int) -> None:
     told = list(archive.cases())
     missing = scans - len(told)
     with archive.database.transaction():
-        lines = []
+        cases = []
         for number in range(missing):
-            lines.append(line(later(told[number % len(told)], 1 + number // len(told))))
-            if len(lines) == 5000 or number == missing - 1:
-                archive.database.add("scan_case", COLUMNS, lines)
-                lines = []
+            cases.append(later(told[number % len(told)], 1 + number // len(told)))
+            if len(cases) == 5000 or number == missing - 1:
+                archive.database.add("scan_case", sql.SCAN_CASE, [line(case) for case in cases])
+                archive.database.add("outcome", sql.OUTCOME, [outcome(case) for case in cases])
+                archive.database.add("fact", sql.FACT, [fact(case) for case in cases])
+                cases = []
 
 
 def later(case: Case, times: int) -> Case:
@@ -71,9 +72,22 @@ def line(case: Case) -> tuple[object, ...]:
     return (case.site, case.scan_id, case.produced_us, case.scanner, case.kind, case.outcome, case_text(case))
 
 
+def outcome(case: Case) -> tuple[object, ...]:
+    """Give the line of table ``outcome``."""
+    about = (case.site, case.scan_id, case.revision, f"fact-{case.scan_id}", case.scanner, case.kind, case.selection)
+    return (*about, case.outcome, case.reason, case.produced_us, case.produced_us)
+
+
+def fact(case: Case) -> tuple[object, ...]:
+    """Give the line of table ``fact``; the row behind it is not stored."""
+    about = (case.site, f"fact-{case.scan_id}", "assessment", b"", 0, case.scanner, case.scan_id, case.revision, None)
+    return (*about, case.produced_us, case.outcome, case.produced_us)
+
+
 def peak_mb() -> float:
-    """Give the most memory that this process has held."""
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
+    """Give the most memory that this program has held; ``ru_maxrss`` would begin with what its parent held."""
+    (found,) = (found for found in Path("/proc/self/status").read_text().splitlines() if found.startswith("VmHWM:"))
+    return round(int(found.split()[1]) / 1024, 1)
 
 
 def measure(path: Path) -> Iterator[tuple[str, float]]:

@@ -83,7 +83,7 @@ class Service:
     def has_heard(self, state: str) -> bool:
         return any(said == state for _, said in self.heard)
 
-    def wait_for(self, state: str, timeout_s: float = 40.0) -> None:
+    def wait_for(self, state: str, timeout_s: float = 120.0) -> None:
         """Wait until the service said ``state``; fail when it ends or stays silent."""
         until = time.monotonic() + timeout_s
         while not self.has_heard(state):
@@ -106,7 +106,7 @@ class Service:
             self._stop_post(last_exit(self.process.returncode, overdue=self._barked_at is not None))
         return False
 
-    def wait_for_end(self, timeout_s: float = 40.0) -> str:
+    def wait_for_end(self, timeout_s: float = 120.0) -> str:
         """Let it live, under the watchdog, until it ends, and give ``<SERVICE_RESULT> <EXIT_STATUS>``."""
         assert self.process is not None
         until = time.monotonic() + timeout_s
@@ -116,7 +116,7 @@ class Service:
                 raise AssertionError(f"still alive: {self.tail()}")
         return self.results[-1]
 
-    def stop(self, timeout_s: float = 40.0) -> str:
+    def stop(self, timeout_s: float = 120.0) -> str:
         """Ask it to stop, as ``systemctl stop`` does."""
         assert self.process is not None
         self.is_stopping = True

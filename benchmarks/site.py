@@ -4,6 +4,7 @@ Used by the demo, by benchmarks and by system tests. Only addresses of the loopb
 """
 
 import json
+import random
 import signal
 import socket
 import subprocess
@@ -18,6 +19,9 @@ from edge_agent.transport.keys import KeyPair, new_key_pair
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMAND = (sys.executable, "-m", "edge_agent")
+_PORTS = (15_000, 32_000)
+_CHANCE = random.SystemRandom()
+_given: set[int] = set()
 
 
 @dataclass(frozen=True)
@@ -189,11 +193,17 @@ def running(*processes: Process) -> Iterator[None]:
 
 
 def free_port() -> int:
-    """Give a port of the loopback interface that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Give a port of the loopback interface that is free now, another at each call.
+
+    It is drawn below the ports that the kernel gives away by itself, so that nobody is handed it before it is bound, or while the process
+    that had bound it is started again.
+    """
+    while True:
+        port = _CHANCE.randrange(*_PORTS)
+        with socket.socket() as probe:
+            if port not in _given and probe.connect_ex(("127.0.0.1", port)):
+                _given.add(port)
+                return port
 
 
 def exit_code_of(command: Sequence[str], show: Callable[[str], None] | None = None) -> int:

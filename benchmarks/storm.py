@@ -35,7 +35,7 @@ _LOOK_S = 0.25
 _SHOW_S = 10.0
 _UNREACHED_S = 12.0
 _STUCK_S = 120.0
-_DECODE_DEADLINE_S = 2.0
+_DECODE_DEADLINE_S = 5.0
 _END_BY = {Deed.CRASH: "signal SEGV", Deed.RAISE: "exit-code 70"}
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 settings.register_profile("laws", deadline=None)  # a law has no time limit: a busy machine is not a broken law
 settings.load_profile("laws")
 
-_PATIENCE_S = 3.0
+_PATIENCE_S = 30.0
 _TASKS = Path("/proc/self/task")
 _TRACKER = "multiprocessing.resource_tracker"  # the standard library's own, one an interpreter, for tests that spawn
 

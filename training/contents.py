@@ -7,6 +7,7 @@ look like. Display pictures get another grey curve every time, because stations 
 
 import argparse
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from torch.nn import functional as F
 from edge_agent.imaging.attenuation import DISPLAY_FULL_SCALE
 from edge_agent.sim.goods import AIR, CLASSES, EMPTY
 from training.contents_network import GoodsNetwork
-from training.data import open_pool
+from training.data import open_pool, pick
 from training.loop import Recipe, batch_here, device_here, train, write_json
 from training.views import IGNORED
 
@@ -90,27 +91,30 @@ def load(path: Path) -> GoodsNetwork:
     return network.eval()
 
 
-def fit(pool: Path, out: Path, images: int, seed: int) -> None:
-    """Train on a pool, going on from the checkpoint in ``out`` if there is one."""
+def fit(pools: Sequence[Path], out: Path, recipe: Recipe, start: Path | None) -> None:
+    """Train on pools, going on from the checkpoint in ``out`` if there is one; ``start``: a checkpoint whose weights are begun with."""
     device = device_here()
-    torch.manual_seed(seed)
-    network = GoodsNetwork(len(CLASSES)).to(device, memory_format=torch.channels_last).train()
-    pixels, cells = open_pool(pool)
-    weights = class_weights(np.asarray(cells)).to(device)
+    torch.manual_seed(recipe.seed)
+    network = (load(start) if start else GoodsNetwork(len(CLASSES))).to(device, memory_format=torch.channels_last).train()
+    opened = [open_pool(pool) for pool in pools]
+    weights = class_weights(np.concatenate([cells for _, cells in opened])).to(device)
 
     def loss(rows: np.ndarray, rng: np.random.Generator) -> Tensor:
-        batch, labels = varied(torch.from_numpy(pixels[rows]).float(), torch.from_numpy(cells[rows]).long(), rng)
+        images, cells = pick(opened, rows)
+        batch, labels = varied(torch.from_numpy(images).float(), torch.from_numpy(cells).long(), rng)
         logits = network(batch.to(device).contiguous(memory_format=torch.channels_last)).float()
         return F.cross_entropy(logits, labels.to(device), weight=weights, ignore_index=IGNORED, label_smoothing=0.02)
 
-    train(network, loss, len(pixels), Recipe(images, batch_here(BATCH), RATE, seed), out)
+    train(network, loss, sum(len(cells) for _, cells in opened), recipe, out)
 
 
 def main() -> None:
     """Train, then evaluate."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=int, default=60_000, help="presentations in all")
-    parser.add_argument("--pool", type=Path, required=True)
+    parser.add_argument("--pool", type=Path, required=True, nargs="+", help="one pool or several")
+    parser.add_argument("--start", type=Path, help="checkpoint whose weights are begun with (default: none, from nothing)")
+    parser.add_argument("--rate", type=float, default=RATE, help="peak step size (default: %(default)s)")
     parser.add_argument("--check", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=1)
@@ -118,7 +122,7 @@ def main() -> None:
     args = parser.parse_args()
     if not args.resume:
         shutil.rmtree(args.out, ignore_errors=True)
-    fit(args.pool, args.out, args.images, args.seed)
+    fit(args.pool, args.out, Recipe(args.images, batch_here(BATCH), args.rate, args.seed), args.start)
     metrics = evaluate(load(args.out / "checkpoint.pt"), args.check)
     write_json(args.out / "metrics.json", metrics)
     print(metrics)

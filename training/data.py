@@ -5,10 +5,10 @@ out of training or from an unseen scanner; ``views`` for the contents network; `
 """
 
 import argparse
+import itertools
 import multiprocessing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -55,7 +55,7 @@ def _scene_rows(order: tuple[str, int, SeedSequence]) -> list[Row]:
 def rows_of(name: str, seed: int, count: int) -> Iterator[Row]:
     """Give the first rows of the pool of a kind and a seed, without a pool."""
     rows = (row for order in _orders(name, seed) for row in _scene_rows(order))
-    return islice(rows, count)
+    return itertools.islice(rows, count)
 
 
 def make_pool(kind: str, folder: Path, count: int, seed: int, workers: int) -> None:
@@ -92,6 +92,14 @@ def _orders(kind: str, seed: int) -> Iterator[tuple[str, int, SeedSequence]]:
 def open_pool(folder: Path) -> tuple[NDArray[np.float16], NDArray[np.float32]]:
     """Map a pool into memory, read-only."""
     return np.load(folder / "images.npy", mmap_mode="r"), np.load(folder / "targets.npy")
+
+
+def pick(pools: Sequence[tuple[NDArray[np.float16], NDArray[np.float32]]], rows: NDArray[np.intp]) -> Row:
+    """Give rows of several pools as if they lay one behind the other: images and targets, rows of one pool together."""
+    starts = np.cumsum([0, *(len(targets) for _, targets in pools)])
+    inside = [rows[(rows >= low) & (rows < high)] - low for low, high in itertools.pairwise(starts)]
+    images = np.concatenate([pool[0][part] for pool, part in zip(pools, inside, strict=True)])
+    return images, np.concatenate([pool[1][part] for pool, part in zip(pools, inside, strict=True)])
 
 
 def shuffled(count: int, batch: int, rng: Generator) -> Iterator[NDArray[np.intp]]:

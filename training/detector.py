@@ -7,6 +7,7 @@ checkpoint in ``--out``; ``metrics.json`` there says how good the averaged weigh
 
 import argparse
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from torch import Tensor
 
 from edge_agent.sim.threat import LABELS
 from training.assignment import loss_of
-from training.data import open_pool
+from training.data import open_pool, pick
 from training.loop import Recipe, batch_here, device_here, train, write_json
 from training.metrics import Found, summary, tidy
 from training.network import Detector, ExportedDetector, cells_of
@@ -68,27 +69,30 @@ def load(path: Path) -> Detector:
     return network.eval()
 
 
-def fit(pool: Path, out: Path, images: int, seed: int) -> None:
-    """Train on a pool, going on from the checkpoint in ``out`` if there is one."""
+def fit(pools: Sequence[Path], out: Path, recipe: Recipe, start: Path | None) -> None:
+    """Train on pools, going on from the checkpoint in ``out`` if there is one; ``start``: a checkpoint whose weights are begun with."""
     device = device_here()
-    torch.manual_seed(seed)
-    network = Detector(len(LABELS)).to(device, memory_format=torch.channels_last).train()
-    pixels, truth = open_pool(pool)
+    torch.manual_seed(recipe.seed)
+    network = (load(start) if start else Detector(len(LABELS))).to(device, memory_format=torch.channels_last).train()
+    opened = [open_pool(pool) for pool in pools]
     cells = cells_of(TILE_PX, TILE_PX).to(device)
 
     def loss(rows: np.ndarray, rng: np.random.Generator) -> Tensor:
-        batch, boxes = varied(torch.from_numpy(pixels[rows]).float(), torch.from_numpy(truth[rows]), rng)
+        images, truth = pick(opened, rows)
+        batch, boxes = varied(torch.from_numpy(images).float(), torch.from_numpy(truth), rng)
         outputs = network(batch.to(device).contiguous(memory_format=torch.channels_last))
         return loss_of(outputs, cells, boxes.to(device))
 
-    train(network, loss, len(pixels), Recipe(images, batch_here(BATCH), RATE, seed), out)
+    train(network, loss, sum(len(targets) for _, targets in opened), recipe, out)
 
 
 def main() -> None:
     """Train, then evaluate."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=int, default=150_000, help="presentations in all")
-    parser.add_argument("--pool", type=Path, required=True)
+    parser.add_argument("--pool", type=Path, required=True, nargs="+", help="one pool or several")
+    parser.add_argument("--start", type=Path, help="checkpoint whose weights are begun with (default: none, from nothing)")
+    parser.add_argument("--rate", type=float, default=RATE, help="peak step size (default: %(default)s)")
     parser.add_argument("--check", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=1)
@@ -96,7 +100,7 @@ def main() -> None:
     args = parser.parse_args()
     if not args.resume:
         shutil.rmtree(args.out, ignore_errors=True)
-    fit(args.pool, args.out, args.images, args.seed)
+    fit(args.pool, args.out, Recipe(args.images, batch_here(BATCH), args.rate, args.seed), args.start)
     metrics = evaluate(load(args.out / "checkpoint.pt"), args.check)
     write_json(args.out / "metrics.json", metrics)
     print(metrics)

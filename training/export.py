@@ -23,6 +23,7 @@ from edge_agent.sim.threat import LABELS
 from training import contents, detector
 from training.card import files_table, toml_text
 from training.contents_network import ExportedContents
+from training.fold import folded
 from training.formula import Formula
 from training.golden import write_inputs
 from training.network import ExportedDetector
@@ -97,7 +98,7 @@ def export_detector(checkpoint: Path, root: Path, settings: Mapping[str, Any], g
     folder = fresh(root / "detector" / VERSION)
     if graph is None:
         image = torch.rand(2, 2, TILE_PX, TILE_PX, generator=torch.Generator().manual_seed(1))
-        network = ExportedDetector(detector.load(checkpoint), TILE_PX)
+        network = ExportedDetector(folded(detector.load(checkpoint)), TILE_PX)
         batch = torch.export.Dim("batch", min=1, max=1024)
         export_graph(network, {"image": image}, ["boxes", "scores"], {"image": {0: batch}}, folder / "model.onnx")
     else:

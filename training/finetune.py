@@ -38,6 +38,7 @@ from training.assignment import loss_of
 from training.card import files_table, toml_text
 from training.detector import BATCH, load, look, varied
 from training.export import export_graph, fresh
+from training.fold import folded
 from training.golden import write_expectations
 from training.loop import Recipe, batch_here, device_here, train, write_json
 from training.metrics import summary
@@ -172,7 +173,7 @@ def write_bundle(parent: Bundle, checkpoint: Path, root: Path, version: str, rep
     folder = fresh(root / parent.card.name / version)
     batch = torch.export.Dim("batch", min=1, max=1024)
     image = torch.rand(2, len(parent.card.input.channels), TILE_PX, TILE_PX, generator=torch.Generator().manual_seed(1))
-    network = ExportedDetector(load(checkpoint), TILE_PX)
+    network = ExportedDetector(folded(load(checkpoint)), TILE_PX)
     export_graph(network, {"image": image}, ["boxes", "scores"], {"image": {0: batch}}, folder / "model.onnx")
     shutil.copyfile(parent.folder / "labels.txt", folder / "labels.txt")
     shutil.copytree(parent.folder / "golden", folder / "golden", dirs_exist_ok=True)

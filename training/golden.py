@@ -36,7 +36,7 @@ class Case:
 
 
 def write_inputs(folder: Path, purpose: str) -> None:
-    """Write the golden inputs of a bundle for ``detection`` or ``contents``; the same every time."""
+    """Write the golden inputs of a bundle for ``detection``, ``contents`` or ``weight``; the same every time."""
     folder.mkdir(parents=True, exist_ok=True)
     for case in _detection_cases() if purpose == "detection" else _contents_cases():
         high, low = case.planes

@@ -1,6 +1,6 @@
 """Every default bundle from nothing: pools, test sets, trainings, calibration, export, figures, golden expectations.
 
-``python -m training.make_models`` (about 70 minutes on two cores; a CUDA device is used where there is one). ``--scale 0.001`` is a trial
+``python -m training.make_models`` (about 100 minutes on two cores; a CUDA device is used where there is one). ``--scale 0.001`` is a trial
 run. What is already in the work folder is kept: an interrupted run goes on where it was. Bundles are unsigned: sign them with
 ``edge-agent bundle sign``.
 """
@@ -10,7 +10,7 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,14 +26,19 @@ from training.metrics import intervals, summary
 from training.observe import containers, detected, examined
 from training.scans import CALIBRATION_SEED, TEST_SEED
 from training.testsets import SETS, pool_digest
+from training.weight_bundle import export_weight, weight_settings
 
 NOTE = "simulated scans only"
 WEIGHT_SEED = 1
+WORKERS = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Amounts:
-    """How much of everything. Pools: images; trainings: presentations; scans: for calibration, and as many again for the figures."""
+    """How much of everything. Pools: images; trainings: presentations; scans: for calibration, and as many again for the figures.
+
+    ``weighed``: containers that the scale learns from, ``weighed_again``: that its level is set on; ``sites``: see ``weight.Sites``.
+    """
 
     tiles: int = 14_000
     views: int = 10_000
@@ -42,6 +47,9 @@ class Amounts:
     contents_images: int = 60_000
     detection_scans: int = 140
     contents_scans: int = 240
+    weighed: int = 8000
+    weighed_again: int = 600
+    sites: tuple[int, int, int] = (6, 80, 120)
 
     def scaled(self, scale: float) -> "Amounts":
         """Give less of everything, for a trial; at least what a training needs to run at all."""
@@ -53,15 +61,19 @@ class Amounts:
             max(64, round(self.contents_images * scale)),
             max(14, round(self.detection_scans * scale)),
             max(16, round(self.contents_scans * scale)),
+            max(48, round(self.weighed * scale)),
+            max(24, round(self.weighed_again * scale)),
+            (1, 12, 8),
         )
 
 
 def make(work: Path, root: Path, results: Path, scale: float) -> None:
-    """Make both bundles under ``root`` and their figures under ``results``; ``scale`` shrinks everything alike."""
+    """Make the bundles under ``root`` and their figures under ``results``; ``scale`` shrinks everything alike."""
     amounts = Amounts() if scale == 1.0 else Amounts().scaled(scale)
     pools(work, amounts, scale)
     _train(work, "detector", amounts.detector_images)
     _train(work, "contents", amounts.contents_images)
+    _train_scale(work / "weight", amounts)
     finish(work, root, results, amounts)
 
 
@@ -76,7 +88,7 @@ def pools(work: Path, amounts: Amounts, scale: float) -> None:
 
 def finish(work: Path, root: Path, results: Path, amounts: Amounts) -> None:
     """Calibrate the trained networks, measure them on the test sets, export them."""
-    for kind, settings in (("detector", detector_settings), ("contents", contents_settings)):
+    for kind, settings in SETTINGS.items():
         measured = work / "settings" / f"{kind}.json"
         if not _is_newer(measured, work / kind / "checkpoint.pt"):
             write_json(measured, settings(work, amounts))
@@ -85,6 +97,7 @@ def finish(work: Path, root: Path, results: Path, amounts: Amounts) -> None:
     graph = work / "draft-detector" / "detector" / VERSION / "model.onnx"
     export_detector(work / "detector" / "checkpoint.pt", root, _read(results / "detector.json"), graph)
     export_contents(work / "contents" / "checkpoint.pt", root, _read(results / "contents.json"))
+    export_weight(work / "weight" / "checkpoint.pt", root, _read(results / "weight.json"))
     write_expectations(root)
 
 
@@ -116,6 +129,18 @@ def contents_settings(work: Path, amounts: Amounts) -> dict[str, Any]:
     return {"formula": formula.table(), "thresholds": thresholds, "metrics": figures, "images": images}
 
 
+def scale_settings(work: Path, amounts: Amounts) -> dict[str, Any]:
+    """Give threshold and figures of the trained scale."""
+    return weight_settings(work / "weight", amounts.weighed_again, WORKERS)
+
+
+SETTINGS: Mapping[str, Callable[[Path, Amounts], dict[str, Any]]] = {
+    "detector": detector_settings,
+    "contents": contents_settings,
+    "weight": scale_settings,
+}
+
+
 def tile_figures(pool: Path, checkpoint: Path) -> dict[str, Any]:
     """Give average precisions on a pool of test tiles, with intervals and the pool's digest."""
     images, truth = open_pool(pool)
@@ -136,6 +161,13 @@ def _train(work: Path, name: str, images: int) -> None:
     if not (work / name / "metrics.json").exists():
         pool = work / "pool" / f"{kind}-train"
         _run(name, "--images", images, "--pool", pool, "--check", check, "--out", work / name, "--seed", WEIGHT_SEED, "--resume")
+
+
+def _train_scale(folder: Path, amounts: Amounts) -> None:
+    """Make the containers to weigh and train the scale, in a process of its own, unless that is done."""
+    if not (folder / "metrics.json").exists():
+        rows = ("--count", amounts.weighed, "--sites", *amounts.sites, "--workers", WORKERS)
+        _run("weight", *rows, "--out", folder, "--seed", WEIGHT_SEED)
 
 
 def _faults(kind: str) -> dict[str, str]:

@@ -20,6 +20,7 @@ from edge_agent.sim.scene import parcel_scene, with_threats
 from training.camera import draw_camera
 from training.card import toml_text
 from training.export import COMMON, export_graph
+from training.fold import folded
 from training.network import Detector, ExportedDetector
 from training.research import SIDE_PX
 
@@ -41,7 +42,7 @@ def export_research(run: Path, out: Path) -> Adopted:
         graph = Path(making) / "model.onnx"
         image = torch.rand(2, 3, SIDE_PX, SIDE_PX, generator=torch.Generator().manual_seed(1))
         batch = torch.export.Dim("batch", min=1, max=64)
-        export_graph(ExportedDetector(network.eval(), SIDE_PX), {"image": image}, ["boxes", "scores"], {"image": {0: batch}}, graph)
+        export_graph(ExportedDetector(folded(network), SIDE_PX), {"image": image}, ["boxes", "scores"], {"image": {0: batch}}, graph)
         return adopt(graph.read_bytes(), toml_text(card(names, metrics)), examples(), out, one_by_one)
 
 

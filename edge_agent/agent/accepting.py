@@ -9,15 +9,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from edge_agent.agent.config import Scanner
 from edge_agent.agent.declarations import Declarations
 from edge_agent.agent.decoders import Decoders
 from edge_agent.agent.handed_over import said_by_vendor, tokens_of
 from edge_agent.agent.lanes import Lane
 from edge_agent.agent.particulars import Context, Declared, from_customs, gather, metadata_digest
-from edge_agent.agent.pipeline import Storage
 from edge_agent.agent.ports import Point
+from edge_agent.agent.scanner import Scanner
 from edge_agent.agent.selection_lists import SelectionLists
+from edge_agent.agent.storage import Storage
 from edge_agent.domain.arrival import (
     Arrival,
     Decision,

@@ -15,7 +15,8 @@ from typing import TypeAlias
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from edge_agent.agent.admissions import GateJournal
-from edge_agent.agent.config import AgentConfig, AgentSections, WrittenConfig, parse_config, read_file
+from edge_agent.agent.config import AgentConfig, WrittenConfig, parse_config, read_file
+from edge_agent.agent.sections import AgentSections
 from edge_agent.agent.whole import write_whole
 from edge_agent.domain.clock import Clock
 from edge_agent.errors import ConfigError

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from edge_agent.agent.accepting import Accepting, Intake, Settled
-from edge_agent.agent.config import AgentSections, Scanner, ScannerSection
 from edge_agent.agent.feed import Doorbell, rung
 from edge_agent.agent.lanes import Lane
+from edge_agent.agent.scanner import Scanner, ScannerSection
+from edge_agent.agent.sections import AgentSections
 from edge_agent.domain.drop import Completeness, ProbeResult
 from edge_agent.domain.ids import DropKey, ScannerId
 from edge_agent.errors import DiskLow, ScanRejected, TryLater

@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from edge_agent.agent.config import Scanner
+from edge_agent.agent.scanner import Scanner
 from edge_agent.domain.arrival import Particulars
 from edge_agent.domain.assessment import Reason
 from edge_agent.domain.attachment import Attachment

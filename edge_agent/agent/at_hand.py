@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Literal
 
 from edge_agent.agent.assemble import Record, assemble, distinct, missing_views, of_package, with_attachments
-from edge_agent.agent.config import Scanner, ScannerSection
 from edge_agent.agent.engine import Engine, Judgement
 from edge_agent.agent.lanes import Lane
 from edge_agent.agent.lifecycle import cores_granted
 from edge_agent.agent.particulars import Context, Declared, gather
+from edge_agent.agent.scanner import Scanner, ScannerSection
 from edge_agent.analysis.policy import Policy
 from edge_agent.domain.arrival import Particulars
 from edge_agent.domain.assessment import Reason

@@ -32,7 +32,7 @@ from edge_agent.agent.maps import MapStore
 from edge_agent.agent.memory import Memory, memory_for_scans
 from edge_agent.agent.models_in_force import Placed, Proven, beside, bundles_fact, commissioning_of, placed_models, weighing_of
 from edge_agent.agent.orphans import sweep_orphans
-from edge_agent.agent.pipeline import Pipeline, Storage
+from edge_agent.agent.pipeline import Pipeline
 from edge_agent.agent.ports import UNARMED, FaultPoint
 from edge_agent.agent.referring import Referring
 from edge_agent.agent.results import ResultsPlace, ResultsWriter
@@ -44,6 +44,7 @@ from edge_agent.agent.shelf import Shelf
 from edge_agent.agent.site_state import SiteMonitor, Surroundings, health_entry
 from edge_agent.agent.sockets import Sockets, Stock, open_sockets
 from edge_agent.agent.space import Space
+from edge_agent.agent.storage import Storage
 from edge_agent.agent.sweep import Premises
 from edge_agent.agent.weighing import Weighing
 from edge_agent.domain.assessment import Reason
@@ -352,6 +353,8 @@ def _surroundings(station: Station, shared: Intake, intakes: Sequence[Arrivals],
         intake_problems=lambda: _intake_problems(shared, intakes),
         outbound_problem=lambda: gate.outbound_problem,
         policy_digest=station.config.policy.digest,
+        certificates=station.engine.commissioning.certificates,
+        labels=tuple(sorted({label for detector in station.engine.loaded.models.detectors for label in detector.alert_levels})),
     )
 
 

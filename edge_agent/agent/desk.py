@@ -1,4 +1,4 @@
-"""What the site answers on SYNC, from the ledger: HELLO, PULL, SNAP, VERDICT, CONTROL, VIEW, FAULT, OFFICER, PING."""
+"""What the site answers on SYNC, from the ledger: HELLO, PULL, SNAP, UNDECIDED, VERDICT, CONTROL, VIEW, FAULT, OFFICER, PING."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +21,7 @@ from edge_agent.wire.control import ControlRequest
 from edge_agent.wire.frames import Envelope
 from edge_agent.wire.heads import SignedHeadPart
 from edge_agent.wire.heartbeat import SiteState, StatusReply
+from edge_agent.wire.undecided import UndecidedReply, UndecidedRequest
 from edge_agent.wire.verbs import (
     MAX_BATCH_BYTES,
     MAX_ROWS,
@@ -62,7 +63,7 @@ class Answers:
     status: Callable[[], SiteState] | None = None
 
 
-_READING = frozenset({Verb.HELLO, Verb.PULL, Verb.SNAP, Verb.PING})
+_READING = frozenset({Verb.HELLO, Verb.PULL, Verb.SNAP, Verb.UNDECIDED, Verb.PING})
 
 
 class JournalDesk:
@@ -96,6 +97,7 @@ class JournalDesk:
             Verb.HELLO: self._hello,
             Verb.PULL: self._pull,
             Verb.SNAP: self._snap,
+            Verb.UNDECIDED: self._undecided,
             Verb.VERDICT: self._verdict,
             Verb.CONTROL: self._control,
             Verb.VIEW: self._view,
@@ -173,11 +175,11 @@ class JournalDesk:
             reply, rows = await self._whole(asked)
         if asked.durable is not None and (signed := await self._store.signed_head()) is not None:
             reply = reply.model_copy(update={"signed_head": SignedHeadPart.of(signed)})
-        attachment = await self._disclosed(peer.consumer, rows) if asked.identities else None
+        attachment = await self._disclosed(peer.consumer, rows, asked.officer) if asked.identities else None
         return Envelope(Verb.BATCH, request.request_id, content(reply), rows, attachment)
 
-    async def _disclosed(self, consumer: Consumer, rows: Sequence[JournalRow]) -> bytes:
-        frame, is_new = await self._disclosure.of(consumer, rows)
+    async def _disclosed(self, consumer: Consumer, rows: Sequence[JournalRow], officer: str | None = None) -> bytes:
+        frame, is_new = await self._disclosure.of(consumer, rows, officer)
         if is_new:
             self._committed()
         return frame
@@ -246,6 +248,19 @@ class JournalDesk:
         )
         attachment = await self._disclosed(peer.consumer, found.rows) if asked.identities else None
         return Envelope(Verb.SNAP, request.request_id, content(reply), found.rows, attachment)
+
+    async def _undecided(self, _peer: Peer, request: Envelope) -> Envelope:
+        asked = read(UndecidedRequest, request.content)
+        found = await self._store.undecided(Seq(asked.before), asked.topics, asked.most, Budget(MAX_ROWS, MAX_BATCH_BYTES))
+        reply = UndecidedReply(
+            epoch=found.head.epoch.hex(),
+            head=found.head.seq,
+            first=found.head.first,
+            after=found.after,
+            scans=list(found.scans),
+            n=len(found.rows),
+        )
+        return Envelope(Verb.UNDECIDED, request.request_id, content(reply), found.rows)
 
     async def _verdict(self, peer: Peer, request: Envelope) -> Envelope:
         seq, fact = await self._submissions.verdict(peer.consumer, read(VerdictRequest, request.content))

@@ -3,10 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from pydantic import BaseModel, ConfigDict
-
+from edge_agent.agent.section import Section
 from edge_agent.domain.clock import Clock
-from edge_agent.domain.identity import IdentityClass
+from edge_agent.domain.identity import IdentityClass, IdentityValue
 from edge_agent.domain.ids import ScanId, SiteId, Token
 from edge_agent.errors import MalformedMessage
 from edge_agent.ledger.audit import About, audit_entry
@@ -15,6 +14,7 @@ from edge_agent.transport.keys import Consumer, Role
 from edge_agent.wire.chain import JournalRow
 from edge_agent.wire.identities import Disclosed, encode_identities, tokens_of, unique
 from edge_agent.wire.messages import CodeParams, decode
+from edge_agent.wire.redaction import officer_identity
 
 _MOST_REMEMBERED = 10_000
 Classes = frozenset[IdentityClass]
@@ -33,13 +33,11 @@ NEEDED_TO_DECIDE: Classes = frozenset(
 """What an officer needs to find the load and its papers, and what colleagues wrote about it; nobody's name is among it."""
 
 
-class PrivacySection(BaseModel):
+class PrivacySection(Section):
     """Which classes of identifiers a role is shown in clear.
 
     ``identities``: by role. A role that is not named has what it needs: a console :data:`NEEDED_TO_DECIDE`, the others nothing.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     identities: Mapping[Role, Classes] = {}
 
@@ -58,6 +56,9 @@ class IdentityStore(Protocol):
     async def append(self, entry: Entry) -> Appended:
         """Commit a fact; a known fact_id is a no-op."""
 
+    async def tokenise(self, values: Sequence[IdentityValue]) -> tuple[IdentityRow, ...]:
+        """Give the site's token for each value."""
+
 
 class Disclosure:
     """Gives the frame of identities for rows that go to a caller."""
@@ -69,37 +70,47 @@ class Disclosure:
         self._clock = clock
         self._viewed: dict[tuple[str, ScanId, str], None] = {}
 
-    async def of(self, consumer: Consumer, rows: Sequence[JournalRow]) -> tuple[bytes, bool]:
+    async def of(self, consumer: Consumer, rows: Sequence[JournalRow], officer: str | None = None) -> tuple[bytes, bool]:
         """Give the frame for ``rows``, and whether views were journalled for it. They are committed before a value leaves.
 
+        ``officer``: who looks, plain; the journal holds a token.
+
         Raises:
-            TooLarge: too many identifiers for one answer.
+            TooLarge: too many identifiers for one answer. MalformedMessage: that is no officer's reference.
         """
         allowed = self._allowed.get(consumer.role, frozenset())
         named = _tokens_by_scan(rows) if allowed else {}
         tokens = unique(token for tokens in named.values() for token in tokens)
         known = {row.token: row for row in await self._store.identities(tokens) if row.value is not None and row.kind in allowed}
         frame = encode_identities([Disclosed(row.token, row.kind.value, row.value) for row in known.values() if row.value is not None])
+        viewer = await self._viewer(consumer, officer)
         is_new = False
         for scan, of_scan in named.items():
             classes = {known[token].kind.value for token in of_scan if token in known}
-            is_new = (bool(classes) and await self._note_view(consumer, scan, classes)) or is_new
+            is_new = (bool(classes) and await self._note_view(viewer, scan, classes)) or is_new
         return frame, is_new
 
-    async def _note_view(self, consumer: Consumer, scan: ScanId, classes: set[str]) -> bool:
-        """Journal a view, once for each consumer, scan and hour; tell whether there is a new row."""
+    async def _viewer(self, consumer: Consumer, officer: str | None) -> dict[str, str]:
+        """Give who looks, as the journal says it: the workstation and its role, and the officer's token where one is named."""
+        viewer = {"consumer": consumer.name, "role": consumer.role.value}
+        if officer is None:
+            return viewer
+        (row,) = await self._store.tokenise([officer_identity(officer)])
+        return {**viewer, "officer": row.token}
+
+    async def _note_view(self, viewer: Mapping[str, str], scan: ScanId, classes: set[str]) -> bool:
+        """Journal a view, once for each viewer, scan and hour; tell whether there is a new row."""
         now = self._clock.now()
+        who = " ".join(viewer[key] for key in ("consumer", "officer") if key in viewer)
         hour = now.strftime("%Y-%m-%dT%H")
-        if (consumer.name, scan, hour) in self._viewed:
+        if (who, scan, hour) in self._viewed:
             return False
-        params = {"consumer": consumer.name, "role": consumer.role.value, "classes": " ".join(sorted(classes))}
-        entry = audit_entry(
-            self._site, CodeParams(code="identities-viewed", params=dict(params)), f"viewed {consumer.name} {hour}", now, About(scan)
-        )
+        event = CodeParams(code="identities-viewed", params={**viewer, "classes": " ".join(sorted(classes))})
+        entry = audit_entry(self._site, event, f"viewed {who} {hour}", now, About(scan))
         is_new = (await self._store.append(entry)).is_new
         if len(self._viewed) >= _MOST_REMEMBERED:
             self._viewed.clear()  # the journal knows each fact once all the same
-        self._viewed[consumer.name, scan, hour] = None
+        self._viewed[who, scan, hour] = None
         return is_new
 
 

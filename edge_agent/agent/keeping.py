@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from edge_agent.agent.section import Section
 from edge_agent.domain.identity import IdentityClass
 from edge_agent.ledger.retention import Kind, Periods
 
@@ -13,11 +14,7 @@ Days = Annotated[float, Field(gt=0)] | Literal["for-ever"]
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class RetentionSection(_Section):
+class RetentionSection(Section):
     """Days after the last thing that happened to a scan until something of it goes; ``"for-ever"`` keeps it.
 
     They count for ordinary scans. ``enforcement_days``: for all that belongs to a scan that was ever alerted, referred, suspicious or
@@ -61,7 +58,7 @@ class RetentionSection(_Section):
         return {kind.value: _period(self.identities.get(kind, self.identities_days)) for kind in IdentityClass}
 
 
-class SpaceSection(_Section):
+class SpaceSection(Section):
     """Shares of the state directory's file system, and what happens when less is free.
 
     Below ``warn_share`` health is degraded; below ``sparing_share`` no new pictures and packages are written and old ordinary ones go;

@@ -21,6 +21,7 @@ from edge_agent.ledger.records import (
     NamedBlob,
     Packed,
     Snapshot,
+    Undecided,
 )
 from edge_agent.wire.chain import JournalHead, JournalRow
 from edge_agent.wire.heads import SignedHead
@@ -82,6 +83,9 @@ class LedgerLane:
 
     async def snapshot(self, starts: Sequence[str], last: int, budget: Budget) -> Snapshot:
         return await self.query(Queries.snapshot, starts, last, budget)
+
+    async def undecided(self, before: Seq, starts: Sequence[str], most: int, budget: Budget) -> Undecided:
+        return await self.query(Queries.undecided, before, starts, most, budget)
 
     async def filtered_rows(self, after: Seq, starts: Sequence[str], budget: Budget) -> FilteredRows:
         return await self.query(Queries.filtered_rows, after, starts, budget)

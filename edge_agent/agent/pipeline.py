@@ -1,23 +1,19 @@
 """One job through its lanes: decode, prepare, infer, interpret, conclude, commit; afterwards, the package."""
 
 import asyncio
-import errno
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import partial
-from pathlib import Path
 from typing import Protocol
 
 from edge_agent.agent.assemble import Record, assemble, distinct, missing_views, with_attachments
-from edge_agent.agent.config import Scanner
 from edge_agent.agent.decoders import Decoders
 from edge_agent.agent.engine import Earlier, Engine, Judgement
-from edge_agent.agent.ledger_lane import LedgerLane
-from edge_agent.agent.maps import PREVIEW, MapStore
-from edge_agent.agent.memory import Memory, memory_for_scans
-from edge_agent.agent.ports import UNARMED, FaultPoint, Point
-from edge_agent.agent.space import UNLIMITED, Room
+from edge_agent.agent.maps import PREVIEW
+from edge_agent.agent.packing import Packer
+from edge_agent.agent.ports import Point
+from edge_agent.agent.scanner import Scanner
+from edge_agent.agent.storage import Storage
 from edge_agent.analysis.deadline import Deadline
 from edge_agent.domain.assessment import BlobRef, Fact, FactKind, MachineAssessment, MachineConclusion, Reason
 from edge_agent.domain.capture import CaptureKind
@@ -26,18 +22,13 @@ from edge_agent.domain.ids import FactId, ScannerId, SiteId, fact_id
 from edge_agent.domain.scan import Scan
 from edge_agent.errors import DiskLow, DropUnavailable, OutOfTime, ScanRejected, TryLater, UnreadableScan, UnsupportedFormat
 from edge_agent.formats.members import MemberFile
-from edge_agent.formats.package import PackageCodec, PackageRef, write_package
-from edge_agent.intake.spool import Spool
-from edge_agent.ledger import eviction
-from edge_agent.ledger.inventory import hold_file
 from edge_agent.ledger.ledger import Ledger
-from edge_agent.ledger.records import Entry, Job, JobId, JobKind, LatestAssessment
+from edge_agent.ledger.records import Entry, Job, JobKind, LatestAssessment
 from edge_agent.telemetry import events
 from edge_agent.wire import convert, messages
 from edge_agent.wire.frames import topic
 from edge_agent.wire.messages import AssessmentBody, IdentityPart
 
-_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 _BACK_OFF = timedelta(seconds=2)
 _WORKING_SET = 160
 """Bytes in memory at the worst moment for each byte of a plane: 140 to 172 with the shipped bundles, 16 bits, 600 to 1200 rows."""
@@ -59,22 +50,6 @@ class Onlooker(Protocol):
         """Take the scan or leave it, at once; to be called on the loop's thread."""
 
 
-@dataclass(frozen=True, slots=True)
-class Storage:
-    """Everything a job reads from and writes to. ``packages`` is None where packages are not kept."""
-
-    ledger: LedgerLane
-    spool: Spool
-    maps: MapStore
-    state_dir: Path
-    packages: Path | None
-    codec: PackageCodec = "zstd"
-    keeps_originals: bool = False
-    faults: FaultPoint = UNARMED
-    room: Room = UNLIMITED
-    memory: Memory = field(default_factory=lambda: Memory(memory_for_scans()))
-
-
 class Pipeline:
     """Carries jobs from claim to commit. Every claimed job ends assessed, set aside, or released."""
 
@@ -86,7 +61,7 @@ class Pipeline:
         self._engine = engine
         self._decoders = decoders
         self._storage = storage
-        self._packing: set[JobId] = set()
+        self._packer = Packer(engine, storage)
 
     async def process(self, job: Job, ring: Callable[[], None]) -> None:
         """Do one claimed job, as soon as there is memory for it; ``ring`` is called after each commit.
@@ -131,7 +106,7 @@ class Pipeline:
             if assessed is not None:
                 if self.onlooker is not None:
                     self.onlooker.offer(assessed)
-                await self._pack(job, assessed.scan)
+                await self._packer.pack(job, assessed.scan)
 
     async def _put_back(self, job: Job, problem: TryLater) -> None:
         """Release a job; on a full disk, try until there is space for the note: giving up the ballast makes some."""
@@ -154,60 +129,7 @@ class Pipeline:
             except (TryLater, ScanRejected) as problem:
                 events.package_postponed(job.scanner, job.scan_id, problem.code)
             else:
-                await self._pack(job, scan)
-
-    async def _pack(self, job: Job, scan: Scan) -> None:
-        """Keep the scan as a package and its side-cars as blobs, then let go of the spool copy.
-
-        What alerted or could not be judged may become evidence: there the scanner's own files stay too.
-        """
-        storage = self._storage
-        if storage.packages is None or job.job_id in self._packing:
-            return
-        if not (storage.state_dir / job.spool).exists():  # house-keeping and the job itself may both come to it: the other has done it
-            return
-        if not storage.room.keeps_extras:
-            events.package_postponed(job.scanner, job.scan_id, DiskLow.code)
-            return
-        self._packing.add(job.job_id)
-        try:
-            await self._pack_in(storage, storage.packages, job, scan)
-        finally:
-            self._packing.discard(job.job_id)
-
-    async def _pack_in(self, storage: Storage, packages: Path, job: Job, scan: Scan) -> None:
-        day = packages / scan.capture.taken_at.at.strftime("%Y/%m/%d")
-        out = day / f"{job.scan_id}.r{job.revision}.scan.zip"
-        try:
-            package = await self._engine.cpu.run(self._written, job, scan, out)
-            await self._engine.cpu.run(self._keep_sidecars, job, scan)
-            await storage.ledger.call(Ledger.mark_packed, job.job_id, str(out.relative_to(storage.state_dir)), package.scan_json_sha256)
-        except (OSError, DiskLow) as problem:
-            if isinstance(problem, OSError) and problem.errno not in _DISK_FULL:
-                raise
-            storage.room.ran_out()
-            events.package_postponed(job.scanner, job.scan_id, DiskLow.code)  # the spool copy stays; house-keeping tries again
-            return
-        await self._let_originals_go(job)
-
-    async def _let_originals_go(self, job: Job) -> None:
-        """Remove the spool copy of a packed revision, unless any word about the scan so far makes it evidence."""
-        storage = self._storage
-        if hold_file(storage.state_dir, job.scan_id).exists():
-            return
-        if await storage.ledger.call(Ledger.transact, partial(eviction.is_ordinary, scan=job.scan_id)):
-            await storage.ledger.lane.run(storage.spool.remove, job.scan_id, job.revision)
-
-    def _written(self, job: Job, scan: Scan, out: Path) -> PackageRef:
-        files = [(member, self._storage.state_dir / job.spool / member.name) for member in job.members]
-        return write_package(scan, files, out, self._storage.codec, keeps_originals=self._storage.keeps_originals)
-
-    def _keep_sidecars(self, job: Job, scan: Scan) -> None:
-        """Side-cars and what shows people or numbers lie in erasable blobs, found by their SHA-256, never in a package."""
-        packed = {(one.role, one.sha256) for one in scan.attachments if not one.kind.is_personal}
-        for member in job.members:
-            if not member.is_pixels and (member.role, member.sha256) not in packed:
-                self._storage.maps.blobs.put((self._storage.state_dir / job.spool / member.name).read_bytes())
+                await self._packer.pack(job, scan)
 
     async def _assess(self, job: Job) -> Assessed | None:
         """Judge and commit; give the scan when its pixels were looked at."""

@@ -9,7 +9,18 @@ from edge_agent.domain.identity import IdentityValue
 from edge_agent.domain.ids import FactId, ScanId, Seq, Token
 from edge_agent.ledger.bearers import Bearer
 from edge_agent.ledger.queries import Budget
-from edge_agent.ledger.records import Appended, Backlog, Entry, FilteredRows, IdentityRow, LatestAssessment, NamedBlob, Packed, Snapshot
+from edge_agent.ledger.records import (
+    Appended,
+    Backlog,
+    Entry,
+    FilteredRows,
+    IdentityRow,
+    LatestAssessment,
+    NamedBlob,
+    Packed,
+    Snapshot,
+    Undecided,
+)
 from edge_agent.wire.chain import JournalHead, JournalRow
 from edge_agent.wire.heads import SignedHead
 
@@ -52,6 +63,9 @@ class JournalStore(Protocol):
 
     async def snapshot(self, starts: Sequence[str], last: int, budget: Budget) -> Snapshot:
         """Give the newest outcomes of each scanner with every other row about their scans."""
+
+    async def undecided(self, before: Seq, starts: Sequence[str], most: int, budget: Budget) -> Undecided:
+        """Give the scans judged last before a row about which a person is still to speak."""
 
     async def filtered_rows(self, after: Seq, starts: Sequence[str], budget: Budget) -> FilteredRows:
         """Give the committed rows of some topics after ``after``, and how far was looked."""

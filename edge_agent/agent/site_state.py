@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from edge_agent import __version__
+from edge_agent.agent.certificate import Certificate
 from edge_agent.agent.health import Health, HealthFacts, Told, codes, has_news, judge, next_told
 from edge_agent.agent.ledger_lane import LedgerLane
 from edge_agent.agent.space import Level, Space
@@ -19,7 +20,7 @@ from edge_agent.ledger.records import Entry
 from edge_agent.telemetry import events
 from edge_agent.wire import messages
 from edge_agent.wire.frames import topic
-from edge_agent.wire.heartbeat import SiteState
+from edge_agent.wire.heartbeat import CertificatePart, SiteState
 from edge_agent.wire.messages import BundlePart, CodeParams, HealthBody
 
 _JUDGE_EVERY_S = 2.0
@@ -43,6 +44,8 @@ class Surroundings:
     ledger_problem: Callable[[], Reason | None] = lambda: None
     outbound_problem: Callable[[], str] = str
     policy_digest: str = ""
+    certificates: tuple[Certificate, ...] = ()
+    labels: tuple[str, ...] = ()
 
 
 class SiteMonitor:
@@ -71,6 +74,8 @@ class SiteMonitor:
             in_flight=self._in_flight,
             daemon=f"edge-agent {__version__}",
             policy_digest=self._around.policy_digest or None,
+            certificates=[_told(one) for one in self._around.certificates],
+            labels=list(self._around.labels),
         )
 
     async def run(self, ring: Callable[[], None]) -> None:
@@ -110,6 +115,20 @@ class SiteMonitor:
             events.health_changed(told.health.state, codes(told.health.reasons))
             ring()
         self._told = told
+
+
+def _told(certificate: Certificate) -> CertificatePart:
+    rate = certificate.held_out or certificate.whole_scan
+    return CertificatePart(
+        subject=certificate.subject.value,
+        alarms=rate.alarms,
+        n=rate.n,
+        low=rate.low,
+        high=rate.high,
+        is_held_out=certificate.held_out is not None,
+        made_at=certificate.made_at,
+        not_after=certificate.not_after,
+    )
 
 
 def health_entry(site: SiteId, health: Health, now: datetime) -> Entry:

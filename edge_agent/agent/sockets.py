@@ -8,12 +8,13 @@ from functools import partial
 
 from edge_agent.agent.allow_list import Bells, Gatekeeper
 from edge_agent.agent.blob_desk import PictureDesk
-from edge_agent.agent.config import AgentSections, WireSection
 from edge_agent.agent.desk import Answers, JournalDesk
 from edge_agent.agent.feed import Feed
 from edge_agent.agent.outbound import Headquarters, who_is
 from edge_agent.agent.ports import UNARMED, FaultPoint, SiteStore
+from edge_agent.agent.sections import AgentSections
 from edge_agent.agent.shelf import Shelf
+from edge_agent.agent.wire_section import WireSection
 from edge_agent.domain.clock import Clock
 from edge_agent.domain.ids import SiteId
 from edge_agent.errors import LedgerDamaged

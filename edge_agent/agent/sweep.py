@@ -123,13 +123,14 @@ class Sweep:
         if names is not None:
             tally.add(await self._noted(partial(eviction.forget_unworked, before=rules.until - names)))
         if left:
-            tally.add(await self._forgotten(sorted(left)))
+            tally.add(await self._forgotten([(token, moment) for token, (_, moment) in sorted(left.items())]))
         return tally
 
-    async def _forgotten(self, tokens: Sequence[Token]) -> Tally:
+    async def _forgotten(self, used: Sequence[tuple[Token, datetime]]) -> Tally:
+        """Erase; a value that an arriving scan was given a token for meanwhile stays."""
         tally = Tally()
-        for start in range(0, len(tokens), _PAGE_TOKENS):
-            tally.identities += await self._on.ledger.call(Ledger.erase, tokens[start : start + _PAGE_TOKENS])
+        for start in range(0, len(used), _PAGE_TOKENS):
+            tally.identities += await self._on.ledger.call(Ledger.forget, dict(used[start : start + _PAGE_TOKENS]))
         return await self._noted(lambda _connection: tally)
 
     async def used_bytes(self) -> int:

@@ -17,8 +17,9 @@ from rich.table import Table
 from edge_agent.agent.at_hand import SCANNER, Outcome, Rules, Workbench, find_drops, open_workbench
 from edge_agent.agent.certificate import Certificate, RatePart, write_certificate
 from edge_agent.agent.commission import CleanScans, Site, Terms, certify, listen, of_journal, of_outcomes
-from edge_agent.agent.config import AgentConfig, Scanner, load_config
+from edge_agent.agent.config import AgentConfig, load_config
 from edge_agent.agent.models_in_force import COMMISSION, commissioning_of, weighing_of
+from edge_agent.agent.scanner import Scanner
 from edge_agent.cli import commission_weights
 from edge_agent.domain.ids import ScannerId
 from edge_agent.errors import ConfigInvalid

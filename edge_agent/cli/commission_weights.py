@@ -12,8 +12,9 @@ from rich.table import Table
 
 from edge_agent.agent.at_hand import Rules, Workbench, find_drops, open_workbench
 from edge_agent.agent.certificate import write_document
-from edge_agent.agent.config import AgentConfig, Scanner
+from edge_agent.agent.config import AgentConfig
 from edge_agent.agent.models_in_force import COMMISSION
+from edge_agent.agent.scanner import Scanner
 from edge_agent.agent.weighbridge import Seen, look, match, read_masses
 from edge_agent.agent.weighing import ErrorsPart, LeftOut, Scale, WeighedScans, WeighingCertificate, certify_weighing, weighing_path
 from edge_agent.domain.ids import ScannerId, SiteId

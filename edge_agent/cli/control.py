@@ -67,14 +67,18 @@ def _add_import(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "import",
         help="enter results out of files of the national system",
         description="Enters results out of CSV or JSON files, for the running collector to send. Each has the national system's number "
-        "(record): importing it again does nothing, unless its site had refused it. Every answer is checked against the form first; with "
-        "any fault nothing is entered, unless --keep-good. Exit 0 all entered or known, 1 something was wrong. Columns: "
-        + ", ".join(COLUMNS)
-        + ".",
+        "(record): importing it again does nothing, unless its site had refused it, or with --send-again. Every answer is checked against "
+        "the form first; with any fault nothing is entered, unless --keep-good. Exit 0 all entered or known, 1 something was wrong. "
+        "Columns: " + ", ".join(COLUMNS) + ".",
     )
     imported.add_argument("files", nargs="+", type=Path, metavar="FILE", help="CSV with a head line, or a JSON list (.json); UTF-8")
     imported.add_argument("--config", type=Path, required=True, metavar="FILE", help="collector.toml")
     imported.add_argument("--keep-good", action="store_true", help="enter what is right though something else is wrong")
+    imported.add_argument(
+        "--send-again",
+        action="store_true",
+        help="send also what was at its site before, after the site was restored from a backup; a site that has it does nothing",
+    )
     imported.add_argument("--dry-run", action="store_true", help="check only, enter nothing")
     imported.add_argument("--json", action="store_true", help="print a JSON object")
     imported.set_defaults(act=_import)
@@ -95,7 +99,8 @@ def _import(args: argparse.Namespace) -> int:
         entries += good
         bad_answers += [(file.name, fault) for fault in bad]
     is_refused = bool(bad_answers) and not args.keep_good
-    became = {} if is_refused or args.dry_run else _entered(config, entries, is_quiet=args.json or not screen.is_terminal)
+    is_quiet = args.json or not screen.is_terminal
+    became = {} if is_refused or args.dry_run else _entered(config, entries, is_quiet=is_quiet, is_lost=args.send_again)
     counts = Counter(word.value for word in became.values())
     changed = [entry.record for entry in entries if became.get(entry.control_id) is Entered.CHANGED]
     if args.json:
@@ -127,13 +132,13 @@ def _read(file: Path, config: CollectorConfig) -> tuple[list[Entry], list[Fault]
         raise ImportUnreadable(f"{file}: {problem.detail}", problem.fields) from problem
 
 
-def _entered(config: CollectorConfig, entries: Sequence[Entry], *, is_quiet: bool) -> dict[str, Entered]:
+def _entered(config: CollectorConfig, entries: Sequence[Entry], *, is_quiet: bool, is_lost: bool) -> dict[str, Entered]:
     """Enter page by page: the collector, which may be running, waits for one page at most."""
     became: dict[str, Entered] = {}
     pages = [entries[start : start + _AT_ONCE] for start in range(0, len(entries), _AT_ONCE)]
     with Outbox.open(config.outbox_file, SystemClock()) as outbox:
         for page in track(pages, "entering", console=Console(stderr=True), transient=True, disable=is_quiet):
-            became |= outbox.enter(page)
+            became |= outbox.enter(page, is_lost=is_lost)
     return became
 
 

@@ -8,10 +8,9 @@ from pathlib import Path
 
 from rich.console import Console
 
+from edge_agent.cli.reason import reason_word
 from edge_agent.errors import ConfigInvalid
 from edge_agent.telemetry.clock import SystemClock
-from edge_agent.wire.messages import CodeParams
-from edge_agent.wire.redaction import refuse_free_text
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -27,7 +26,9 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("scan", metavar="SCAN", help="whole identity of the scan; scan show --state-dir lists them")
     parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="agent.toml")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="file to write, such as evidence.zip; must not exist")
-    parser.add_argument("--reason", required=True, metavar="WORD", help="why: one word, such as court-order; it is journalled")
+    parser.add_argument(
+        "--reason", type=reason_word, required=True, metavar="WORD", help="why: one word, such as court-order; it is journalled"
+    )
     parser.add_argument("--role", choices=("evidence", "supervisor"), default="evidence", help="in which role; it is journalled")
     parser.add_argument(
         "--earlier-key",
@@ -49,7 +50,6 @@ def run(args: argparse.Namespace) -> int:
     from edge_agent.domain.ids import ScanId, SiteId
     from edge_agent.signing.keys import SigningKey
 
-    refuse_free_text([CodeParams(code="reason", params={"reason": args.reason})])
     sections = load_config(args.config).sections
     if sections.journal.key is None:
         raise ConfigInvalid("evidence is signed with [journal] key; make one with `edge-agent journal new-key`", {"key": "journal.key"})

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from edge_agent.agent.allow_list import read_report
-from edge_agent.agent.config import AgentSections, parse_config, read_file
+from edge_agent.agent.config import parse_config, read_file
 from edge_agent.agent.enrolment import edit_config, with_consumer, with_value, without_consumer
+from edge_agent.agent.sections import AgentSections
 from edge_agent.domain.clock import Clock
 from edge_agent.errors import ConfigInvalid
 from edge_agent.signing.key_file import read_key_file

@@ -6,7 +6,7 @@ from typing import Literal, TextIO
 from rich.console import Console
 from rich.table import Table
 
-from edge_agent.collector.report.cells import Cell, Section, is_part_of_rate, is_rate, printable, shown
+from edge_agent.collector.report.cells import Cell, Section, is_part_of_rate, is_rate, percent, printable, shown
 from edge_agent.collector.report.files import day_text
 from edge_agent.kpi.eligible import SIMULATED, KindFilter
 from edge_agent.kpi.rates import MINIMUM_N, Scope
@@ -33,6 +33,9 @@ def write_screen(sections: Sequence[Section], scope: Scope, out: TextIO) -> None
             console.print(f"[dim]{len(section.rows) - _MOST_ROWS} more rows: --format csv[/dim]", highlight=False)
     if not sections[0].rows:
         console.print("No such scans in this period.")
+        others = next((section for section in sections if section.name == "other_kinds" and section.rows), None)
+        if others is not None:
+            console.print("There are scans of other kinds: `--kind synthetic` counts simulated ones, `--kind all` every one.")
 
 
 def heading(wanted: KindFilter) -> str:
@@ -63,8 +66,14 @@ def _table(section: Section, title: str, columns: Sequence[str]) -> Table:
         least = min(longest, _LEAST_COLUMNS) if is_text else None
         table.add_column(column.replace("_", "\n"), justify=justify, overflow="fold", no_wrap=not is_text, min_width=least)
     for row in rows:
-        table.add_row(*(_as_percent(row, column) if is_rate(column, section.columns) else _plain(row[column]) for column in names))
+        table.add_row(*(_cell(section, row, column) for column in names))
     return table
+
+
+def _cell(section: Section, row: dict[str, Cell], column: str) -> str:
+    if is_rate(column, section.columns):
+        return _as_percent(row, column)
+    return percent(row[column]) if column in section.shares else _plain(row[column])
 
 
 def _as_percent(row: dict[str, Cell], name: str) -> str:
@@ -73,7 +82,7 @@ def _as_percent(row: dict[str, Cell], name: str) -> str:
         return "-" if n is None else f"- (n {n})"
     if isinstance(n, int) and n < MINIMUM_N:
         return f"too few (n {n})"
-    return f"{100 * value:.1f} [{100 * low:.1f}, {100 * high:.1f}] n {n}".replace("[", r"\[")
+    return f"{percent(value)} [{100 * low:.1f}, {100 * high:.1f}] n {n}".replace("[", r"\[")
 
 
 def _plain(cell: Cell) -> str:

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from edge_agent.cli.reason import reason_word
 from edge_agent.domain.capture import SubjectKind
 
 _WHAT = "package files, or with --state-dir scan ids"
@@ -99,7 +100,7 @@ def _add_export(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     export.add_argument("--format", choices=("package", "dicos", "coco", "csv"), required=True, help="dicos needs the extra dicos")
     export.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write to")
     export.add_argument("--full", action="store_true", help="identifiers in clear (package and dicos)")
-    export.add_argument("--reason", metavar="WORD", help="why in clear: one word, such as court-order; it is journalled")
+    export.add_argument("--reason", type=reason_word, metavar="WORD", help="why in clear: one word, such as court-order; it is journalled")
     export.add_argument("--role", choices=("evidence", "supervisor"), help="in which role; it is journalled")
 
 

@@ -6,7 +6,7 @@ import json
 import sys
 from pathlib import Path
 
-from edge_agent.errors import ConfigInvalid
+from edge_agent.errors import ConfigInvalid, PasswordRefused
 from edge_agent.web.extra import need_extra
 from edge_agent.web.session import OfficerRole
 
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     """Do the chosen action.
 
     Raises:
-        ConfigInvalid, ConfigUnreadable: naming the file, the officer or the password's fault.
+        ConfigInvalid, ConfigUnreadable, PasswordRefused: naming the file, the officer or the password's fault.
     """
     need_extra("a user file")
     return int(args.act(args))
@@ -117,11 +117,11 @@ def _password(args: argparse.Namespace) -> str:
     else:
         password = _typed(f"password of {args.name}: ")
         if _typed("again: ") != password:
-            raise ConfigInvalid("the two passwords differ", {"key": "password"})
+            raise PasswordRefused("the two passwords differ")
     if not FEWEST_CHARACTERS <= len(password) <= MOST_CHARACTERS:
-        raise ConfigInvalid(f"a password has {FEWEST_CHARACTERS} to {MOST_CHARACTERS} characters", {"key": "password"})
+        raise PasswordRefused(f"a password has {FEWEST_CHARACTERS} to {MOST_CHARACTERS} characters")
     if args.name in password.lower():
-        raise ConfigInvalid("a password does not hold the officer's name", {"key": "password"})
+        raise PasswordRefused("a password does not hold the officer's name")
     return password
 
 
@@ -129,4 +129,4 @@ def _typed(prompt: str) -> str:
     try:
         return getpass.getpass(prompt)
     except EOFError:
-        raise ConfigInvalid("nobody is here to type a password; give it with --password-stdin", {"key": "password"}) from None
+        raise PasswordRefused("nobody is here to type a password; give it with --password-stdin") from None

@@ -1,17 +1,11 @@
 """What somebody at headquarters must look at, decided from what is known of a site. Pure: no clock, no file, no socket."""
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
 
 from edge_agent.collector.config import ExpectedTable, WatchTable
 from edge_agent.collector.states import AlarmCode, Phase, SiteNow
-
-_T = TypeVar("_T")
-
-MOST_ALIKE_OF = 3
-"""A group says what is usual in it only when so many of its sites told, and more than half of them the same."""
+from edge_agent.domain.usual import most
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +32,8 @@ def usual(sites: Iterable[SiteNow], expected: ExpectedTable) -> dict[str, Usual]
     given = None if expected.bundles is None else tuple(sorted(expected.bundles))
     return {
         group: Usual(
-            expected.policy or _most(site.policy_digest for site in members if site.policy_digest),
-            given if given is not None else _most(site.bundles for site in members if site.daemon),
+            expected.policy or most(site.policy_digest for site in members if site.policy_digest),
+            given if given is not None else most(site.bundles for site in members if site.daemon),
         )
         for group, members in groups.items()
     }
@@ -81,14 +75,6 @@ def _of_drift(site: SiteNow, usual_here: Usual) -> Mapping[AlarmCode, str]:
     if usual_here.bundles is not None and site.daemon and site.bundles != usual_here.bundles:
         found[AlarmCode.BUNDLES_DRIFTED] = f"{_listed(site.bundles)}, expected {_listed(usual_here.bundles)}"
     return found
-
-
-def _most(values: Iterable[_T]) -> _T | None:
-    counts = Counter(values)
-    if counts.total() < MOST_ALIKE_OF:
-        return None
-    value, count = counts.most_common(1)[0]
-    return value if 2 * count > counts.total() else None
 
 
 def _listed(bundles: tuple[str, ...]) -> str:

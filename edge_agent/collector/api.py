@@ -31,6 +31,7 @@ from edge_agent.collector.api_views import (
     sites_view,
 )
 from edge_agent.collector.archive.port import CasePage, ScanKey
+from edge_agent.collector.archive.store import Archive
 from edge_agent.collector.config import CollectorConfig
 from edge_agent.collector.metrics import site_metrics
 from edge_agent.collector.read_lane import ReadLane
@@ -40,7 +41,7 @@ from edge_agent.domain.ids import ScanId, SiteId
 from edge_agent.errors import AddressUnknown, ArchiveAway, ArchiveBusy, ArchiveDamaged, RequestInvalid, StatesUnreadable, UnknownScan
 from edge_agent.kpi.case import Case
 from edge_agent.kpi.eligible import KindFilter
-from edge_agent.kpi.rates import Outcome, OutcomeTally, Period, Scope, summarise, total
+from edge_agent.kpi.rates import Outcome, OutcomeCounts, OutcomeTally, Period, Scope, total
 from edge_agent.telemetry.metrics import CONTENT_TYPE, exposition
 from edge_agent.web.answers import Blob
 from edge_agent.web.routes import Route
@@ -54,6 +55,8 @@ _COUNT_WITHIN_S = 120.0
 _ARCHIVE = (ArchiveBusy, ArchiveAway, ArchiveDamaged)
 
 Limit = Annotated[int, Field(ge=1, le=500, description="scans on a page")]
+FactLimit = Annotated[int, Field(ge=1, le=500, description="facts on a page")]
+PassedOver = Annotated[int, Field(ge=0, le=1_000_000_000, description="`next` of the page before; 0 = the first page")]
 SiteName = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[a-z0-9._-]+$", description="the site's id")]
 ScanUuid = Annotated[UUID, Field(description="as the site numbered it")]
 Word = Annotated[str, Field(max_length=64, pattern=r"^[a-z0-9._-]*$", description="only these; empty = all")]
@@ -130,20 +133,25 @@ class ReadApi:
         shown = found[:limit]
         return ScansView(scans=tuple(scan_view(case) for case in shown), next=_cursor(shown[-1]) if len(found) > limit else None)
 
-    async def scan(self, site: SiteName, scan_id: ScanUuid) -> StoryView:
-        """One scan with all its facts, in the order of the site's journal."""
+    async def scan(self, site: SiteName, scan_id: ScanUuid, after: PassedOver = 0, limit: FactLimit = 100) -> StoryView:
+        """One scan with its facts, in the order of the site's journal, a page at a time."""
         key = ScanKey(SiteId(site), ScanId(str(scan_id)))
-        case, facts = await self._lane.ask(lambda archive: (archive.case(key), archive.facts_of(key)))
+        case, facts = await self._lane.ask(lambda archive: (archive.case(key), archive.facts_of(key, after, limit + 1)))
         if case is None:
             raise UnknownScan("headquarters knows no such scan")
-        return StoryView(scan=scan_view(case), facts=tuple(fact_view(fact) for fact in facts))
+        shown = tuple(fact_view(fact) for fact in facts[:limit])
+        return StoryView(scan=scan_view(case), facts=shown, next=after + limit if len(facts) > limit else None)
 
     async def days(self, since: Day = None, until: Day = None, site: Word = "") -> DaysView:
         """Live scans by outcome, site and day; the last 30 days, unless said otherwise."""
         period = self._period(since, until)
-        tallies = await self._lane.ask(lambda archive: archive.outcomes(period))
         scope = Scope(self._zone, self._zones, period, KindFilter.LIVE)
-        return DaysView(days=tuple(_days([tally for tally in tallies if site in ("", tally.site)], scope)))
+
+        def ask(archive: Archive) -> list[DayView]:
+            with archive.snapshot():
+                return _days((tally for tally in archive.outcomes(period) if site in ("", tally.site)), scope)
+
+        return DaysView(days=tuple(await self._lane.ask(ask)))
 
     async def kpis(self, since: Day = None, until: Day = None) -> TablesView:
         """Every figure of the report, live scans only; the last 30 days, unless said otherwise. Counted anew once a minute at most."""
@@ -176,11 +184,11 @@ class ReadApi:
 
 
 def _days(tallies: Iterable[OutcomeTally], scope: Scope) -> list[DayView]:
-    by_day: dict[tuple[str, date], list[OutcomeTally]] = defaultdict(list)
+    by_day: defaultdict[tuple[date, str], OutcomeCounts] = defaultdict(lambda: OutcomeCounts(scope))
     for tally in tallies:
         if scope.covers(tally):
-            by_day[tally.site, scope.day(tally)].append(tally)
-    return [day_view(key[0], key[1], total(summarise(by_day[key], scope))) for key in sorted(by_day, key=lambda key: (key[1], key[0]))]
+            by_day[scope.day(tally), tally.site].add(tally)
+    return [day_view(site, day, total(by_day[day, site].summaries())) for day, site in sorted(by_day)]
 
 
 def _cursor(case: Case) -> str:

@@ -170,10 +170,11 @@ class FactView(View):
 
 
 class StoryView(View):
-    """One scan with all its facts."""
+    """One scan with a page of its facts. ``next``: what to give as ``after`` for the page behind it; null at the end."""
 
     scan: ScanView
     facts: tuple[FactView, ...]
+    next: int | None
 
 
 class DayView(View):

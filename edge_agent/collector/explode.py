@@ -10,18 +10,9 @@ from edge_agent.errors import MalformedMessage
 from edge_agent.kpi.eligible import UNKNOWN_KIND
 from edge_agent.kpi.rates import Outcome
 from edge_agent.wire.chain import JournalRow
+from edge_agent.wire.findings import DetectionPart, HeterogeneityPart
 from edge_agent.wire.frames import NO_SCANNER
-from edge_agent.wire.messages import (
-    AnyBody,
-    AssessmentBody,
-    CodeParams,
-    ControlBody,
-    DetectionPart,
-    HeterogeneityPart,
-    SetAsideBody,
-    VerdictBody,
-    decode,
-)
+from edge_agent.wire.messages import AnyBody, AssessmentBody, CodeParams, ControlBody, SetAsideBody, VerdictBody, decode
 
 Value: TypeAlias = str | int | float | None
 

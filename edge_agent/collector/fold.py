@@ -8,18 +8,20 @@ from typing import TypeVar
 
 from edge_agent.domain.assessment import Assessment, BundleState, Fact, MachineAssessment, MachineConclusion, Provenance, Referral
 from edge_agent.domain.ids import FactId, ScanId
-from edge_agent.domain.standing import standing
+from edge_agent.domain.standing import in_force, standing
 from edge_agent.kpi.case import SEPARATOR, Case
 from edge_agent.kpi.eligible import UNKNOWN_KIND
 from edge_agent.kpi.rates import Outcome
 from edge_agent.wire.facts import fact_of
 from edge_agent.wire.frames import NO_SCANNER
-from edge_agent.wire.messages import AnyBody, AssessmentBody, ControlBody, ReferralBody, SetAsideBody, VerdictBody
+from edge_agent.wire.messages import AnyBody, AssessmentBody, AuditBody, ControlBody, ReferralBody, SetAsideBody, VerdictBody
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST = datetime(9000, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _NOT_EXAMINED = "not-examined"
+_OPENED = "opened"
+"""Code of the audit fact that an officer opened a scan; its parameters name the officer's token and the revision."""
 _PIXELS_READ = "decode"
 """Stage that only an assessment from pixels has: one that was concluded anew from findings at hand waited for nothing."""
 _TOTAL = "total"
@@ -154,6 +156,7 @@ def _with_officers(case: Case, story: Sequence[AnyBody]) -> Case:
         first_decided_us=_microseconds(first.decided_at),
         first_officer=_word(first.officer),
         decision_s=_seconds_between(shown.produced_at if shown else None, first.decided_at),
+        look_s=_seconds_between(_opened_at(story, first), first.decided_at),
     )
     return _with_last_words(case, story, verdicts)
 
@@ -175,7 +178,7 @@ def _with_examinations(case: Case, story: Sequence[AnyBody]) -> Case:
     results = _all(story, ControlBody)
     if not results:
         return case
-    made = [result for result in results if result.conclusion != _NOT_EXAMINED]
+    made = in_force([result for result in results if result.conclusion != _NOT_EXAMINED])
     last = (made or results)[-1]
     return replace(
         case,
@@ -208,9 +211,30 @@ def _said(body: AnyBody) -> Assessment | Referral | None:
     return MachineAssessment(fact, MachineConclusion(body.conclusion), (), (), (), _NO_PROVENANCE, {}, ())
 
 
+def is_opening(body: AnyBody) -> bool:
+    """Tell whether a fact says that an officer opened a scan."""
+    return isinstance(body, AuditBody) and body.event.code == _OPENED
+
+
+def _opened_at(story: Sequence[AnyBody], verdict: VerdictBody) -> datetime | None:
+    """Give when the officer last opened what the verdict is about, before it; None where the site did not journal that.
+
+    A site journals an officer's openings of a scan once an hour: whoever comes back within it looked from the first one on.
+    """
+    who = {"officer": verdict.officer, "revision": verdict.revision}
+    for fact in reversed(_before(story, verdict)):
+        if isinstance(fact, AuditBody) and is_opening(fact) and who.items() <= fact.event.params.items():
+            return fact.produced_at
+    return None
+
+
+def _before(story: Sequence[AnyBody], verdict: VerdictBody) -> Sequence[AnyBody]:
+    return story[: next(place for place, fact in enumerate(story) if fact is verdict)]
+
+
 def _judged_before(story: Sequence[AnyBody], verdict: VerdictBody) -> AssessmentBody | None:
     """Give the assessment that the officer had: the one that the verdict names, else the last before it, of the revision it is about."""
-    before = story[: next(place for place, fact in enumerate(story) if fact is verdict)]
+    before = _before(story, verdict)
     seen = [fact for fact in before if isinstance(fact, AssessmentBody) and fact.revision == verdict.revision]
     named = [fact for fact in seen if fact.fact_id == verdict.assessment]
     shown = named or seen

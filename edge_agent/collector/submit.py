@@ -19,7 +19,7 @@ from edge_agent.collector.puller import Link
 from edge_agent.collector.submission import Committed, Event, Failed, Returned, State, Submission, failed
 from edge_agent.domain.clock import Clock
 from edge_agent.domain.ids import FactId, SiteId
-from edge_agent.errors import PeerError, TryLater
+from edge_agent.errors import PeerError, PeerSilent, TryLater
 from edge_agent.wire import verbs
 from edge_agent.wire.verbs import OkReply, Verb
 
@@ -87,6 +87,7 @@ class Submitter:
         self._clock = outgoing.clock
         self._not_before: dict[SiteId, tuple[float, float]] = {}
         self._looked_upto: dict[SiteId, int] = {}
+        self._sent_upto: dict[SiteId, int] = {}
         self._talks = asyncio.Semaphore(_MOST_SITES)
 
     async def run(self) -> None:
@@ -117,8 +118,10 @@ class Submitter:
         """Do what is due for one site, one thing after another: a link carries one request at a time."""
         away = await self._look_for(site) if State.SENT in states else []
         if self._is_due(site):
-            entered = await self._outbox.call(lambda outbox: outbox.of_site(site, State.ENTERED, _MOST_AT_ONCE))
-            await self._send(site, [*entered, *away])
+            after = self._sent_upto.get(site, 0)
+            due = await self._outbox.call(lambda outbox: outbox.due(site, _MOST_AT_ONCE, after))
+            if await self._send(site, [*away, *due]):  # a whole page may be refused for now: it must not hide the next one
+                self._sent_upto[site] = due[-1].number if len(due) == _MOST_AT_ONCE else 0
 
     async def _look_for(self, site: SiteId) -> list[Submission]:
         """Note which of the facts that a site committed have come back, some at a time; give those that stay away too long."""
@@ -133,17 +136,26 @@ class Submitter:
         long_ago = self._clock.now() - _SAID_AGAIN_AFTER
         return [one for one in sent if one.fact_id not in back and one.changed_at <= long_ago]
 
-    async def _send(self, site: SiteId, some: Sequence[Submission]) -> None:
-        """Send ``some`` submissions to a site, one after another, until it is silent."""
+    async def _send(self, site: SiteId, some: Sequence[Submission]) -> bool:
+        """Send ``some`` submissions to a site, one after another, until it is silent; tell whether it heard all of them.
+
+        One that it refuses for now stays where it is, and the others go on; the site is then asked again later.
+        """
         link = self._links.get(site)
+        is_put_off = is_silent = False
         async with self._talks:
             for one in some:
                 event = _NO_SITE if link is None else await _told(link, one)
                 await self._note(one, event)
-                if isinstance(event, Failed) and not event.is_final:
-                    self._put_off(site)
-                    return
-        self._not_before.pop(site, None)
+                is_put_off |= isinstance(event, Failed) and not event.is_final
+                is_silent = isinstance(event, Failed) and event.code in _NOBODY_THERE
+                if is_silent:
+                    break
+        if is_put_off:
+            self._put_off(site)
+        else:
+            self._not_before.pop(site, None)
+        return not is_silent
 
     async def _note(self, one: Submission, event: Event) -> None:
         await self._outbox.call(lambda outbox: outbox.note(one.control_id, event))
@@ -157,6 +169,8 @@ class Submitter:
         self._not_before[site] = (self._clock.monotonic() + pause_s, pause_s)
 
 
+_NOBODY_THERE = frozenset({PeerSilent.code, "unknown-site"})
+"""Codes of failures that the next submission would meet as well."""
 _NO_SITE = Failed("unknown-site", "no such site in this configuration", is_final=False)
 
 

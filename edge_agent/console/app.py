@@ -14,8 +14,9 @@ from edge_agent.console.config import sites_of
 from edge_agent.console.deciding import Deciding
 from edge_agent.console.desk import Desk, SiteLink
 from edge_agent.console.headquarters import Headquarters
-from edge_agent.console.looking import Looking, Offers
+from edge_agent.console.looking import OVERSEERS, Looking, Offers
 from edge_agent.console.outbox import Outbox
+from edge_agent.console.owed import OwedViews
 from edge_agent.console.queue import Queue
 from edge_agent.console.web_config import WebConsoleConfig
 from edge_agent.console.web_stream import Hub
@@ -36,8 +37,7 @@ _LOOKERS = EVERY_ROLE - {OfficerRole.ADMIN}
 _DECIDERS = frozenset({OfficerRole.ANALYST, OfficerRole.SUPERVISOR})
 _EXAMINERS = frozenset({OfficerRole.EXAMINER, OfficerRole.SUPERVISOR})
 _REPORTERS = _DECIDERS | _EXAMINERS
-_OVERSEERS = frozenset({OfficerRole.SUPERVISOR, OfficerRole.AUDITOR})
-_MANAGERS = _OVERSEERS | {OfficerRole.ADMIN}
+_MANAGERS = OVERSEERS | {OfficerRole.ADMIN}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,9 @@ def build_console(config: WebConsoleConfig, sites: Sequence[SiteLink], clock: Cl
         StateUnusable, ConfigInvalid, ConfigUnreadable: the outbox or the user file cannot be used.
     """
     queue = Queue(config.queue.newest, config.blind.share)
-    desk = Desk(sites, queue, clock)
+    views = OwedViews(config.state_dir / "views", clock)
+    views.open()
+    desk = Desk(sites, queue, clock, views)
     hub = Hub(desk, clock, secrets.token_hex(4))
     outbox = Outbox(config.state_dir / "outbox", desk.send, hub.tell)
     outbox.open()
@@ -103,7 +105,8 @@ def _looking_routes(looking: Looking) -> list[Route]:
     revision = f"{scan}/r{{revision}}"
     return [
         Route("GET", "/api/me", looking.me, keeps_session=False, tag="session"),
-        Route("GET", "/api/texts/{language}", looking.texts, keeps_session=False, tag="texts"),
+        Route("GET", "/api/texts", looking.languages, is_public=True, tag="texts"),
+        Route("GET", "/api/texts/{language}", looking.texts, is_public=True, tag="texts"),
         Route("GET", "/api/sites", looking.sites, keeps_session=False, tag="sites"),
         Route("GET", "/api/queue", looking.queue, keeps_session=False, tag="queue"),
         Route("GET", "/api/stream", looking.stream, keeps_session=False, tag="queue"),
@@ -112,7 +115,7 @@ def _looking_routes(looking: Looking) -> list[Route]:
         Route("GET", f"{revision}/tiles/{{tile:path}}", looking.tile, _LOOKERS, tag="scan", refusals=pictures),
         Route("GET", f"{scan}/blobs/{{sha256}}", looking.blob, _LOOKERS, tag="scan", refusals=pictures),
         Route("POST", "/api/identities", looking.identities, _LOOKERS, tag="scan", refusals=(UnknownScan, NotAllowed, PeerSilent)),
-        Route("GET", "/api/faults", looking.faults, _OVERSEERS, tag="trust"),
+        Route("GET", "/api/faults", looking.faults, _REPORTERS | OVERSEERS, tag="trust"),
         Route("GET", "/api/mine", looking.mine, keeps_session=False, tag="trust"),
         Route("GET", "/api/headquarters/{page}", looking.headquarters, _MANAGERS, tag="sites", refusals=(PeerSilent,)),
         Route("GET", "/api/trust", looking.trust, tag="trust", refusals=(UnknownScan,)),

@@ -6,18 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 from edge_agent.console.catalogue import clean, conclusion, sentence
 from edge_agent.console.events import SeenFact
-from edge_agent.wire.messages import (
-    AssessmentBody,
-    ControlBody,
-    DetectionPart,
-    FindingPart,
-    FoundPart,
-    HeterogeneityPart,
-    ProductPart,
-    ReferralBody,
-    SetAsideBody,
-    VerdictBody,
-)
+from edge_agent.wire.findings import DetectionPart, FindingPart, HeterogeneityPart, ProductPart
+from edge_agent.wire.messages import AssessmentBody, ControlBody, FoundPart, ReferralBody, SetAsideBody, VerdictBody
 
 _COMMISSIONED = "commissioned"
 _RECENT = timedelta(hours=1)

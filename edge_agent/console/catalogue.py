@@ -176,6 +176,17 @@ VERDICT_REASONS = {
 }
 """What an officer may give as a reason, in the order of the keys 1 to 9."""
 
+REASONS_FOR = {
+    "suspicious": ("documents-checked", "threat-visible"),
+    "not-suspicious": (
+        *("explained-by-declaration", "packing-or-pallet", "part-of-container", "picture-fault"),
+        *("seen-in-other-view", "documents-checked", "known-shipment"),
+    ),
+    "rescan": ("picture-fault",),
+    "refer": ("picture-fault", "documents-checked", "threat-visible", "passed-on"),
+}
+"""Which of them speak for an officer's word: nobody clears a scan because a threat is visible."""
+
 MISSED_LABELS = (
     *("weapon", "ammunition", "explosive", "drugs", "cigarettes", "tobacco", "alcohol", "currency", "gold", "electronics"),
     *("wildlife", "person", "radioactive", "undeclared-goods", "hidden-space", "other"),

@@ -14,26 +14,30 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from edge_agent.console.asking import Site
 from edge_agent.console.events import Event, LinkState, Newest, Only, Phase, Recent, SeenFact, Start
 from edge_agent.console.fetch import Pictures
-from edge_agent.console.follow import EVERYTHING, Follower, Site, Wish
+from edge_agent.console.follow import EVERYTHING, Follower, Wish
 from edge_agent.console.identities import Identities
 from edge_agent.domain.clock import Clock
 from edge_agent.domain.ids import FactId, ScanId, Seq
-from edge_agent.errors import PeerError, PeerSilent
+from edge_agent.errors import AnswerUnreadable, MalformedMessage, PeerError, PeerSilent
 from edge_agent.telemetry.clock import SystemClock
 from edge_agent.transport.context import open_context
 from edge_agent.transport.endpoints import reachable, split
 from edge_agent.transport.keys import load_secret, load_server_keys
 from edge_agent.transport.link import Retry, SyncLink
 from edge_agent.transport.sockets import ClientSecurity, Context
+from edge_agent.wire.chain import JournalRow
 from edge_agent.wire.control import ControlRequest, FoundItem
 from edge_agent.wire.frames import Envelope
 from edge_agent.wire.heartbeat import SiteState
-from edge_agent.wire.messages import CodeParams
+from edge_agent.wire.messages import AnyBody, CodeParams, decode
 from edge_agent.wire.pictures import PlanesReply, TileRequest
+from edge_agent.wire.undecided import UndecidedReply, UndecidedRequest
 from edge_agent.wire.verbs import (
     FaultRequest,
+    HelloReply,
     OfficerReply,
     OfficerRequest,
     OkReply,
@@ -109,6 +113,19 @@ class ControlResult:
     control_id: str = field(default_factory=_new_id)
 
 
+@dataclass(frozen=True, slots=True)
+class Undecided:
+    """Scans about which a person is still to speak, newest first, with what the journal says of them.
+
+    ``after``: the number before which to ask on; below ``first``, the site's oldest row, there are no more.
+    """
+
+    scans: Sequence[str]
+    facts: Sequence[SeenFact]
+    first: int
+    after: int
+
+
 class ConsoleClient:
     """One console at one site. To be used from one event loop; its methods may be called by many tasks at once."""
 
@@ -117,6 +134,7 @@ class ConsoleClient:
         self._context = context
         self._site = site
         self._clock = clock
+        self._only = wish.only
         self._follower = Follower(context, site, clock, wish)
         self._pictures: Pictures | None = None
         self._retry = Retry()
@@ -158,7 +176,8 @@ class ConsoleClient:
         """Send a verdict; give its number once the site has committed it. Sending the same decision again is a no-op.
 
         Raises:
-            PeerSilent: not known whether it was committed; the journal will show it if so, and sending it again is safe.
+            PeerSilent, AnswerUnreadable: not known whether it was committed; the journal will show it if so, and sending it again is
+                safe.
             ReasonRequired, UnknownScan, FreeTextRefused, NotAllowed, PeerError: refused.
         """
         request = VerdictRequest(
@@ -215,10 +234,10 @@ class ConsoleClient:
         reply = await self._asked(Verb.OFFICER, OfficerRequest(officer=officer))
         return read(OfficerReply, reply.content).officer
 
-    async def identify(self, seq: Seq) -> Mapping[str, str]:
+    async def identify(self, seq: Seq, officer: str | None = None) -> Mapping[str, str]:
         """Ask for the identifiers behind the tokens of row ``seq``, those that this role may see; the site journals the view.
 
-        Gives the values that the site holds now, by token.
+        Gives the values that the site holds now, by token. ``officer``: for whom they are asked, whom the journal then names by a token.
 
         Raises:
             NotAllowed, PeerSilent, PeerError: not given.
@@ -226,8 +245,22 @@ class ConsoleClient:
         epoch = self._follower.epoch
         if epoch is None:
             raise PeerSilent("the site has not answered yet; iterate events() first")
-        request = PullRequest(epoch=epoch.hex(), after=seq - 1, max=1, identities=True)
+        request = PullRequest(epoch=epoch.hex(), after=seq - 1, max=1, identities=True, officer=officer)
         return self._identities.take(await self._asked(Verb.PULL, request))
+
+    async def undecided(self, before: Seq, most: int) -> Undecided:
+        """Ask which scans judged last before row ``before`` still wait for a person; ``most`` 0: for their names only.
+
+        Raises:
+            PeerSilent, NotAllowed, PeerError: not told; MalformedMessage: also by a site too old to tell.
+        """
+        hello = self._greeted()
+        topics = self._only.topics(hello.site) if self._only.scanners else []
+        reply = await self._asked(Verb.UNDECIDED, UndecidedRequest(before=before, most=most, topics=topics))
+        told = read(UndecidedReply, reply.content)
+        seen_at = self._clock.now() + self.state.clock_offset
+        facts = [SeenFact(row.seq, row.topic, _body(row), replayed=True, seen_at=seen_at) for row in reply.rows]
+        return Undecided(told.scans, facts, told.first, told.after)
 
     async def blob(self, sha256: str) -> bytes:
         """Give a picture or map that an assessment names in ``blobs``; its digest was compared.
@@ -261,7 +294,11 @@ class ConsoleClient:
             self._pictures.close()
 
     async def _submit(self, verb: Verb, request: Request) -> tuple[Seq, FactId]:
-        done = read(OkReply, (await self._asked(verb, request)).content)
+        answer = (await self._asked(verb, request)).content
+        try:
+            done = read(OkReply, answer)
+        except MalformedMessage as problem:
+            raise AnswerUnreadable("the site answered, but not with what says whether it is committed") from problem
         return Seq(done.seq), FactId(done.fact_id)
 
     async def _asked(self, verb: Verb, request: Request) -> Envelope:
@@ -271,15 +308,26 @@ class ConsoleClient:
         finally:
             link.close()
 
-    def _fetching(self) -> Pictures:
-        hello = self._follower.hello
-        if hello is None:
+    def _greeted(self) -> HelloReply:
+        if self._follower.hello is None:
             raise PeerSilent("the site has not answered yet; iterate events() first")
+        return self._follower.hello
+
+    def _fetching(self) -> Pictures:
+        hello = self._greeted()
         if hello.blob is None:
             raise PeerError("this site is too old to give pictures")
         if self._pictures is None:
             self._pictures = Pictures(self._context, reachable(hello.blob, self._site.endpoint), self._site.security)
         return self._pictures
+
+
+def _body(row: JournalRow) -> AnyBody | None:
+    """Give the fact of a row; None for a kind that a newer site invented."""
+    try:
+        return decode(row.body)
+    except MalformedMessage:
+        return None
 
 
 @asynccontextmanager

@@ -1,23 +1,27 @@
 """The console's middle: one link to each site, the queue they fill, and what the handlers of the web server need from both."""
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import TypeVar
 
 from edge_agent.console.client import ConsoleClient, Phase, SeenFact, Submission
+from edge_agent.console.older import take_older
 from edge_agent.console.outbox import Outbox
+from edge_agent.console.owed import Looked, OwedViews
 from edge_agent.console.queue import Queue
 from edge_agent.console.record import ScanRecord
 from edge_agent.console.views import BundleView, SiteView, StateEvent
 from edge_agent.domain.assessment import BundleState
 from edge_agent.domain.clock import Clock
-from edge_agent.domain.ids import FactId, ScanId, Seq
+from edge_agent.domain.ids import FactId, Seq
+from edge_agent.domain.usual import most
 from edge_agent.errors import Diverged, PeerError, PeerSilent, UnknownScan
 from edge_agent.telemetry import events
+from edge_agent.wire.heartbeat import SiteState
 from edge_agent.wire.messages import CodeParams
 
 _FACTS_AT_ONCE = 20
@@ -26,9 +30,6 @@ _STATE_FRESH_S = 0.25
 _TOKEN_WITHIN_S = 2.0
 _PICTURE_WITHIN_S = 5.0
 _DEAD = frozenset({Phase.CONNECTING, Phase.STALE, Phase.REFUSED})
-_MOST_OWED = 1_000
-_MOST_NOTED = 10_000
-_OWED_AGAIN_S = 1.0
 _CERTIFICATE = "certificate-"
 
 
@@ -37,33 +38,29 @@ Picture = TypeVar("Picture")
 
 @dataclass(slots=True)
 class SiteLink:
-    """One site: what the configuration calls it, the console at it, and why it is not followed any more (None while it is)."""
+    """One site: what the configuration calls it, the console at it, and why it is not followed any more (None while it is).
+
+    ``first``: the first row that was read; ``begun`` is set once all from there to now is read. ``is_whole``: what waited for somebody
+    before that row was asked for, too. ``broken``: facts that could not be taken, through a fault of this console.
+    """
 
     name: str
     client: ConsoleClient
     problem: PeerError | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Looked:
-    """An officer opened a revision of a scan; the site's journal is to know."""
-
-    site: str
-    scan_id: str
-    revision: int
-    officer: str
+    first: Seq | None = None
+    begun: asyncio.Event = field(default_factory=asyncio.Event)
+    is_whole: bool = False
+    broken: int = 0
 
 
 class Desk:
     """Follows the sites and answers questions about them. To be used from one event loop."""
 
-    def __init__(self, sites: Sequence[SiteLink], queue: Queue, clock: Clock) -> None:
+    def __init__(self, sites: Sequence[SiteLink], queue: Queue, clock: Clock, views: OwedViews) -> None:
         self._sites = {link.name: link for link in sites}
         self._clock = clock
         self._tokens: dict[tuple[str, str], str] = {}
-        self._owed: OrderedDict[Looked, None] = OrderedDict()
-        self._owes = asyncio.Event()
-        self._noted: OrderedDict[tuple[Looked, str], None] = OrderedDict()
+        self._views = views
         self._state: tuple[float, StateEvent] | None = None
         self.queue = queue
 
@@ -76,8 +73,9 @@ class Desk:
         async with asyncio.TaskGroup() as tasks:
             for link in self.sites:
                 tasks.create_task(self._follow(link))
+                tasks.create_task(self._look_back(link))
             tasks.create_task(outbox.run())
-            tasks.create_task(self._journal_views())
+            tasks.create_task(self._views.run({name: link.client for name, link in self._sites.items()}))
 
     def at(self, site: str) -> SiteLink:
         """Give the link to a site.
@@ -146,21 +144,14 @@ class Desk:
             events.console_question_failed(site, getattr(problem, "code", "timed-out"))
         return self._tokens.get((site, officer))
 
-    def note_view(self, looked: Looked) -> None:
+    async def note_view(self, looked: Looked) -> None:
         """Have the site's journal keep a view, at once or as soon as the site answers; within an hour it keeps one of the same."""
-        hour = (looked, f"{self._clock.now():%Y-%m-%dT%H}")
-        if hour in self._noted:
-            return
-        self._noted[hour] = None
-        while len(self._noted) > _MOST_NOTED:
-            self._noted.popitem(last=False)
-        self._owed[looked] = None
-        if len(self._owed) > _MOST_OWED:
-            events.console_view_lost(self._owed.popitem(last=False)[0].scan_id)
-        self._owes.set()
+        await self._views.note(looked)
 
-    async def identities(self, records: Sequence[ScanRecord], rows: Callable[[ScanRecord], Sequence[Seq]]) -> dict[str, str]:
+    async def identities(self, officer: str, records: Sequence[ScanRecord], rows: Callable[[ScanRecord], Sequence[Seq]]) -> dict[str, str]:
         """Ask for the identifiers in ``rows`` of some scans; give values by token, as far as this workstation may see them.
+
+        The site journals that ``officer`` looked.
 
         Raises:
             NotAllowed, PeerSilent, PeerError.
@@ -168,7 +159,7 @@ class Desk:
         values: dict[str, str] = {}
         for record in records:
             for seq in rows(record):  # what the site gives now, not what it gave once: it may have been erased since
-                values.update(await self.at(record.site).client.identify(seq))
+                values.update(await self.at(record.site).client.identify(seq, officer))
         return values
 
     def state(self) -> StateEvent:
@@ -200,17 +191,33 @@ class Desk:
             clock_offset_s=state.clock_offset.total_seconds(),
             is_commissioned=_commissioned(bundles, state.reasons),
             bundles=bundles,
+            drift=self._drift(link),
+            certificates=beat.certificates if beat is not None else [],
+            labels=beat.labels if beat is not None else [],
             backlog_unacked=beat.backlog_unacked if beat is not None else None,
             oldest_unacked_s=beat.oldest_unacked_s if beat is not None else None,
             disk_free=beat.disk_free if beat is not None else None,
             in_flight=beat.in_flight if beat is not None else None,
             scans=scans,
             open=waiting,
+            unshown=self.queue.unshown(link.name) if link.is_whole else None,
+            broken=link.broken,
             policies=self.queue.policies(link.name),
             workstation=you.name if you is not None else "",
             supervisors=you.supervisors if you is not None else False,
             controls=you.controls if you is not None else False,
         )
+
+    def _drift(self, link: SiteLink) -> list[str]:
+        """Say what is in force at a site and not at most of the sites that tell."""
+        here = link.client.heartbeat
+        told = [beat for each in self.sites if (beat := each.client.heartbeat) is not None]
+        if here is None:
+            return []
+        policy = most(beat.policy_digest for beat in told if beat.policy_digest)
+        bundles = most(_bundles(beat) for beat in told)
+        words = ["policy-drifted"] if policy is not None and here.policy_digest not in (None, policy) else []
+        return [*words, *(["bundles-drifted"] if bundles not in (None, _bundles(here)) else [])]
 
     async def _follow(self, link: SiteLink) -> None:
         taken = 0
@@ -218,36 +225,44 @@ class Desk:
             async with aclosing(link.client.events()) as told:
                 async for event in told:
                     if isinstance(event, SeenFact):
-                        self.queue.apply(link.name, event)
+                        link.first = event.seq if link.first is None else link.first
+                        self._take(link, event.seq, partial(self.queue.apply, link.name, event))
                         taken += 1
                         if taken % _FACTS_AT_ONCE == 0:
                             await asyncio.sleep(0)
                     else:
                         events.console_link(link.name, event.phase.value)
+                        if event.phase is Phase.LIVE:
+                            link.begun.set()
                         self._state = None
                         self.queue.ring()
         except PeerError as problem:  # the others go on; the officer sees this one as refused or diverged
             link.problem = problem
             events.console_link(link.name, _ended(problem).value)
+            self._state = None
+            self.queue.ring()
 
-    async def _journal_views(self) -> None:
-        while True:
-            self._owes.clear()
-            for looked in list(self._owed):
-                if not self.at(looked.site).client.state.is_current:
-                    continue
-                try:
-                    await self.at(looked.site).client.opened(ScanId(looked.scan_id), looked.revision, looked.officer)
-                except PeerSilent:
-                    continue  # views at other sites need not wait for this one
-                except PeerError as problem:  # the site will never take it: the scan went, or the key was revoked
-                    events.console_question_failed(looked.site, problem.code)
-                self._owed.pop(looked, None)  # it may have been given up meanwhile
-            try:
-                async with asyncio.timeout(_OWED_AGAIN_S if self._owed else None):
-                    await self._owes.wait()
-            except TimeoutError:
-                continue
+    def _take(self, link: SiteLink, seq: Seq, into_queue: Callable[[], None]) -> None:
+        """Take facts into the queue; what our own code breaks on is counted, shown with the site, and costs nobody else anything."""
+        try:
+            into_queue()
+        except Exception as problem:  # noqa: BLE001 - the guard around one fact: it must not end the links to this site and all others
+            link.broken += 1
+            events.console_fact_broken(link.name, seq, problem)
+
+    async def _look_back(self, link: SiteLink) -> None:
+        """Once the newest rows are read, ask for what waited for somebody before them."""
+        await link.begun.wait()
+        before = link.first if link.first is not None else Seq(link.client.state.head + 1)
+
+        def take(scan_id: str, facts: Sequence[SeenFact]) -> None:
+            self._take(link, facts[-1].seq, partial(self.queue.take_older, link.name, scan_id, facts))
+
+        link.is_whole = await take_older(link.name, link.client, self.queue, before, take)
+
+
+def _bundles(beat: SiteState) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted((one.name, one.version) for one in beat.bundles))
 
 
 def _ended(problem: PeerError) -> Phase:

@@ -10,7 +10,8 @@ from rich.text import Text
 from edge_agent.console.board import ScanRow
 from edge_agent.console.catalogue import ADVISORY, clean, conclusion, sentence
 from edge_agent.console.lines import SHORT_ID
-from edge_agent.wire.messages import AssessmentBody, BundlePart, DeclaredPart, GoodsPart, ProvenancePart
+from edge_agent.wire.handed_over import DeclaredPart, GoodsPart
+from edge_agent.wire.messages import AssessmentBody, BundlePart, ProvenancePart
 
 _LABEL = "bold"
 _SHORT = 12

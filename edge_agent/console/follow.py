@@ -10,46 +10,27 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-import edge_agent
-from edge_agent.console.events import Event, LinkState, Newest, Only, Phase, Recent, SeenFact, Start
+from edge_agent.console.asking import Questions, Site
+from edge_agent.console.events import Event, LinkState, Newest, Only, Phase, SeenFact, Start
 from edge_agent.console.place import Place, SomeTopics, WholeStream
 from edge_agent.domain.clock import Clock
 from edge_agent.domain.ids import Seq, SiteId
 from edge_agent.errors import Diverged, EpochChanged, MalformedMessage, NotAllowed, PeerError, UnsupportedVersion
 from edge_agent.transport.endpoints import reachable
-from edge_agent.transport.link import TIMEOUT_S, LiveLink, Retry, Silence, SyncLink
-from edge_agent.transport.sockets import ClientSecurity, Context, InsecureLoopback
+from edge_agent.transport.link import LiveLink, Silence
+from edge_agent.transport.sockets import Context
 from edge_agent.wire.catchup import Arrival, Cursor
 from edge_agent.wire.chain import JournalRow
-from edge_agent.wire.frames import Envelope, LiveMessage, heartbeat_topic
+from edge_agent.wire.frames import LiveMessage, heartbeat_topic
 from edge_agent.wire.heartbeat import SILENCE_S, Heartbeat
 from edge_agent.wire.messages import decode
-from edge_agent.wire.verbs import (
-    BatchReply,
-    HelloReply,
-    HelloRequest,
-    PullRequest,
-    SnapReply,
-    SnapRequest,
-    Verb,
-    content,
-    read,
-)
+from edge_agent.wire.verbs import HelloReply
 
-_ONCE = Retry(attempts=1)
 _KNOCK_S = 2.0
 """Pause between two tries of a console that is not let in."""
 _REMEMBERED = 500_000
 """Facts whose identity is kept, so that a new epoch does not hand them out again: about 50 MB when full."""
 _CLOCKS = 16
-
-
-@dataclass(frozen=True, slots=True)
-class Site:
-    """Where a site answers (its SYNC endpoint) and how the link is secured."""
-
-    endpoint: str
-    security: ClientSecurity | InsecureLoopback
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +53,9 @@ class Follower:
         self._site = site
         self._clock = clock
         self._wish = wish
-        self._questions = SyncLink(context, site.endpoint, site.security, _ONCE)
-        self._start = wish.start  # 0 once begun: the number was one of an epoch that may be gone
+        self._questions = Questions(context, site)
+        self._start = wish.start
+        """After the beginning 0: the number was one of an epoch that may be gone."""
         self._place: Place | None = None
         self._topics: list[str] = []
         self._handed: dict[bytes, None] = {}
@@ -139,9 +121,7 @@ class Follower:
             return None, self._trouble(problem)
 
     async def _greet(self) -> HelloReply:
-        request = HelloRequest(client="console", build=edge_agent.__version__)
-        reply = await self._questions.request(Verb.HELLO, content(request), TIMEOUT_S)
-        self.hello = read(HelloReply, reply.content)
+        self.hello = await self._questions.hello()
         self._state = replace(self._state, site=self.hello.site, head=self.hello.head)
         return self.hello
 
@@ -193,7 +173,7 @@ class Follower:
         if self._place is None:
             return await self._begin()
         try:
-            rows, reply = await self._pull(self._place)
+            rows, reply = await self._questions.pull(self._place.cursor, self._asked)
         except EpochChanged:
             # A restored journal: read the new epoch from its beginning; facts known by their identity are not handed out again.
             await self._greet()
@@ -211,65 +191,26 @@ class Follower:
             return [], False
         new = self._place.take(rows, reply)
         self._state = replace(self._state, head=max(reply.head, reply.upto or 0))
-        facts = [fact for row in new for fact in self._once(row, Cursor(row.epoch, row.seq, row.hash), replayed=True)]
-        reached = self._place.cursor.seq
-        return facts, reached >= reply.head or (reply.upto is None and not rows)
-
-    async def _pull(self, place: Place) -> tuple[Sequence[JournalRow], BatchReply]:
-        cursor = place.cursor
-        topics = self._topics if isinstance(place, SomeTopics) else []
-        request = PullRequest(epoch=cursor.epoch.hex(), after=cursor.seq, hash=cursor.hash.hex(), topics=topics)
-        reply = await self._questions.request(Verb.PULL, content(request))
-        batch = read(BatchReply, reply.content)
-        _check_count(batch.n, reply)
-        return reply.rows, batch
+        return self._pulled(new), self._place.cursor.seq >= reply.head or (reply.upto is None and not rows)
 
     async def _begin(self) -> tuple[list[SeenFact], bool]:
         """Find the first place; with it come the facts of a snapshot, if one was wished for."""
         hello = self.hello or await self._greet()
-        if isinstance(self._start, Newest):
-            return await self._snapshot(self._start)
-        if isinstance(self._start, Cursor):
-            cursor = self._again(hello, self._start)
-        elif isinstance(self._start, Recent):
-            after = Seq(max(hello.head - self._start.rows, 0))
-            cursor = await self._anchor(hello, after if after >= hello.first else Seq(0))
-        else:
-            cursor = await self._anchor(hello, self._start)
-        self._place, self._start = self._placed(cursor), Seq(0)
-        return [], cursor.seq >= hello.head
+        opening = await self._questions.opening(hello, self._start, self._asked)
+        self._missed(opening.missed)
+        self._place = SomeTopics(opening.cursor, self._topics) if self._asked else WholeStream(opening.cursor)
+        self._state = replace(self._state, head=opening.head)
+        if not isinstance(self._start, Newest):
+            self._start = Seq(0)
+        return self._pulled(opening.rows), opening.cursor.seq >= opening.head
 
-    async def _snapshot(self, start: Newest) -> tuple[list[SeenFact], bool]:
-        request = SnapRequest(topics=self._topics if self._wish.only.scanners else [], last=start.last)
-        reply = await self._questions.request(Verb.SNAP, content(request))
-        snap = read(SnapReply, reply.content)
-        _check_count(snap.n, reply)
-        self._place = self._placed(Cursor(bytes.fromhex(snap.epoch), Seq(snap.head), bytes.fromhex(snap.hash)))
-        self._state = replace(self._state, head=snap.head)
-        return [fact for row in reply.rows for fact in self._once(row, Cursor(row.epoch, row.seq, row.hash), replayed=True)], True
+    @property
+    def _asked(self) -> list[str]:
+        """Beginnings of the topics that the site is asked for; none = the whole stream."""
+        return self._topics if self._wish.only.scanners else []
 
-    def _again(self, hello: HelloReply, known: Cursor) -> Cursor:
-        """Give the row the caller has last, to be proven by the first PULL; in another epoch the beginning, for rows may have changed."""
-        epoch = bytes.fromhex(hello.epoch)
-        if known.epoch == epoch and known.seq >= hello.first - 1:
-            return known
-        self._missed(hello.first - 1 - known.seq if known.epoch == epoch else 0)
-        return Cursor(epoch, Seq(hello.first - 1), bytes.fromhex(hello.first_hash))
-
-    async def _anchor(self, hello: HelloReply, after: Seq) -> Cursor:
-        """Find the starting cursor: before the oldest row, or at the row the caller has last, whose hash is pulled with it."""
-        epoch = bytes.fromhex(hello.epoch)
-        if after < hello.first:
-            self._missed(hello.first - 1 - after if after else 0)
-            return Cursor(epoch, Seq(hello.first - 1), bytes.fromhex(hello.first_hash))
-        request = PullRequest(epoch=hello.epoch, after=after - 1, max=1)
-        rows = (await self._questions.request(Verb.PULL, content(request))).rows
-        if not rows or rows[0].seq != after:
-            raise Diverged("the site's journal has no such row", {"seq": after, "head": hello.head})
-        return Cursor(epoch, rows[0].seq, rows[0].hash)
-
-    def _placed(self, cursor: Cursor) -> Place:
-        return SomeTopics(cursor, self._topics) if self._wish.only.scanners else WholeStream(cursor)
+    def _pulled(self, rows: Sequence[JournalRow]) -> list[SeenFact]:
+        return [fact for row in rows for fact in self._once(row, Cursor(row.epoch, row.seq, row.hash), replayed=True)]
 
     def _once(self, row: JournalRow | LiveMessage, at: Cursor | None, *, replayed: bool) -> list[SeenFact]:
         """Give the fact unless it is not wanted or was handed out before (only a new epoch or a snapshot repeats facts)."""
@@ -324,8 +265,3 @@ class Follower:
         is_new = phase is not self._state.phase
         self._state = replace(self._state, phase=phase, detail=detail)
         return [self.state] if is_new else []
-
-
-def _check_count(told: int, reply: Envelope) -> None:
-    if told != len(reply.rows):
-        raise MalformedMessage("the answer holds another number of rows than it says", {"n": told, "rows": len(reply.rows)})

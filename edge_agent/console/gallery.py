@@ -12,7 +12,8 @@ from edge_agent.console.coarse import Overlay
 from edge_agent.console.picture import GreyPicture, read_png
 from edge_agent.domain.clock import Clock
 from edge_agent.errors import PeerError
-from edge_agent.wire.messages import AssessmentBody, DetectionPart, HeterogeneityPart
+from edge_agent.wire.findings import DetectionPart, HeterogeneityPart
+from edge_agent.wire.messages import AssessmentBody
 from edge_agent.wire.results import has_alerted
 
 _KEPT = 64

@@ -6,29 +6,42 @@ from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
-from edge_agent.console.catalogue import VERDICT_REASONS
-from edge_agent.console.desk import Desk, Looked
+from edge_agent.console.catalogue import REASONS_FOR, VERDICT_REASONS
+from edge_agent.console.desk import Desk
 from edge_agent.console.entries import IdentifyEntry
 from edge_agent.console.headquarters import Headquarters
 from edge_agent.console.outbox import Outbox
+from edge_agent.console.owed import Looked
 from edge_agent.console.queue import Filters
 from edge_agent.console.record import ScanRecord
 from edge_agent.console.scan_page import note_rows, scan_view, shown_blobs, tokens_in
 from edge_agent.console.trust import decisions_of, trust_rows
 from edge_agent.console.trust_views import MineView, TrustsView, TrustView
-from edge_agent.console.views import FaultsView, FaultView, IdentitiesView, IdentityView, MeView, PlanesView, ScanView, SitesView
+from edge_agent.console.views import (
+    FaultsView,
+    FaultView,
+    IdentitiesView,
+    IdentityView,
+    LanguagesView,
+    MeView,
+    PlanesView,
+    ScanView,
+    SitesView,
+)
 from edge_agent.console.web_stream import Hub
 from edge_agent.domain.capture import CaptureKind
 from edge_agent.domain.ids import ScanId
 from edge_agent.errors import AddressUnknown, UnknownBlob
-from edge_agent.web.answers import Blob, Caching, Events
+from edge_agent.web.answers import Blob, Events
 from edge_agent.web.routes import LastEventId
-from edge_agent.web.session import Officer
+from edge_agent.web.session import Officer, OfficerRole
 from edge_agent.wire.heartbeat import SiteState
 from edge_agent.wire.messages import AnyBody, AuditBody
 from edge_agent.wire.pictures import TileRequest
 
 MOST_ROWS = 20_000
+OVERSEERS = frozenset({OfficerRole.SUPERVISOR, OfficerRole.AUDITOR})
+"""Who sees what others reported."""
 _PICTURES = frozenset({"image/png", "image/jpeg"})
 _MOST_MINE = 500
 _TEXTS = "texts"
@@ -63,13 +76,18 @@ class Looking:
             enters_controls=[name for name, you in known if you.controls],
             languages=sorted(self._texts),
             verdict_reasons=list(VERDICT_REASONS),
+            reasons_for={word: list(codes) for word, codes in REASONS_FOR.items()},
             missed_labels=list(self._offers.labels),
             blind_share=self._offers.blind_share,
             has_headquarters=self._offers.headquarters is not None,
         )
 
+    async def languages(self) -> LanguagesView:
+        """Give the languages of the catalogue, for the login's page too."""
+        return LanguagesView(languages=sorted(self._texts))
+
     async def texts(self, language: str) -> Blob:
-        """Give the catalogue of texts in a language."""
+        """Give the catalogue of texts in a language. It is the same for everybody, and the login's page needs it."""
         text = self._texts.get(language)
         if text is None:
             raise AddressUnknown("no texts in this language")
@@ -97,7 +115,7 @@ class Looking:
         """Give everything about a scan; the site's journal keeps that the officer looked."""
         record = self._desk.record(site, scan_id)
         page = scan_view(record, await self._desk.token(site, officer.name))
-        self._desk.note_view(Looked(site, scan_id, page.row.revision, officer.name))
+        await self._desk.note_view(Looked(site, scan_id, page.row.revision, officer.name))
         return page
 
     async def planes(self, site: str, scan_id: str, revision: int) -> PlanesView:
@@ -111,7 +129,7 @@ class Looking:
     async def tile(self, site: str, scan_id: str, revision: int, tile: str) -> Blob:
         """Give the bare samples of ``tile`` (view/quantity/energy/level/column/row); the browser unpacks them."""
         asked = tile_request(self._desk.record(site, scan_id), revision, tile)
-        return Blob(await self._desk.picture(site, lambda client: client.tile(asked)), caching=Caching.FOR_EVER, encoding="deflate")
+        return Blob(await self._desk.picture(site, lambda client: client.tile(asked)), encoding="deflate")
 
     async def blob(self, site: str, scan_id: str, sha256: str) -> Blob:
         """Give a picture of the scan that may be shown now."""
@@ -120,24 +138,31 @@ class Looking:
         if named is None:
             raise UnknownBlob("the scan names no such picture, or it is withheld until somebody decided")
         media_type = named.media_type if named.media_type in _PICTURES else "application/octet-stream"
-        return Blob(await self._desk.picture(site, lambda client: client.blob(sha256)), media_type, Caching.FOR_EVER)
+        return Blob(await self._desk.picture(site, lambda client: client.blob(sha256)), media_type)
 
-    async def identities(self, entry: IdentifyEntry) -> IdentitiesView:
+    async def identities(self, officer: Officer, entry: IdentifyEntry) -> IdentitiesView:
         """Give identifiers of some scans in clear; the site journals the view."""
         records = [self._desk.record(entry.site, scan_id) for scan_id in dict.fromkeys(entry.scan_ids)]
-        values = await self._desk.identities(records, note_rows)
+        values = await self._desk.identities(officer.name, records, note_rows)
         wanted = {token: kind for record in records for kind, token in tokens_in(record)}
         return IdentitiesView(
             values=[IdentityView(kind=kind, token=token, value=values[token]) for token, kind in wanted.items() if token in values]
         )
 
-    async def faults(self) -> FaultsView:
-        """Give what officers reported as systematically wrong."""
-        return FaultsView(faults=[_fault(site, fact.seq, fact.body) for site, fact in self._desk.queue.faults() if _is_audit(fact.body)])
+    async def faults(self, officer: Officer) -> FaultsView:
+        """Give what was reported as systematically wrong: everything to who oversees, to others what they reported themselves."""
+        tokens = await self._tokens(officer)
+        told = [_fault(site, fact.seq, fact.body, tokens[site]) for site, fact in self._desk.queue.faults() if _is_audit(fact.body)]
+        sees_all = not OVERSEERS.isdisjoint(officer.roles)
+        return FaultsView(
+            faults=[one for one in told if sees_all or one.is_mine],
+            waiting=[one for one in self._outbox.waiting(officer.name) if one.kind == "fault"],
+            unknown_sites=[] if sees_all else [site for site, token in tokens.items() if token is None],
+        )
 
     async def mine(self, officer: Officer) -> MineView:
         """Give the asker's own decisions, what came of them, and what is not saved yet."""
-        tokens = {link.name: await self._desk.token(link.name, officer.name) for link in self._desk.sites}
+        tokens = await self._tokens(officer)
         decisions = [
             one
             for site, token in tokens.items()
@@ -161,9 +186,12 @@ class Looking:
             raise AddressUnknown("this console's configuration names no headquarters")
         return Blob(await self._offers.headquarters.page(page), "application/json")
 
+    async def _tokens(self, officer: Officer) -> dict[str, str | None]:
+        return {link.name: await self._desk.token(link.name, officer.name) for link in self._desk.sites}
+
     def _trust(self, site: str, kind: CaptureKind) -> TrustView:
         link = self._desk.at(site)
-        records = [one for one in self._desk.queue.records(site) if one.judged is not None and one.judged.kind == kind]
+        records = [one for one in self._desk.queue.newest(site) if one.judged is not None and one.judged.kind == kind]
         moments = [one.judged.at for one in records if one.judged is not None]
         beat: SiteState | None = link.client.heartbeat
         return TrustView(
@@ -177,6 +205,7 @@ class Looking:
             policies=self._desk.queue.policies(site),
             is_commissioned=self._desk.site_view(link).is_commissioned,
             certificate=[one for one in link.client.state.reasons if one.code.startswith("certificate-")],
+            certificates=beat.certificates if beat is not None else [],
         )
 
 
@@ -210,7 +239,7 @@ def _is_audit(body: object) -> bool:
     return isinstance(body, AuditBody)
 
 
-def _fault(site: str, seq: int, body: AnyBody | None) -> FaultView:
+def _fault(site: str, seq: int, body: AnyBody | None, my_token: str | None) -> FaultView:
     assert isinstance(body, AuditBody)  # noqa: S101 - the queue keeps no other
     params = body.event.params
     by, note = params.get("officer"), params.get("note")
@@ -221,6 +250,7 @@ def _fault(site: str, seq: int, body: AnyBody | None) -> FaultView:
         at=body.produced_at,
         what=str(params.get("what", "")),
         by=None if by is None else str(by),
+        is_mine=by is not None and str(by) == my_token,
         workstation=str(params.get("workstation", "")),
         note=None if note is None else str(note),
     )

@@ -2,12 +2,11 @@
 
 So a decision that was entered is never lost with the link or the console, and never called saved before the site's OK. The identity that
 the page gave it makes every resend a no-op. The files hold the officer's login name and note in clear, which is why only this user can
-read them and why they go as soon as the site has answered.
+read them and why they go as soon as the site has answered. Of what the site refused a file stays, without the note, until the officer has
+entered it anew.
 """
 
 import asyncio
-import json
-import os
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -18,9 +17,10 @@ from typing import Any, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from edge_agent.console.client import Submission
+from edge_agent.console.kept import drop, put, read_all
 from edge_agent.console.views import SubmissionView
 from edge_agent.domain.ids import FactId, Seq
-from edge_agent.errors import DiskLow, MalformedMessage, PeerError, PeerFailed, PeerSilent, StateUnusable, TryLater
+from edge_agent.errors import AnswerUnreadable, DiskLow, MalformedMessage, PeerError, PeerFailed, PeerSilent, StateUnusable, TryLater
 from edge_agent.telemetry import events
 from edge_agent.wire.control import ControlRequest
 from edge_agent.wire.verbs import FaultRequest, VerdictRequest, content, read
@@ -39,8 +39,18 @@ Send = Callable[[str, Submission], Awaitable[tuple[Seq, FactId]]]
 Kind = Literal["verdict", "control", "fault"]
 
 
+class _Refusal(BaseModel):
+    """Why a site would not take it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    code: str
+    detail: str
+    hint: str
+
+
 class _File(BaseModel):
-    """One waiting submission as it lies on the disk."""
+    """One submission as it lies on the disk: with ``content`` while it waits, with ``refused`` when the site would not take it."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -51,7 +61,8 @@ class _File(BaseModel):
     scan_id: str
     conclusion: str
     entered_at: AwareDatetime
-    content: dict[str, Any]
+    content: dict[str, Any] | None = None
+    refused: _Refusal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +102,7 @@ class Outbox:
         self._told = told
         self._waiting: dict[str, Entered] = {}
         self._answered: OrderedDict[str, tuple[str, SubmissionView]] = OrderedDict()
+        self._doubts: dict[str, PeerError] = {}
         self._news = asyncio.Event()
         self._done = asyncio.Event()
         self._entering = asyncio.Lock()
@@ -102,10 +114,10 @@ class Outbox:
             StateUnusable: the folder cannot be used, or a file in it is none of ours.
         """
         try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            left = [_read(path.read_bytes()) for path in sorted(self._folder.glob("*.json"))]
-            left.sort(key=lambda entered: entered.entered_at)  # the site takes the last word on a scan for the one that holds
-            self._waiting.update((entered.id, entered) for entered in left)
+            left = [_File.model_validate_json(raw) for raw in read_all(self._folder)]
+            left.sort(key=lambda file: file.entered_at)  # the site takes the last word on a scan for the one that holds
+            self._waiting.update((file.id, _waiting(file)) for file in left if file.refused is None)
+            self._answered.update((file.id, (file.officer, _refused(file, file.refused))) for file in left if file.refused is not None)
         except OSError as problem:
             raise StateUnusable(f"the outbox {self._folder} cannot be used: {problem.strerror}") from problem
         except (ValidationError, ValueError, MalformedMessage) as problem:
@@ -114,7 +126,7 @@ class Outbox:
     def waiting(self, officer: str) -> list[SubmissionView]:
         """Give what an officer entered and no site has answered yet, and what was refused late."""
         refused = [view for name, view in self._answered.values() if name == officer and view.state == "refused"]
-        return [one.waits for one in self._waiting.values() if one.officer == officer] + refused
+        return [self._waits(one) for one in self._waiting.values() if one.officer == officer] + refused
 
     async def enter(self, entered: Entered, within_s: float) -> SubmissionView:
         """Keep something, send it, and tell what became of it within so many seconds: later news comes by ``told``.
@@ -127,7 +139,7 @@ class Outbox:
             await self._keep(entered)
         self._news.set()
         await self._settled(entered.id, within_s)
-        _, view = self._answered.get(entered.id, (entered.officer, entered.waits))
+        _, view = self._answered.get(entered.id, (entered.officer, self._waits(entered)))
         return view
 
     async def _keep(self, entered: Entered) -> None:
@@ -137,17 +149,18 @@ class Outbox:
         if (known and known.officer != entered.officer) or (answered and answered[0] != entered.officer):
             raise MalformedMessage("that identity was given to something else")
         if known is None and (answered is None or answered[1].state == "refused"):
+            await asyncio.to_thread(_write, self._folder, _file(entered))
             self._answered.pop(entered.id, None)
-            await asyncio.to_thread(_write, self._folder, entered)
             self._waiting[entered.id] = entered
-            self._forget_refusals(entered)
+            await self._forget_refusals(entered)
 
-    def _forget_refusals(self, entered: Entered) -> None:
+    async def _forget_refusals(self, entered: Entered) -> None:
         """Tell no more of what was refused: the officer has entered it anew."""
         anew = (entered.officer, entered.kind, entered.site, entered.scan_id)
         for name, (officer, view) in list(self._answered.items()):
             if view.state == "refused" and (officer, view.kind, view.site, view.scan_id) == anew:
-                del self._answered[name]
+                await asyncio.to_thread(drop, self._folder, name)
+                self._answered.pop(name, None)
 
     async def run(self) -> None:
         """Send what waits until cancelled, again and again where a site does not answer; no site holds up another."""
@@ -173,22 +186,38 @@ class Outbox:
             if unanswered:
                 await asyncio.sleep(_AGAIN_S)
 
+    def _waits(self, entered: Entered) -> SubmissionView:
+        """Give what the officer is told until the site has answered in a way that can be read."""
+        doubt = self._doubts.get(entered.id)
+        if doubt is None:
+            return entered.waits
+        return entered.waits.model_copy(update={"code": doubt.code, "detail": doubt.detail, "hint": doubt.hint})
+
     async def _try(self, entered: Entered) -> None:
-        answer: dict[str, object]
         try:
             seq, fact = await self._send(entered.site, entered.request)
         except _NOT_ANSWERED:
             return
+        except AnswerUnreadable as problem:  # neither saved nor refused: not known, so it is sent again under the same identity
+            if self._doubts.setdefault(entered.id, problem) is problem:
+                self._told(entered.officer, self._waits(entered))
         except PeerError as problem:
-            answer = {"state": "refused", "code": problem.code, "detail": problem.detail, "hint": problem.hint}
+            refusal = _Refusal(code=problem.code, detail=problem.detail, hint=problem.hint)
+            await asyncio.to_thread(_keep_refusal, self._folder, _file(entered, refusal))
+            await self._answer(entered, _refused(_file(entered, refusal), refusal))
         else:
-            answer = {"state": "saved", "seq": seq, "fact_id": fact}
-        await asyncio.to_thread(_forget, self._folder, entered.id)
+            await asyncio.to_thread(drop, self._folder, entered.id)
+            await self._answer(entered, entered.waits.model_copy(update={"state": "saved", "seq": seq, "fact_id": fact}))
+
+    async def _answer(self, entered: Entered, view: SubmissionView) -> None:
+        """Tell what became of it, and remember that for a while."""
         del self._waiting[entered.id]
-        view = entered.waits.model_copy(update=answer)
+        self._doubts.pop(entered.id, None)
         self._answered[entered.id] = (entered.officer, view)
         while len(self._answered) > _MOST_REMEMBERED:
-            self._answered.popitem(last=False)
+            name, (_, old) = self._answered.popitem(last=False)
+            if old.state == "refused":
+                await asyncio.to_thread(drop, self._folder, name)
         self._done, done = asyncio.Event(), self._done
         done.set()
         self._told(entered.officer, view)
@@ -202,9 +231,9 @@ class Outbox:
             return
 
 
-def _write(folder: Path, entered: Entered) -> None:
-    """Put a file in place, whole and on the disk, readable by this user only."""
-    file = _File(
+def _file(entered: Entered, refused: _Refusal | None = None) -> _File:
+    """Give what is to lie on the disk."""
+    return _File(
         kind=entered.kind,
         id=entered.id,
         site=entered.site,
@@ -212,36 +241,41 @@ def _write(folder: Path, entered: Entered) -> None:
         scan_id=entered.scan_id,
         conclusion=entered.conclusion,
         entered_at=entered.entered_at,
-        content=content(entered.request),
+        content=content(entered.request) if refused is None else None,
+        refused=refused,
     )
-    path, unfinished = folder / f"{entered.id}.json", folder / f"{entered.id}.new"
+
+
+def _keep_refusal(folder: Path, file: _File) -> None:
+    """Put a refusal in the place of what was refused. Where the disk takes none the old file stays, and the next start is refused anew."""
     try:
-        with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
-            out.write(file.model_dump_json().encode())
-            out.flush()
-            os.fsync(out.fileno())
-        unfinished.rename(path)
-        _sync(folder)
-    except OSError as problem:
-        raise DiskLow("the decision cannot be kept on this console's disk, so it was not sent", {"errno": problem.errno or 0}) from problem
+        _write(folder, file)
+    except DiskLow as problem:
+        events.console_file_left(int(problem.fields.get("errno", 0)))
 
 
-def _forget(folder: Path, name: str) -> None:
+def _write(folder: Path, file: _File) -> None:
     try:
-        (folder / f"{name}.json").unlink(missing_ok=True)
-    except OSError as problem:  # the next start sends it again, which is a no-op at the site
-        events.console_file_left(problem.errno or 0)
+        put(folder, file.id, file.model_dump_json(exclude_none=True).encode())
+    except DiskLow as problem:
+        raise DiskLow("the decision cannot be kept on this console's disk, so it was not sent", problem.fields) from problem
 
 
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _read(raw: bytes) -> Entered:
-    file = _File.model_validate(json.loads(raw))
-    request: Submission = read(_KINDS[file.kind], file.content)
+def _waiting(file: _File) -> Entered:
+    request: Submission = read(_KINDS[file.kind], file.content or {})
     return Entered(file.kind, file.id, file.site, file.officer, file.scan_id, file.conclusion, file.entered_at, request)
+
+
+def _refused(file: _File, refusal: _Refusal) -> SubmissionView:
+    return SubmissionView(
+        id=file.id,
+        kind=file.kind,
+        site=file.site,
+        scan_id=file.scan_id,
+        conclusion=file.conclusion,
+        entered_at=file.entered_at,
+        state="refused",
+        code=refusal.code,
+        detail=refusal.detail,
+        hint=refusal.hint,
+    )

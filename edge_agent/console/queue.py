@@ -2,18 +2,20 @@
 
 import asyncio
 from collections import Counter, OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from edge_agent.console.events import SeenFact
 from edge_agent.console.record import URGENT, WAITING, ScanRecord
 from edge_agent.console.views import QueueRow
-from edge_agent.wire.messages import AssessmentBody, AuditBody, ShadowBody
+from edge_agent.wire.messages import AnyBody, AssessmentBody, AuditBody, ControlBody, ShadowBody, VerdictBody
 
 MOST_BEHIND = 2_000
 """Changes that a reader may be behind; one that is further behind asks for the whole queue, which is cheaper."""
 _MOST_GONE = 5_000
 _MOST_FAULTS = 500
+_MOST_UNSHOWN = 100_000
+"""Names of waiting scans without a row that are remembered for one site: some 10 MB; more of them are not counted."""
 _FAULT = "systematic-fault"
 
 Key = tuple[str, str]
@@ -50,7 +52,10 @@ class _Shown:
 
 
 class Queue:
-    """The newest ``capacity`` scans of each site. To be used from one event loop."""
+    """The newest ``capacity`` scans of each site, and as many older ones that wait for somebody. To be used from one event loop.
+
+    Where even that is not room enough, the most urgent and newest stay, and ``unshown`` tells how many that wait have no row.
+    """
 
     def __init__(self, capacity: int, blind_share: float = 0.0) -> None:
         self._capacity = capacity
@@ -60,6 +65,8 @@ class Queue:
         self._shown: dict[Key, _Shown] = {}
         self._changed: OrderedDict[Key, int] = OrderedDict()
         self._gone: OrderedDict[Key, int] = OrderedDict()
+        self._older: Counter[str] = Counter()
+        self._unshown: dict[str, set[str]] = {}
         self._faults: dict[str, list[SeenFact]] = {}
         self._counts: Counter[tuple[str, bool]] = Counter()
         self._policies: dict[str, dict[str, str]] = {}
@@ -75,6 +82,8 @@ class Queue:
             self._faults[site] = [*self._faults.get(site, []), fact][-_MOST_FAULTS:]
         records = self._records.setdefault(site, OrderedDict())
         record = records.get(body.scan_id)
+        if _is_answer(body):
+            self._unshown.get(site, set()).discard(body.scan_id)
         if record is None:
             if isinstance(body, AuditBody):
                 return  # no reason to keep a scan of which nothing else is known
@@ -83,8 +92,42 @@ class Queue:
             self._show(record)
         if isinstance(body, AssessmentBody):
             self._policies.setdefault(site, {})[record.scanner] = body.provenance.policy_digest
-        if len(records) > self._capacity + self._slack:
-            self._make_room(site)
+        self._make_room(site)
+
+    def take_older(self, site: str, scan_id: str, facts: Sequence[SeenFact]) -> None:
+        """Take all that a site says of a scan of long ago about which somebody is still to speak; one that has a row here has it all."""
+        records = self._records.setdefault(site, OrderedDict())
+        known = records.get(scan_id)
+        if known is not None and known.row() is not None:
+            return
+        record = ScanRecord(site, scan_id, self._blind_share)
+        record.is_older = True
+        later = [] if known is None else known.facts()
+        for fact in sorted([*facts, *later], key=lambda one: one.seq):
+            if fact.body is not None:
+                record.apply(fact, fact.body)
+        records[scan_id] = record
+        self._show(record)
+        self._make_room(site)
+
+    def note_unshown(self, site: str, scan_ids: Iterable[str]) -> None:
+        """Count scans that wait for somebody and have no row here."""
+        unshown = self._unshown.setdefault(site, set())
+        new = [name for name in scan_ids if (site, name) not in self._shown]
+        unshown.update(new[: max(_MOST_UNSHOWN - len(unshown), 0)])
+
+    def unshown(self, site: str) -> int:
+        """Give how many scans of a site wait for somebody and have no row."""
+        return len(self._unshown.get(site, ()))
+
+    def has_room(self, site: str) -> bool:
+        """Tell whether older scans of a site can still be taken."""
+        return self._older[site] < self._capacity and len(self._records.get(site, ())) < 2 * self._capacity
+
+    def newest(self, site: str) -> list[ScanRecord]:
+        """Give the newest scans of a site, whatever became of them: those of which figures may be counted."""
+        records = [record for record in self._records.get(site, OrderedDict()).values() if not record.is_older]
+        return sorted(records, key=lambda record: self._seq(site, record.scan_id))[-self._capacity :]
 
     def find(self, site: str, scan_id: str) -> ScanRecord | None:
         """Give what is known of a scan; None when it is not among the newest."""
@@ -154,6 +197,7 @@ class Queue:
         self._uncount(key)
         self._counts[record.site, row.rank >= WAITING] += 1
         self._shown[key] = _Shown(row, row.model_dump_json().encode())
+        self._unshown.get(record.site, set()).discard(record.scan_id)
         self._gone.pop(key, None)
         self._note(self._changed, key)
 
@@ -170,21 +214,41 @@ class Queue:
         self.ring()
 
     def _make_room(self, site: str) -> None:
-        """Let the oldest scans of a site go; those for which somebody still waits last."""
+        """Let old scans of a site go once there are some too many: of those that wait for somebody the least urgent and oldest."""
         records = self._records[site]
-
-        def worth(name: str) -> tuple[bool, int]:
-            shown = self._shown.get((site, name))
-            return (False, 0) if shown is None else (shown.row.rank >= URGENT, shown.row.seq)
-
-        for name in sorted(records, key=worth)[: len(records) - self._capacity]:
-            del records[name]
-            self._uncount((site, name))
-            if self._shown.pop((site, name), None) is not None:
-                del self._changed[site, name]
-                self._note(self._gone, (site, name))
+        if len(records) <= self._capacity + self._older[site] + self._slack:
+            return
+        old = sorted(records, key=lambda name: self._seq(site, name))[: len(records) - self._capacity]
+        waiting = [name for name in old if self._rank(site, name) >= WAITING]
+        waiting.sort(key=lambda name: (self._rank(site, name) >= URGENT, self._seq(site, name)))
+        kept = set(waiting[-self._capacity :])
+        self._older[site] = len(kept)
+        for name in old:
+            if name not in kept:
+                self._drop(site, name)
+        self.note_unshown(site, [name for name in waiting if name not in kept])
         while len(self._gone) > _MOST_GONE:
             self._gone.popitem(last=False)
+
+    def _drop(self, site: str, name: str) -> None:
+        del self._records[site][name]
+        self._uncount((site, name))
+        if self._shown.pop((site, name), None) is not None:
+            del self._changed[site, name]
+            self._note(self._gone, (site, name))
+
+    def _seq(self, site: str, name: str) -> int:
+        shown = self._shown.get((site, name))
+        return 0 if shown is None else shown.row.seq
+
+    def _rank(self, site: str, name: str) -> int:
+        shown = self._shown.get((site, name))
+        return 0 if shown is None else shown.row.rank
+
+
+def _is_answer(body: AnyBody) -> bool:
+    """Tell whether somebody has spoken, for whom the scan waited."""
+    return isinstance(body, VerdictBody) or (isinstance(body, ControlBody) and body.conclusion != "not-examined")
 
 
 def _newer(table: OrderedDict[Key, int], version: int) -> Iterator[tuple[Key, int]]:

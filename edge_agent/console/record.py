@@ -7,19 +7,31 @@ from datetime import datetime
 from edge_agent.console.blind import is_chosen
 from edge_agent.console.events import SeenFact
 from edge_agent.console.views import QueueRow, RowState, StandingView
-from edge_agent.domain.assessment import Assessment, BundleState, FactKind, MachineAssessment, Referral, Verdict
+from edge_agent.domain.assessment import (
+    Assessment,
+    BundleState,
+    ControlOutcome,
+    ControlResult,
+    FactKind,
+    MachineAssessment,
+    Referral,
+    Verdict,
+)
 from edge_agent.domain.identity import IdentityClass
 from edge_agent.domain.ids import Seq
 from edge_agent.domain.standing import Standing, Voice, standing
 from edge_agent.wire.facts import fact_of
-from edge_agent.wire.messages import AnyBody, AssessmentBody, AuditBody, DetectionPart, HeterogeneityPart, SetAsideBody, decode, encode
+from edge_agent.wire.findings import DetectionPart, HeterogeneityPart
+from edge_agent.wire.messages import AnyBody, AssessmentBody, AuditBody, SetAsideBody, decode, encode
 from edge_agent.wire.results import has_alerted
 
 _MOST_SAID = 100
 """Rows about one scan that are kept, decisions longest. Somebody who talks without end must not fill the memory."""
+_MOST_VOICES = 200
 _MOST_GOODS = 120
 _NUMBERS = (IdentityClass.CONTAINER, IdentityClass.PARCEL, IdentityClass.PLATE)
 _BLIND_FIRST = "blind-first"
+_DECISION_CLOCK = "decision-clock"
 
 URGENT, WAITING, NOTHING_TO_DO, DONE = 3, 2, 1, 0
 """Ranks in the queue."""
@@ -69,7 +81,10 @@ class ScanRecord:
         self.judged: Judged | None = None
         self.set_aside: tuple[Seq, datetime, bytes, int] | None = None
         self.said: list[Said] = []
+        self.said_left_out = 0
         self.story: list[Assessment | Referral] = []
+        self.is_older = False
+        """It was asked for because somebody is still to decide; it is none of the newest, of which figures are counted."""
 
     def apply(self, fact: SeenFact, body: AnyBody) -> bool:
         """Take a fact; tell whether it can change the row of the queue."""
@@ -78,16 +93,30 @@ class ScanRecord:
             self._take_judged(fact, body)
         elif isinstance(body, SetAsideBody):
             self.set_aside = (fact.seq, min(body.produced_at, fact.seen_at), encode(body), body.revision)
-        else:
-            self.said = _kept([*self.said, Said(fact.seq, body.kind, encode(body))])
+        elif not self._take_said(Said(fact.seq, body.kind, encode(body))):
+            return False
         told = fact_of(body)
         if told is not None:
-            self.story.append(_small(told))
+            self.story = _in_force([*self.story, _small(told)])
         return not isinstance(body, AuditBody)
+
+    def _take_said(self, said: Said) -> bool:
+        """Keep a row; tell whether it is new: a scan of long ago is asked for whole, while its newest rows may still be on their way."""
+        if any(one.raw == said.raw for one in self.said):
+            return False
+        self.said = [*self.said, said]
+        if len(self.said) > _MOST_SAID:
+            self.said, self.said_left_out = _kept(self.said), self.said_left_out + 1
+        return True
 
     def _take_judged(self, fact: SeenFact, body: AssessmentBody) -> None:
         if self.judged is None or body.revision >= self.judged.revision:
             self.judged = _judged(fact, body)
+
+    def facts(self) -> list[SeenFact]:
+        """Give the rows that people added, as they came."""
+        told = ((one.seq, decode(one.raw)) for one in self.said)
+        return [SeenFact(seq, "", body, replayed=True, seen_at=body.produced_at) for seq, body in told]
 
     # ---- what follows
 
@@ -98,8 +127,11 @@ class ScanRecord:
 
     @property
     def is_decided(self) -> bool:
-        """Tell whether anybody has spoken since the machine did first: then its word is no secret any more."""
-        return any(not isinstance(fact, MachineAssessment) for fact in self.story)
+        """Tell whether anybody has spoken since the machine did first: then its word is no secret any more.
+
+        A referral by the clock is nobody's word, and no-alerts have no clock: it would tell what the machine said.
+        """
+        return any(not isinstance(fact, MachineAssessment) and not _is_by_clock(fact) for fact in self.story)
 
     @property
     def is_blind(self) -> bool:
@@ -114,9 +146,8 @@ class ScanRecord:
         spoken = [fact for fact in self.story if not isinstance(fact, MachineAssessment)]
         if not spoken or not isinstance(spoken[-1], Verdict) or spoken[-1].conclusion != "not-suspicious":
             return False
-        last = next(one for one in reversed(self.said) if one.kind == FactKind.VERDICT)
-        body = decode(last.raw)
-        return getattr(body, "order", None) == _BLIND_FIRST
+        last = next((one for one in reversed(self.said) if one.kind == FactKind.VERDICT), None)
+        return last is not None and getattr(decode(last.raw), "order", None) == _BLIND_FIRST
 
     def body(self) -> AssessmentBody | None:
         """Give the newest assessment, read again."""
@@ -148,7 +179,7 @@ class ScanRecord:
             rank=rank,
             is_blind=is_blind,
             conclusion=None if is_blind else judged.conclusion,
-            is_advisory=judged.is_advisory,
+            is_advisory=judged.is_advisory and not is_blind,
             top=None if is_blind else judged.top,
             obstacles=0 if is_blind else judged.obstacles,
             goods=judged.goods,
@@ -159,6 +190,8 @@ class ScanRecord:
 
     def _urgency(self, judged: Judged, now: Standing | None) -> tuple[RowState, int]:
         """Say whether somebody has to decide, and how urgent it is."""
+        if self.is_blind:
+            return "open", URGENT
         if now is None or now.voice is Voice.MACHINE or now.is_stale or self.wants_reason:
             if now is not None and now.is_referred:
                 return "referred", WAITING
@@ -170,7 +203,7 @@ class ScanRecord:
         return "decided", DONE
 
     def _asked(self, judged: Judged, *, is_stale: bool) -> tuple[RowState, int]:
-        if self.is_blind or judged.conclusion == "alert":
+        if judged.conclusion == "alert":
             return "open", URGENT
         if judged.conclusion == "unassessable" or is_stale:
             return "open", WAITING
@@ -205,9 +238,7 @@ class ScanRecord:
 
 
 def _kept(said: list[Said]) -> list[Said]:
-    """Let the oldest row go where there are too many: one of who looked before any decision."""
-    if len(said) <= _MOST_SAID:
-        return said
+    """Let the oldest row go: one of who looked before any decision."""
     oldest = next((at for at, one in enumerate(said) if one.kind == FactKind.AUDIT), 0)
     return [*said[:oldest], *said[oldest + 1 :]]
 
@@ -247,6 +278,38 @@ def _top(body: AssessmentBody) -> tuple[str, float | None] | None:
 def _goods(body: AssessmentBody) -> str:
     lines: Sequence[str] = [f"{one.hs} {one.description}".strip() for one in body.declared.goods] if body.declared is not None else []
     return lines[0][:_MOST_GOODS] if lines else ""
+
+
+def _in_force(story: list[Assessment | Referral]) -> list[Assessment | Referral]:
+    """Keep of each voice what its last fact says, in the journal's order: what came before it changes no standing.
+
+    A machine's word on an older revision than a known one is behind that one; of examinations the last of each office counts.
+    """
+    last: dict[tuple[str, ...], Assessment | Referral] = {}
+    for fact in story:
+        voice = _voice(fact)
+        before = last.get(voice)
+        is_behind = isinstance(fact, MachineAssessment) and before is not None and before.fact.revision > fact.fact.revision
+        if not is_behind:
+            last[voice] = fact
+    kept = {id(fact) for fact in last.values()}
+    return [fact for fact in story if id(fact) in kept][-_MOST_VOICES:]
+
+
+def _voice(fact: Assessment | Referral) -> tuple[str, ...]:
+    match fact:
+        case MachineAssessment():
+            return ("machine",)
+        case Verdict():
+            return ("supervisor" if fact.is_supervisor else "analyst",)
+        case ControlResult():
+            return ("office", fact.office, "" if fact.outcome is ControlOutcome.NOT_EXAMINED else "examined")
+        case _:
+            return ("referral",)
+
+
+def _is_by_clock(fact: Assessment | Referral) -> bool:
+    return isinstance(fact, Referral) and fact.reason.code == _DECISION_CLOCK
 
 
 def _small(fact: Assessment | Referral) -> Assessment | Referral:

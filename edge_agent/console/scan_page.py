@@ -7,16 +7,13 @@ from edge_agent.console.record import Said, ScanRecord
 from edge_agent.console.views import FindingView, IdentityTokenView, MachineView, SaidView, ScanView
 from edge_agent.domain.ids import Seq
 from edge_agent.errors import UnknownScan
+from edge_agent.wire.findings import DetectionPart, FindingPart, HeterogeneityPart, ProductPart
 from edge_agent.wire.messages import (
     AnyBody,
     AssessmentBody,
     AuditBody,
     BlobPart,
     ControlBody,
-    DetectionPart,
-    FindingPart,
-    HeterogeneityPart,
-    ProductPart,
     ReferralBody,
     SetAsideBody,
     VerdictBody,
@@ -28,6 +25,8 @@ from edge_agent.wire.verbs import FindingWord, MissedItem
 _PREVIEW = "preview:"
 _FAULT = "systematic-fault"
 _OPENED = "opened"
+_LOOKS = (_OPENED, "viewed")
+"""Rows that tell who looked, and nothing of what anybody or anything thinks of the scan."""
 _MOST_NOTES = 10
 """Notes of a scan that are read: each costs the site a question."""
 
@@ -57,8 +56,8 @@ def scan_view(record: ScanRecord, my_token: str | None) -> ScanView:
         declared=body.declared if body is not None else None,
         consignment=body.consignment if body is not None else None,
         third_party=body.third_party if body is not None and not is_blind else [],
-        provenance=body.provenance if body is not None else None,
-        said=[_said_view(one, my_token) for one in record.said],
+        provenance=body.provenance if body is not None and not is_blind else None,
+        said=[view for one in record.said if (view := _said_view(one, my_token)).kind in _LOOKS or not is_blind],
     )
 
 

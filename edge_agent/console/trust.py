@@ -10,6 +10,7 @@ from edge_agent.console.record import ScanRecord
 from edge_agent.console.trust_views import MyDecision, RateView, TrustRow
 from edge_agent.domain.assessment import ControlOutcome, ControlResult, OfficerConclusion, Verdict
 from edge_agent.domain.ids import Token
+from edge_agent.domain.standing import in_force
 from edge_agent.kpi.rates import Rate
 from edge_agent.wire.messages import FoundPart, VerdictBody, decode
 
@@ -51,12 +52,12 @@ def _count(tally: _Tally, record: ScanRecord) -> None:
 
 
 def outcome_of(record: ScanRecord) -> str | None:
-    """Give what examinations found: an outcome's word, ``disputed`` where they differ, None before any."""
-    outcomes = [fact.outcome for fact in record.story if isinstance(fact, ControlResult)]
-    told = {outcome for outcome in outcomes if outcome is not ControlOutcome.NOT_EXAMINED}
+    """Give what examinations found: an outcome's word, ``disputed`` where offices differ, None before any."""
+    results = [fact for fact in record.story if isinstance(fact, ControlResult)]
+    told = {fact.outcome for fact in in_force([fact for fact in results if fact.outcome is not ControlOutcome.NOT_EXAMINED])}
     if len(told) > 1:
         return "disputed"
-    return next(iter(told), outcomes[-1] if outcomes else None)
+    return next(iter(told), results[-1].outcome if results else None)
 
 
 def _row(label: str, tally: _Tally) -> TrustRow:

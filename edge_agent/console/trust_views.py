@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from edge_agent.console.views import SubmissionView, View
+from edge_agent.wire.heartbeat import CertificatePart
 from edge_agent.wire.messages import BundlePart, CodeParams, FoundPart
 
 
@@ -59,7 +60,8 @@ class TrustRow(View):
 class TrustView(View):
     """Of one site, over the live scans that this console holds, ``first`` to ``last``. ``kind``: live, or synthetic where asked for.
 
-    ``certificate``: reasons why a commissioning certificate does not hold; empty and ``is_commissioned``: the models are commissioned.
+    ``certificates``: what commissioning found, with n and interval. ``certificate``: reasons why one does not hold; empty and
+    ``is_commissioned``: the models are commissioned.
     """
 
     site: str
@@ -72,6 +74,7 @@ class TrustView(View):
     policies: list[str]
     is_commissioned: bool | None
     certificate: list[CodeParams]
+    certificates: list[CertificatePart]
 
 
 class TrustsView(View):

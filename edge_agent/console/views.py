@@ -10,19 +10,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from edge_agent.wire.messages import (
-    BlobPart,
-    CapturePart,
-    CodeParams,
-    ConsignmentPart,
-    DeclaredPart,
-    FoundPart,
-    FramePart,
-    ObstaclePart,
-    ProvenancePart,
-    ReadingPart,
-    ThirdPartyPart,
-)
+from edge_agent.wire.handed_over import ConsignmentPart, DeclaredPart, ReadingPart, ThirdPartyPart
+from edge_agent.wire.heartbeat import CertificatePart
+from edge_agent.wire.messages import BlobPart, CapturePart, CodeParams, FoundPart, FramePart, ObstaclePart, ProvenancePart
 from edge_agent.wire.pictures import StoredPlane
 from edge_agent.wire.verbs import FindingWord, MissedItem
 
@@ -45,7 +35,8 @@ class MeView(View):
     """The officer and what this console offers. ``supervises``: names of sites that take this officer's word as a supervisor's.
 
     ``enters_controls``: names of sites where this workstation may enter control results.
-    ``verdict_reasons``: codes in the order of the keys 1 to 9. ``missed_labels``: what can be marked as missed.
+    ``verdict_reasons``: codes in the order of the keys 1 to 9; ``reasons_for``: those of them that fit a word, by the word.
+    ``missed_labels``: what can be marked as missed, beside the ``labels`` of the site's own detectors.
     """
 
     name: str
@@ -54,9 +45,16 @@ class MeView(View):
     enters_controls: list[str]
     languages: list[str]
     verdict_reasons: list[str]
+    reasons_for: dict[str, list[str]]
     missed_labels: list[str]
     blind_share: float
     has_headquarters: bool
+
+
+class LanguagesView(View):
+    """Languages in which there is a catalogue of texts, as BCP 47 tags."""
+
+    languages: list[str]
 
 
 class BundleView(View):
@@ -79,6 +77,10 @@ class SiteView(View):
     ``is_current``: what is shown is what the site knows. ``health``: healthy, degraded, failing, empty while unknown. ``lag``: rows the
     site has and the console has not. ``missed``: rows that the site had deleted before the console read them. ``now``: the site's clock.
     ``is_commissioned``: None while unknown. ``open``: scans that wait for an officer. ``durable``: the site accepts scans.
+    ``unshown``: scans that wait for somebody and have no row here, for want of room; null until the site was asked for them, and where it
+    is too old to tell. ``broken``: facts that this console could not take, through a fault of its own. ``drift``: ``policy-drifted``,
+    ``bundles-drifted``: another policy, or other models, in force than at most of this console's sites, said where three or more tell.
+    ``certificates``: what commissioning found, with n and interval. ``labels``: what the detectors in force can find.
     """
 
     name: str
@@ -96,12 +98,17 @@ class SiteView(View):
     clock_offset_s: float
     is_commissioned: bool | None
     bundles: list[BundleView]
+    drift: list[str]
+    certificates: list[CertificatePart]
+    labels: list[str]
     backlog_unacked: int | None
     oldest_unacked_s: float | None
     disk_free: float | None
     in_flight: int | None
     scans: int
     open: int
+    unshown: int | None
+    broken: int
     policies: list[str]
     workstation: str
     supervisors: bool
@@ -126,9 +133,9 @@ class QueueRow(View):
 
     ``rank``: 3 an alert, or a scan to be decided blind, waits for an officer; 2 another scan waits (unassessable, stale word) or was
     passed on; 1 nobody has to decide; 0 done. ``is_blind``: what the machine says is withheld until somebody decides; then
-    ``conclusion``, ``top`` and ``decide_by`` are null. ``top``: label and score of the strongest finding that alerts; on an alert without
-    one its reason, without a score; else the strongest finding. ``goods``: the first declared line. ``number``: token of the container's
-    or parcel's number. ``decide_by``: when the scan is referred.
+    ``conclusion``, ``top``, ``standing`` and ``decide_by`` are null, and ``state`` is open, also when the clock has run out. ``top``: label
+    and score of the strongest finding that alerts; on an alert without one its reason, without a score; else the strongest finding.
+    ``goods``: the first declared line. ``number``: token of the container's or parcel's number. ``decide_by``: when the scan is referred.
     """
 
     site: str
@@ -239,6 +246,8 @@ class IdentityTokenView(View):
 class ScanView(View):
     """Everything about one scan. ``machine`` is null while ``is_blind``, and for a scan that was set aside (``set_aside`` says why).
 
+    While ``is_blind`` nothing else tells of the machine's word either: no ``provenance``, no third party, and of ``said`` only who looked.
+
     ``order``: how a verdict given now is recorded. ``wants_reason``: an officer decided blind against an alert, and a reason is due.
     ``declared``: verbatim; the families they were mapped to stand in the heterogeneity's ``against``. ``readings``: number checks.
     """
@@ -308,7 +317,7 @@ class SubmissionView(View):
 
 
 class FaultView(View):
-    """A reported systematic fault, for supervisors."""
+    """A reported systematic fault, as the site's journal has it. ``by``: the officer's token; ``is_mine``: it is the asker's."""
 
     site: str
     scan_id: str
@@ -316,14 +325,20 @@ class FaultView(View):
     at: datetime
     what: str
     by: str | None
+    is_mine: bool
     workstation: str
     note: str | None
 
 
 class FaultsView(View):
-    """Newest first."""
+    """Newest first. ``waiting``: the asker's own that the site has not taken yet.
+
+    ``unknown_sites``: sites that have not told the asker's token yet, so that his or her own reports there are not known.
+    """
 
     faults: list[FaultView]
+    waiting: list[SubmissionView]
+    unknown_sites: list[str]
 
 
 # ---- stream

@@ -1,10 +1,14 @@
-"""What a page hears without asking: rows that changed, the state of the sites each second, and what became of its officer's decisions."""
+"""What a page hears without asking: rows that changed, the state of the sites, and what became of its officer's decisions.
+
+The state of the sites comes each second, and at once when a link to one breaks or is mended.
+"""
 
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator
 
 from edge_agent.console.desk import Desk
+from edge_agent.console.events import Phase
 from edge_agent.console.views import SubmissionView
 from edge_agent.domain.clock import Clock
 from edge_agent.web.answers import Event
@@ -52,7 +56,7 @@ class Hub:
     async def _told(self, unheard: deque[SubmissionView], after: str) -> AsyncGenerator[Event, None]:
         queue = self._desk.queue
         version = self._version(after) if after else queue.version
-        due = self._clock.monotonic()
+        due, phases = self._clock.monotonic(), self._phases()
         while True:
             turn = queue.turn()
             while unheard:
@@ -64,12 +68,15 @@ class Hub:
             version = changes.version
             if changes.rows or changes.gone:
                 yield Event(_rows(changes.rows, changes.gone), "rows", self._id(version))
-            if self._clock.monotonic() >= due:
-                due = self._clock.monotonic() + _STATE_EVERY_S
+            if self._clock.monotonic() >= due or phases != self._phases():
+                due, phases = self._clock.monotonic() + _STATE_EVERY_S, self._phases()
                 yield Event(self._desk.state().model_dump_json(), "state")
             await asyncio.sleep(_PAUSE_S)
             if changes.is_all:
                 await _rung(turn, due - self._clock.monotonic())
+
+    def _phases(self) -> list[Phase | None]:
+        return [link.client.state.phase if link.problem is None else None for link in self._desk.sites]
 
     def _id(self, version: int) -> str:
         return f"{self._boot}-{version}"

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Protocol, TypeAlias, TypeVar
 
 from edge_agent.domain.assessment import (
     Assessment,
@@ -33,9 +33,9 @@ class Voice(StrEnum):
 class Standing:
     """What holds for a scan now.
 
-    ``is_stale``: an officer decided it, and the machine has judged newer pixels or particulars since. ``is_disputed``: examinations
-    differ, so ``conclusion`` (the last one's) counts in no hit rate. ``is_referred``: passed on, and no assessor but the machine has
-    spoken since.
+    ``is_stale``: an officer decided it, and the machine has judged newer pixels or particulars since. ``is_disputed``: offices differ
+    about the examination, so ``conclusion`` (the last one's) counts in no hit rate. ``is_referred``: passed on, and no assessor but the
+    machine has spoken since.
     """
 
     conclusion: Conclusion
@@ -61,14 +61,31 @@ _GUILTY: Mapping[Conclusion, bool] = {
 }
 
 
+class ByOffice(Protocol):
+    """Something that an office says."""
+
+    @property
+    def office(self) -> str: ...
+
+
+_Said = TypeVar("_Said", bound=ByOffice)
+
+
+def in_force(said: Sequence[_Said]) -> list[_Said]:
+    """Give the newest word of each office, in the order in which these were said: an office's later word corrects its own earlier one."""
+    newest = {one.office: one for one in said}
+    return [one for one in said if newest[one.office] is one]
+
+
 def standing(facts: Iterable[Assessment | Referral]) -> Standing | None:
     """Give the standing of one scan from its facts in the order of the site's journal; None when nobody has judged it.
 
     Examination before supervisor before analyst before machine; within a voice the last one, where the machine's last word is the
-    one on the highest revision. An examination that did not take place says nothing.
+    one on the highest revision. An examination that did not take place says nothing. One office's later result takes the place of its
+    own earlier one, so only different offices can dispute.
     """
     story = [fact for fact in facts if not (isinstance(fact, ControlResult) and fact.outcome is ControlOutcome.NOT_EXAMINED)]
-    examinations = [fact for fact in story if isinstance(fact, ControlResult)]
+    examinations = in_force([fact for fact in story if isinstance(fact, ControlResult)])
     referred = _is_referred(story)
     if examinations:
         last = examinations[-1]

@@ -6,6 +6,7 @@ in the list below.
 """
 
 from edge_agent.errors.config import (
+    ArchiveMissing,
     ConfigError,
     ConfigInvalid,
     ConfigUnreadable,
@@ -14,6 +15,7 @@ from edge_agent.errors.config import (
     LedgerForeign,
     LedgerOutdated,
     LibraryTooOld,
+    PasswordRefused,
     PolicyInvalid,
     SigningKeyUnusable,
     StateUnusable,
@@ -40,6 +42,7 @@ from edge_agent.errors.models import (
 )
 from edge_agent.errors.peers import (
     AmbiguousReference,
+    AnswerUnreadable,
     BlobGone,
     Diverged,
     EpochChanged,
@@ -115,9 +118,11 @@ __all__ = [
     "AddressUnknown",
     "AmbiguousReference",
     "AnswerTooSlow",
+    "AnswerUnreadable",
     "ArchiveAway",
     "ArchiveBusy",
     "ArchiveDamaged",
+    "ArchiveMissing",
     "BlobDamaged",
     "BlobGone",
     "BlobMissing",
@@ -176,6 +181,7 @@ __all__ = [
     "NothingToRollBack",
     "OutOfTime",
     "PackageMissing",
+    "PasswordRefused",
     "PeerError",
     "PeerFailed",
     "PeerSilent",

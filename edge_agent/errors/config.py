@@ -24,6 +24,20 @@ class ConfigInvalid(ConfigError):
     hint = "Correct the named key; the example files in config/ show every key."
 
 
+class PasswordRefused(ConfigError):
+    """What was given is no password for an officer, or nobody was there to type one."""
+
+    code = "password-refused"
+    hint = "Give one of 10 to 256 characters without the officer's name: typed twice, or as one line with --password-stdin."
+
+
+class ArchiveMissing(ConfigInvalid):
+    """Headquarters' archive is not there yet."""
+
+    code = "archive-missing"
+    hint = "Run `edge-agent collect --config FILE` first: it makes the archive; or correct the key archive of collector.toml."
+
+
 class StateUnusable(ConfigError):
     """The folder in which a console keeps what it has not sent yet cannot be used, or holds files that are not its own."""
 

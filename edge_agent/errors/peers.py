@@ -17,6 +17,13 @@ class MalformedMessage(PeerError):
     hint = "Check that the other side speaks the same protocol."
 
 
+class AnswerUnreadable(MalformedMessage):
+    """The other side answered, but what came cannot be read: it is not known what it did."""
+
+    code = "answer-unreadable"
+    hint = "Nothing has to be done: it is asked again under the same identity, which changes nothing where it was done."
+
+
 class UnsupportedVersion(PeerError):
     """No protocol version in common."""
 

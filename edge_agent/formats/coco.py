@@ -8,8 +8,9 @@ from typing import Any, Final
 
 from edge_agent.domain.scan import Plane, View
 from edge_agent.wire.facts import standing_of
+from edge_agent.wire.findings import DetectionPart
 from edge_agent.wire.lineage import About, bundle_digests, machine_word, standing_word
-from edge_agent.wire.messages import AnyBody, ControlBody, DetectionPart, VerdictBody
+from edge_agent.wire.messages import AnyBody, ControlBody, VerdictBody
 from edge_agent.wire.results import has_alerted
 
 ANNOTATIONS: Final = "annotations.json"

@@ -8,7 +8,8 @@ from edge_agent.domain.geometry import Box
 from edge_agent.formats import dicos
 from edge_agent.formats.dicos_write import Report, ThreatObject, image_uid
 from edge_agent.wire.convert import frames_of
-from edge_agent.wire.messages import AssessmentBody, ControlBody, DetectionPart, HeterogeneityPart, VerdictBody
+from edge_agent.wire.findings import DetectionPart, HeterogeneityPart
+from edge_agent.wire.messages import AssessmentBody, ControlBody, VerdictBody
 from edge_agent.wire.results import ADVISORY, has_alerted, is_advisory
 
 DECISIONS: Final = {

@@ -43,9 +43,13 @@ class SiteFit:
         return max(0.0, self.scale * mass_kg + self.dark * mass_kg * dark_share + self.constant_kg)
 
     def interval(self, mass_kg: Sequence[float], dark_share: float) -> tuple[float, float, float]:
-        """Give (low, middle, high) in kg from the graph's three quantiles."""
+        """Give (low, middle, high) in kg from the graph's three quantiles.
+
+        Where the graph holds an empty container possible (low quantile 0) it stays possible: a constant is fitted on loads.
+        """
         low, middle, high = (self.applied(float(value), dark_share) for value in mass_kg)
-        return max(0.0, middle - (middle - low) * self.widening), middle, middle + (high - middle) * self.widening
+        lowest = 0.0 if mass_kg[0] <= 0.0 else max(0.0, middle - (middle - low) * self.widening)
+        return lowest, middle, middle + (high - middle) * self.widening
 
 
 def fit_site(seen_kg: NDArray[np.float64], dark_share: NDArray[np.float64], true_kg: NDArray[np.float64]) -> SiteFit:

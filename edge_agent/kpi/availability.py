@@ -9,22 +9,43 @@ State: TypeAlias = Literal["healthy", "degraded", "failing", "unknown"]
 _US = 1e-6
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class HealthChange:
-    """From this moment (microseconds since 1970 UTC) on, a site was in this state."""
+    """From this moment (microseconds since 1970 UTC) on, a site was in this state.
+
+    ``at_us``: by the site's clock, but no later than it was heard; ``ahead_us``: how much later the site's clock had it.
+    """
 
     site: str
     at_us: int
     state: State
+    ahead_us: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """When a site spoke first and last; moments and ``ahead_us`` as of ``HealthChange``."""
+
+    first_us: int
+    last_us: int
+    ahead_us: int = 0
+
+    def with_more(self, other: "Heard") -> "Heard":
+        """Give both together."""
+        return Heard(min(self.first_us, other.first_us), max(self.last_us, other.last_us), max(self.ahead_us, other.ahead_us))
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A span of time [begin, end) in microseconds since 1970 UTC. ``heard_us``: the last moment the site told anything about itself."""
+    """A span of time [begin, end) in microseconds since 1970 UTC. ``heard_us``: the last moment the site told anything about itself.
+
+    ``ahead_us``: as of ``HealthChange``.
+    """
 
     begin_us: int
     end_us: int
     heard_us: int
+    ahead_us: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +59,14 @@ class Spell:
 
 @dataclass(frozen=True, slots=True)
 class AvailabilityLine:
-    """One site. ``spells`` follow one another and fill the window."""
+    """One site. ``spells`` follow one another and fill the window.
+
+    ``ahead_us``: by how much the site's clock was ahead of headquarters' at most, as far as its words show: so much was taken off.
+    """
 
     site: str
     spells: tuple[Spell, ...]
+    ahead_us: int = 0
 
     def seconds(self, state: State) -> float:
         return sum(spell.end_us - spell.begin_us for spell in self.spells if spell.state == state) * _US
@@ -56,13 +81,17 @@ class AvailabilityLine:
 def availability(changes: Iterable[HealthChange], windows: Mapping[str, Window]) -> list[AvailabilityLine]:
     """Fill each site's window with the states it told. Before its first word and after its last it is unknown.
 
-    ``changes``: in any order; those before a window say how it begins.
+    ``changes``: in any order, but those of one site and moment as they were said; those before a window say how it begins.
     """
     told: dict[str, list[HealthChange]] = {site: [] for site in windows}
-    for change in sorted(changes):
+    for change in sorted(changes, key=lambda change: change.at_us):
         if change.site in told:
             told[change.site].append(change)
-    return [AvailabilityLine(site, _spells(told[site], windows[site])) for site in sorted(windows)]
+    return [_line(site, told[site], windows[site]) for site in sorted(windows)]
+
+
+def _line(site: str, changes: list[HealthChange], window: Window) -> AvailabilityLine:
+    return AvailabilityLine(site, _spells(changes, window), max((window.ahead_us, *(change.ahead_us for change in changes))))
 
 
 def _spells(changes: list[HealthChange], window: Window) -> tuple[Spell, ...]:

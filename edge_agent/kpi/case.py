@@ -62,7 +62,9 @@ class Case:
     first_officer: str = ""
     """Token of that officer. For that officer's own figures only: it leaves headquarters in no report and no export."""
     decision_s: float | None = None
-    """From the assessment that the verdict names to the first verdict; None where clocks contradict."""
+    """From the assessment that the verdict names to the first verdict, the wait in the queue included; None where clocks contradict."""
+    look_s: float | None = None
+    """From when that officer last opened the scan to the first verdict; None where no opening is known, or clocks contradict."""
 
     analyst: str = ""
     """The last word of an analyst."""
@@ -81,7 +83,7 @@ class Case:
     control: str = ""
     """found or nothing-found by the last examination; not-examined where it was called off; empty while nothing has come."""
     is_disputed: bool = False
-    """Whether examinations differ: then ``control`` counts in no rate."""
+    """Whether offices differ about the examination: then ``control`` counts in no rate."""
     control_us: int | None = None
     found: str = ""
     """Joined: what the last examination found, by the words of the control form."""

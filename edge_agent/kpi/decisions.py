@@ -56,13 +56,17 @@ class Overrides:
 
 @dataclass(slots=True)
 class Decisions:
-    """Decisions of a group of officers. ``took_s``: seconds from the assessment to the first verdict.
+    """Decisions of a group of officers, in seconds up to the first verdict.
+
+    ``took_s``: from the assessment on, so the wait in the queue is in it; ``looked_s``: from when its officer opened the scan, as far as
+    sites journalled that.
 
     ``cleared``: not suspicious in spite of an alert; ``raised``: suspicious without one. A verdict given before the machine's word was
     shown goes against nothing: it is in ``took_s`` and ``blind`` only. Referrals are no verdicts and stand by themselves.
     """
 
     took_s: Spread = field(default_factory=Spread)
+    looked_s: Spread = field(default_factory=Spread)
     cleared: Overrides = field(default_factory=Overrides)
     raised: Overrides = field(default_factory=Overrides)
     blind: int = 0
@@ -75,6 +79,8 @@ class Decisions:
         self.officers.add(case.first_officer)
         if case.decision_s is not None:
             self.took_s.add(case.decision_s)
+        if case.look_s is not None:
+            self.looked_s.add(case.look_s)
 
     def add_last(self, case: Case) -> None:
         """Count the last verdict of an analyst."""
@@ -94,6 +100,7 @@ class Decisions:
 
     def merge(self, other: "Decisions") -> None:
         self.took_s.merge(other.took_s)
+        self.looked_s.merge(other.looked_s)
         self.cleared.merge(other.cleared)
         self.raised.merge(other.raised)
         self.blind += other.blind

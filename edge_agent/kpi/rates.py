@@ -4,8 +4,8 @@ An archive counts facts by quarter of an hour in UTC; here the quarters become d
 a multiple of 15 minutes, so no quarter lies in two days.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from enum import StrEnum
@@ -145,6 +145,16 @@ class ObstacleTally:
 
 
 @dataclass(frozen=True, slots=True)
+class FactTally:
+    """Facts of one kind (``fact``) that a site told, about scans of every kind or about itself."""
+
+    site: str
+    fact: str
+    quarter: int
+    facts: int
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     """Scans of one scanner and kind by outcome; a scan counts once, by its newest revision."""
 
@@ -221,31 +231,77 @@ def local_day(quarter: int, zone: tzinfo) -> date:
 _Tally = TypeVar("_Tally", bound=Counted)
 
 
-def _within(tallies: Iterable[_Tally], scope: Scope) -> list[_Tally]:
-    return [tally for tally in tallies if scope.covers(tally)]
+def _within(tallies: Iterable[_Tally], scope: Scope) -> Iterator[_Tally]:
+    return (tally for tally in tallies if scope.covers(tally))
+
+
+class OutcomeCounts:
+    """Scans by outcome and kind, as far as the tallies that were added go; its size does not grow with the period."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+        self._counts: defaultdict[tuple[str, str, str], Counter[Outcome]] = defaultdict(Counter)
+        self._selections: defaultdict[tuple[str, str, str], set[str]] = defaultdict(set)
+        self._reasons: Counter[tuple[str, str, str]] = Counter()
+        self._others: Counter[str] = Counter()
+
+    def add(self, tally: OutcomeTally) -> None:
+        """Count a tally if it is of the wanted period; scans of other kinds by themselves."""
+        if not self._scope.covers(tally):
+            if self._scope.period.contains(self._scope.day(tally)):
+                self._others[tally.kind] += tally.scans
+            return
+        key = (tally.site, tally.scanner, self._scope.kind(tally))
+        self._counts[key][tally.outcome] += tally.scans
+        if tally.outcome is Outcome.SET_ASIDE:
+            self._reasons[tally.site, tally.scanner, tally.reason] += tally.scans
+        else:
+            self._selections[key].add(tally.selection)
+
+    def summaries(self) -> list[Summary]:
+        """Give the outcomes by site, scanner and kind, sorted."""
+        return [self._summary(key) for key in sorted(self._counts)]
+
+    def set_aside(self) -> list[SetAsideLine]:
+        """Give how many scans were set aside, by reason."""
+        return [SetAsideLine(*key, scans=self._reasons[key]) for key in sorted(self._reasons)]
+
+    def others(self) -> list[tuple[str, int]]:
+        """Give how many scans of the period are of kinds that are not wanted: (kind, scans)."""
+        return sorted(self._others.items())
+
+    def _summary(self, key: tuple[str, str, str]) -> Summary:
+        counts = self._counts[key]
+        return Summary(
+            *key,
+            alert=counts[Outcome.ALERT],
+            no_alert=counts[Outcome.NO_ALERT],
+            unassessable=counts[Outcome.UNASSESSABLE],
+            set_aside=counts[Outcome.SET_ASIDE],
+            is_unbiased=is_unbiased(self._selections[key]),
+        )
+
+
+def outcome_counts(tallies: Iterable[OutcomeTally], scope: Scope) -> OutcomeCounts:
+    """Count ``tallies``."""
+    counts = OutcomeCounts(scope)
+    for tally in tallies:
+        counts.add(tally)
+    return counts
 
 
 def summarise(tallies: Iterable[OutcomeTally], scope: Scope) -> list[Summary]:
     """Count outcomes by site, scanner and kind, sorted."""
-    groups: dict[tuple[str, str, str], list[OutcomeTally]] = defaultdict(list)
-    for tally in _within(tallies, scope):
-        groups[tally.site, tally.scanner, scope.kind(tally)].append(tally)
-    return [_summary(key, groups[key]) for key in sorted(groups)]
+    return outcome_counts(tallies, scope).summaries()
 
 
-def _summary(key: tuple[str, str, str], group: list[OutcomeTally]) -> Summary:
-    counts: dict[Outcome, int] = defaultdict(int)
-    for tally in group:
-        counts[tally.outcome] += tally.scans
-    judged = [tally.selection for tally in group if tally.outcome is not Outcome.SET_ASIDE]
-    return Summary(
-        *key,
-        alert=counts[Outcome.ALERT],
-        no_alert=counts[Outcome.NO_ALERT],
-        unassessable=counts[Outcome.UNASSESSABLE],
-        set_aside=counts[Outcome.SET_ASIDE],
-        is_unbiased=is_unbiased(judged),
-    )
+def facts_told(tallies: Iterable[FactTally], scope: Scope) -> list[tuple[str, str, int]]:
+    """Count facts of the period: (site, kind of fact, number), sorted."""
+    counts: Counter[tuple[str, str]] = Counter()
+    for tally in tallies:
+        if scope.period.contains(local_day(tally.quarter, scope.zones.get(tally.site, scope.zone))):
+            counts[tally.site, tally.fact] += tally.facts
+    return [(*key, counts[key]) for key in sorted(counts)]
 
 
 def total(lines: Iterable[Summary]) -> Summary:
@@ -265,19 +321,12 @@ def total(lines: Iterable[Summary]) -> Summary:
 
 def detections_by_day(tallies: Iterable[DetectionTally], scope: Scope) -> list[DetectionLine]:
     """Add detections up by site, scanner, kind, label and site-local day, sorted."""
-    groups: dict[tuple[str, str, str, str, date], list[DetectionTally]] = defaultdict(list)
+    counts: dict[tuple[str, str, str, str, date], tuple[int, int, int, float]] = {}
     for tally in _within(tallies, scope):
-        groups[tally.site, tally.scanner, tally.kind, tally.label, scope.day(tally)].append(tally)
-    return [
-        DetectionLine(
-            *key,
-            detections=sum(tally.detections for tally in groups[key]),
-            scans=sum(tally.scans for tally in groups[key]),
-            alerts=sum(tally.alerts for tally in groups[key]),
-            best_score=max(tally.best_score for tally in groups[key]),
-        )
-        for key in sorted(groups)
-    ]
+        key = (tally.site, tally.scanner, tally.kind, tally.label, scope.day(tally))
+        detections, scans, alerts, best = counts.get(key, (0, 0, 0, tally.best_score))
+        counts[key] = (detections + tally.detections, scans + tally.scans, alerts + tally.alerts, max(best, tally.best_score))
+    return [DetectionLine(*key, *counts[key]) for key in sorted(counts)]
 
 
 def obstacles(tallies: Iterable[ObstacleTally], scope: Scope) -> list[ObstacleLine]:
@@ -287,12 +336,3 @@ def obstacles(tallies: Iterable[ObstacleTally], scope: Scope) -> list[ObstacleLi
         is_cause = tally.is_blocking and tally.outcome is Outcome.UNASSESSABLE
         counts[tally.site, tally.scanner, tally.kind, tally.code][0 if is_cause else 1] += tally.scans
     return [ObstacleLine(*key, unassessable=counts[key][0], noted=counts[key][1]) for key in sorted(counts)]
-
-
-def set_aside_reasons(tallies: Iterable[OutcomeTally], scope: Scope) -> list[SetAsideLine]:
-    """Count scans that were set aside by reason."""
-    counts: dict[tuple[str, str, str], int] = defaultdict(int)
-    for tally in _within(tallies, scope):
-        if tally.outcome is Outcome.SET_ASIDE:
-            counts[tally.site, tally.scanner, tally.reason] += tally.scans
-    return [SetAsideLine(*key, scans=counts[key]) for key in sorted(counts)]

@@ -1,6 +1,6 @@
 """A bundle on trial in shadow against the one in force, over the same scans. Pure."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -48,12 +48,12 @@ class ShadowLine:
 
 def compare(tallies: Iterable[ShadowTally], scope: Scope) -> list[ShadowLine]:
     """Compare by site and pair of bundles: over all scans, over those that people found guilty, over those they found clean."""
-    groups: dict[tuple[str, str, str, Among], list[tuple[bool, bool]]] = defaultdict(list)
+    groups: defaultdict[tuple[str, str, str, Among], Counter[tuple[bool, bool]]] = defaultdict(Counter)
     for tally in tallies:
         if not scope.covers(tally):
             continue
         for among in {Among.ALL, tally.truth}:
-            groups[tally.site, tally.on_trial, tally.instead_of, among].append((tally.active, tally.shadow))
+            groups[tally.site, tally.on_trial, tally.instead_of, among][tally.active, tally.shadow] += 1
     order = list(Among)
     keys = sorted(groups, key=lambda key: (*key[:3], order.index(key[3])))
-    return [ShadowLine(*key, alerts=paired(groups[key])) for key in keys]
+    return [ShadowLine(*key, alerts=paired(groups[key].elements())) for key in keys]

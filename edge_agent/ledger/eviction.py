@@ -187,14 +187,18 @@ def forgotten(connection: apsw.Connection, scanner: ScannerId, drops: Sequence[t
     return found
 
 
+def words_of(connection: apsw.Connection, scan: ScanId) -> tuple[Word, ...]:
+    """Give what was said of a scan, in the journal's order."""
+    return tuple(Word(FactKind(kind), conclusion or "") for kind, conclusion in connection.execute(_WORDS, (scan,)))
+
+
 def is_ordinary(connection: apsw.Connection, scan: ScanId) -> bool:
     """Tell whether a scan's own files may go once its package is written.
 
     That is so when nothing ever spoke against it, nobody is still to decide, and no hold is on it. The newest word alone would not do: a
     revision that alerted stays evidence whatever the next one shows.
     """
-    rows = connection.execute(_WORDS, (scan,))
-    words = tuple(Word(FactKind(kind), conclusion or "") for kind, conclusion in rows)
+    words = words_of(connection, scan)
     is_held = connection.execute("SELECT 1 FROM hold WHERE scan_id = ?", (scan,)).fetchone() is not None
     return not (is_held or is_enforcement(words) or is_undecided(words))
 

@@ -1,7 +1,7 @@
 """The erasable table behind the tokens: the only durable place of identifiers in clear."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import apsw
@@ -16,7 +16,7 @@ _SALT_BYTES = 16
 
 
 class Identities:
-    """Gives tokens for values and values for tokens; its caller holds the transaction."""
+    """Gives tokens for values and values for tokens; its caller holds the transaction. ``created_us``: when a value was last used."""
 
     def __init__(self, connection: apsw.Connection) -> None:
         self._db = connection
@@ -24,10 +24,12 @@ class Identities:
     def tokenise(self, values: Sequence[IdentityValue], at: datetime) -> tuple[IdentityRow, ...]:
         """Give a row for each value, in order. A value keeps its token until it is erased; afterwards it gets a new one.
 
+        Each time it is given, the value counts as used at ``at``: its token may be on its way into a row that nobody can see yet.
+
         Token and salt are random, so neither tells anything about the value, and container numbers cannot be guessed from
         their commitments.
         """
-        return tuple(self._find(value) or self._add(value, at) for value in values)
+        return tuple(self._used_again(value, at) or self._add(value, at) for value in values)
 
     def rows(self, tokens: Sequence[Token]) -> tuple[IdentityRow, ...]:
         """Give the rows of the tokens that this site made, in the order asked; unknown tokens are left out."""
@@ -52,11 +54,18 @@ class Identities:
             erased += self._db.changes()
         return erased
 
-    def _find(self, value: IdentityValue) -> IdentityRow | None:
+    def forget(self, used: Mapping[Token, datetime], at: datetime) -> int:
+        """Erase the values that were last used at these very moments; one that was given out since then is left alone."""
+        query = "SELECT 1 FROM identity WHERE token = ? AND created_us = ?"
+        return self.erase([token for token, moment in used.items() if self._db.execute(query, (token, to_us(moment))).fetchone()], at)
+
+    def _used_again(self, value: IdentityValue, at: datetime) -> IdentityRow | None:
         columns = self._db.execute(
-            "SELECT token, class, commitment, value FROM identity WHERE class = ? AND value = ?", (value.kind, value.value)
-        ).fetchone()
-        return _row(*columns) if columns else None
+            "UPDATE identity SET created_us = max(created_us + 1, ?) WHERE class = ? AND value = ?"
+            " RETURNING token, class, commitment, value",
+            (to_us(at), value.kind, value.value),
+        ).fetchall()
+        return _row(*columns[0]) if columns else None
 
     def _add(self, value: IdentityValue, at: datetime) -> IdentityRow:
         salt = secrets.token_bytes(_SALT_BYTES)

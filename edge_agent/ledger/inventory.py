@@ -88,7 +88,7 @@ class Inventory:
         return [Row(Seq(seq), ScanId(scan) if scan else None, from_us(created)) for seq, scan, created in rows]
 
     def identities(self) -> dict[Token, tuple[str, datetime]]:
-        """Give class and first use of every identifier whose value is still there."""
+        """Give class and last use of every identifier whose value is still there."""
         with reading(self._db):
             rows = self._db.execute("SELECT token, class, created_us FROM identity WHERE value IS NOT NULL")
             return {Token(token): (kind, from_us(created)) for token, kind, created in rows}

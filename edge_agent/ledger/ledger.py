@@ -4,7 +4,7 @@ Whatever a method has returned from is on the disk. Every method may raise, besi
 again when there is space), LedgerFailed and LedgerDamaged (end the process).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -155,6 +155,17 @@ class Ledger(LedgerReads):
             erased = self._identities.erase(tokens, self._clock.now())
         shrink_log(self._db)
         return erased
+
+    def forget(self, used: Mapping[Token, datetime]) -> int:
+        """Erase the values behind tokens that were not used since these moments, which ``Inventory.identities`` gave; give how many.
+
+        Raises:
+            LedgerBusy: as of ``erase``.
+        """
+        with writing(self._db):
+            forgotten = self._identities.forget(used, self._clock.now())
+        shrink_log(self._db)
+        return forgotten
 
     def fold_log(self) -> None:
         """Move the write-ahead log into the file and cut it to nothing: what was forgotten is in neither any more.

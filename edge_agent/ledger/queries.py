@@ -1,6 +1,6 @@
 """Questions of readers to the journal that go beyond "the rows after this one". Each is answered from an index, of one moment."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,10 +12,13 @@ from edge_agent.domain.ids import FactId, ScanId, Seq
 from edge_agent.ledger import undecided
 from edge_agent.ledger.bearers import Bearer, bearers
 from edge_agent.ledger.connection import reading
+from edge_agent.ledger.eviction import words_of
 from edge_agent.ledger.jobs import Jobs
 from edge_agent.ledger.journal import Journal
 from edge_agent.ledger.moments import from_us
-from edge_agent.ledger.records import Backlog, FilteredRows, NamedBlob, Packed, Snapshot
+from edge_agent.ledger.records import Backlog, FilteredRows, NamedBlob, Packed, Snapshot, Undecided
+from edge_agent.ledger.retention import is_undecided
+from edge_agent.ledger.undecided import Look
 from edge_agent.wire.chain import JournalRow
 from edge_agent.wire.filtering import matches
 from edge_agent.wire.messages import decode
@@ -29,6 +32,13 @@ _STEPS_PER_SCAN = 8
 _MOST_TOLD = 100
 """Rows about one scan in a snapshot: a workstation that sends verdicts without end must not push the other scans out of it."""
 _FRAME_BYTES = 64
+_LAST_ASSESSMENTS = """
+SELECT seq, topic, scan_id FROM journal AS judged
+WHERE seq > ? AND seq < ? AND kind = 'assessment' AND scan_id IS NOT NULL AND NOT EXISTS (
+    SELECT 1 FROM journal AS again WHERE again.scan_id = judged.scan_id AND again.kind = 'assessment' AND again.seq > judged.seq
+)
+ORDER BY seq DESC
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +80,28 @@ class Queries:
                 else:
                     rows += told
         return Snapshot(head, heads, tuple(sorted(rows, key=lambda row: row.seq)), left_out)
+
+    def undecided(self, before: Seq, starts: Sequence[str], most: int, budget: Budget) -> Undecided:
+        """Give the scans judged last before row ``before`` about which a person is still to speak; ``most`` 0: their names only.
+
+        At most ``_WINDOW`` rows are looked at in one go, and fewer where the rows of more scans do not fit; a scan whose own rows do not
+        fit in an answer is named without them.
+        """
+        with reading(self._db):
+            head = self._journal.head()
+            before = min(before, Seq(head.seq + 1))
+            after = Seq(max(before - 1 - _WINDOW, head.first - 1, 0))
+            scans: list[ScanId] = []
+            rows: list[JournalRow] = []
+            for seq, scan in self._judged_last(after, before, starts):
+                told = self._told(scan, starts) if most else []
+                has_room = len(rows) + len(told) <= budget.rows and _size(rows) + _size(told) <= budget.bytes
+                if scans and most and (len(scans) == most or not has_room):
+                    after = seq
+                    break
+                scans.append(scan)
+                rows += told if has_room else []
+        return Undecided(head, after, tuple(scans), tuple(sorted(rows, key=lambda row: row.seq)))
 
     def filtered_rows(self, after: Seq, starts: Sequence[str], budget: Budget) -> FilteredRows:
         """Give rows of some topics after number ``after`` (not beyond the head), one at least if there is any within reach.
@@ -138,7 +170,7 @@ class Queries:
         with reading(self._db):
             return undecided.begin(self._db, since)
 
-    def waiting(self, after: Seq) -> undecided.Look:
+    def waiting(self, after: Seq) -> Look:
         """Give which scans of the next rows after ``after`` still wait for an officer."""
         with reading(self._db):
             return undecided.look(self._db, after)
@@ -152,6 +184,12 @@ class Queries:
             place = max(start, min(places, default=head.seq))
             row = self._db.execute("SELECT created_us FROM journal WHERE seq > ? ORDER BY seq LIMIT 1", (place,)).fetchone()
         return Backlog(head.seq - place, None if row is None else from_us(row[0]))
+
+    def _judged_last(self, after: Seq, before: Seq, starts: Sequence[str]) -> Iterator[tuple[Seq, ScanId]]:
+        """Give number and scan of last assessments in a window that still wait for a person, newest first."""
+        for seq, name, scan in list(self._db.execute(_LAST_ASSESSMENTS, (after, before))):
+            if matches(name, starts) and is_undecided(words_of(self._db, ScanId(scan))):
+                yield Seq(seq), ScanId(scan)
 
     def _newest_scans(self, heads: dict[str, Seq], last: int) -> list[ScanId]:
         """Give the scans of the newest outcomes of every scanner, newest first."""

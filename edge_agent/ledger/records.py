@@ -191,6 +191,19 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class Undecided:
+    """Scans about which a person is still to speak, newest first: all whose last assessment lies behind number ``after``.
+
+    ``rows``: those about them, in the journal's order.
+    """
+
+    head: JournalHead
+    after: Seq
+    scans: tuple[ScanId, ...]
+    rows: tuple[JournalRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class FilteredRows:
     """Rows of some topics: all there are up to number ``upto``, where the chain hash is ``hash``."""
 

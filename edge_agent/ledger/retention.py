@@ -230,18 +230,18 @@ def _row_may_go(row: Row, holding: Holding | None, rules: Rules) -> bool:
 
 
 def erasable(
-    born: Mapping[Token, tuple[str, datetime]], holdings: Iterable[Holding], rules: Rules, kept: Mapping[str, timedelta | None]
+    used: Mapping[Token, tuple[str, datetime]], holdings: Iterable[Holding], rules: Rules, kept: Mapping[str, timedelta | None]
 ) -> list[Token]:
     """Give the tokens whose values may be forgotten: expired by their class, and named by no scan that is young or guarded.
 
-    ``born``: class and first use of each value that is still there. ``kept``: how long the values of a class are kept after their last
+    ``used``: class and last use of each value that is still there. ``kept``: how long the values of a class are kept after their last
     use; None = for ever.
     """
-    left = {token for token, (kind, since) in born.items() if _is_past(since, kept.get(kind), rules)}
+    left = {token for token, (kind, since) in used.items() if _is_past(since, kept.get(kind), rules)}
     for holding in holdings:
         named = holding.tokens & left
         is_guarded = bool(named) and (guard(holding, rules) is not None or not _is_evidence_past(holding, rules))
-        left -= {token for token in named if is_guarded or not _is_past(holding.last_at, kept.get(born[token][0]), rules)}
+        left -= {token for token in named if is_guarded or not _is_past(holding.last_at, kept.get(used[token][0]), rules)}
     return sorted(left)
 
 

@@ -54,6 +54,7 @@ def draw(canvas: Canvas, container: Container, rng: Generator) -> None:
         low = container.inside.y1
         band = Region(container.body.x0, low - container.body.height * container.floor_rise, container.body.x1, low)
         floor.draw(canvas, band, _ALUMINIUM if container.is_reefer else _PLYWOOD, rng)
+        _oblique(canvas, container, rng)
     _ends(canvas, container, rng)
 
 
@@ -96,6 +97,26 @@ def _slanting_view(canvas: Canvas, container: Container, rng: Generator) -> None
         spacing, strength = rng.uniform(280, 420), float(rng.uniform(1.0, 9.0))
         for x in np.arange(body.x0 + spacing, body.x1 - 60, spacing):
             canvas.fill(Region(x, floor_edge, x + 14, inside.y1), _STEEL, strength, STRUCTURE)
+
+
+def _oblique(canvas: Canvas, container: Container, rng: Generator) -> None:
+    """Draw what else is broader where the rays fall at an angle: doors and front wall seen along their depth, the roof's far rail."""
+    body, inside = container.body, container.inside
+    for is_left in (True, False):
+        depth = float(rng.uniform(60, 520)) if rng.random() < 0.7 else 0.0
+        left = body.x0 if is_left else body.x1 - depth
+        steps = int(rng.integers(2, 7))
+        for edge in rng.uniform(0.0, depth, steps):
+            strip = Region(left, body.y0 + rng.uniform(0, 200), left + edge, inside.y1) if is_left else None
+            strip = strip or Region(body.x1 - edge, body.y0 + rng.uniform(0, 200), body.x1, inside.y1)
+            canvas.fill(strip, _STEEL, float(rng.uniform(0.5, 14.0)), STRUCTURE)
+        for y in rng.uniform(body.y0, inside.y1, int(rng.integers(0, 8))):  # bars, hinges, stiffeners
+            height = float(rng.uniform(30, 220))
+            canvas.fill(Region(left, y, left + depth, min(inside.y1, y + height)), _STEEL, float(rng.uniform(2.0, 30.0)), STRUCTURE)
+    if container.slant > 0.0 and rng.random() < 0.7:
+        far = body.y0 + (inside.y1 - body.y0) * container.slant
+        wide = float(rng.uniform(30, 170))
+        canvas.fill(Region(body.x0, far - wide * rng.random(), body.x1, far + wide), _STEEL, float(rng.uniform(0.3, 4.0)), STRUCTURE)
 
 
 def _lashing(canvas: Canvas, container: Container, far_edge: float, rng: Generator) -> None:

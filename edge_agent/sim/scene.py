@@ -128,7 +128,7 @@ def draw_plan(rng: Generator, held_out: bool = False) -> CargoPlan:  # noqa: FBT
 
 def seen_from_above(plan: CargoPlan, rng: Generator) -> CargoPlan:
     """Draw how much of the floor shows; now and then none of it."""
-    return replace(plan, floor_rise=float(rng.uniform(0.02, 0.17))) if rng.random() < 0.7 else plan
+    return replace(plan, floor_rise=float(rng.uniform(0.03, 0.22))) if rng.random() < 0.8 else plan
 
 
 def _draw_margins(rng: Generator, *, is_high_up: bool, has_cab: bool) -> tuple[float, float, float]:

@@ -136,7 +136,7 @@ def pile(room: Room, rng: Generator) -> list[Part]:
     power = float(rng.uniform(5, 24))
     for row in range(down):
         for column in range(across):
-            if down * across > 2 and rng.random() < 0.12:
+            if row + column > 0 and rng.random() < 0.12:
                 continue
             one = shape.turned(shape.pillow(h, w, power) * np.float32(rng.normal(1.0, 0.06)), float(rng.normal(0.0, 3.0)))
             y = row * (h + gap)

@@ -324,6 +324,16 @@ def console_view_lost(scan_id: str) -> None:
     structlog.get_logger().error("console_view_lost", scan_id=scan_id)
 
 
+def console_view_unkept(errno: int) -> None:
+    """A view could not be put on the console's disk: if the console dies before the site has it, the journal will not know of it."""
+    structlog.get_logger().error("console_view_unkept", errno=errno)
+
+
+def console_fact_broken(site: str, seq: int, error: BaseException) -> None:
+    """A fact of a site could not be taken into the queue, which is a fault of ours; the others of the site are."""
+    structlog.get_logger().error("console_fact_broken", site=site, seq=seq, exc_info=error)
+
+
 def console_file_left(errno: int) -> None:
     """What a site has answered could not be deleted from the console's outbox; the next start sends it again, which is a no-op there."""
     structlog.get_logger().error("console_file_left", errno=errno)

@@ -34,7 +34,7 @@ class Watch:
         self.task = asyncio.create_task(self._run())
         self.task.add_done_callback(lambda _: self._news.set())
 
-    async def until(self, holds: Callable[["Watch"], bool], within_s: float = 8.0) -> None:
+    async def until(self, holds: Callable[["Watch"], bool], within_s: float = 40.0) -> None:
         """Wait until ``holds``; raises what ended the console, if something did."""
         async with asyncio.timeout(within_s):
             while not holds(self):
@@ -47,7 +47,7 @@ class Watch:
         """Wait for LIVE."""
         await self.turned(Phase.LIVE)
 
-    async def turned(self, phase: Phase, within_s: float = 8.0) -> None:
+    async def turned(self, phase: Phase, within_s: float = 40.0) -> None:
         """Wait until the last phase told is ``phase``."""
         await self.until(lambda watch: bool(watch.phases) and watch.phases[-1].phase is phase, within_s)
 

@@ -15,6 +15,7 @@ from edge_agent.domain.declaration import Declaration, DeclaredItem
 from edge_agent.domain.ids import DropKey, FactId, ScanId, ScannerId, SiteId, Token, fact_id, scan_id
 from edge_agent.domain.member import MemberDigest
 from edge_agent.ledger.records import Acceptance, Entry
+from edge_agent.wire.findings import DetectionPart
 from edge_agent.wire.frames import topic
 from edge_agent.wire.messages import (
     AnyBody,
@@ -23,7 +24,6 @@ from edge_agent.wire.messages import (
     BundlePart,
     CapturePart,
     CodeParams,
-    DetectionPart,
     MemberPart,
     ProvenancePart,
     SetAsideBody,

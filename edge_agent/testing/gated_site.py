@@ -65,7 +65,7 @@ class GatedSite:
         bodies = [decode(row.body) for row in await self.rows()]
         return [body for body in bodies if isinstance(body, AuditBody) and body.event.code in codes]
 
-    async def audited(self, *codes: str, count: int = 1, within_s: float = 5.0) -> list[AuditBody]:
+    async def audited(self, *codes: str, count: int = 1, within_s: float = 40.0) -> list[AuditBody]:
         """Wait until there are ``count`` such audit facts.
 
         Raises:

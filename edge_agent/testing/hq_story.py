@@ -14,19 +14,17 @@ from random import Random
 from edge_agent.domain.assessment import FactKind
 from edge_agent.domain.ids import ScanId, ScannerId, Seq, SiteId, fact_id
 from edge_agent.wire.chain import JournalRow, link
+from edge_agent.wire.findings import DetectionPart
 from edge_agent.wire.frames import topic
+from edge_agent.wire.handed_over import ConsignmentPart, DeclaredPart, GoodsPart
 from edge_agent.wire.messages import (
     AnyBody,
     AssessmentBody,
     BundlePart,
     CapturePart,
     CodeParams,
-    ConsignmentPart,
     ControlBody,
-    DeclaredPart,
-    DetectionPart,
     FoundPart,
-    GoodsPart,
     HealthBody,
     ObstaclePart,
     ProvenancePart,
@@ -240,7 +238,8 @@ class _Site:
         outcome = "not-examined" if called_off else "found" if load.hides else "nothing-found"
         self._tell(_control(self.site, load, at, outcome))
         if chance.random() < 0.004 and not called_off:
-            self._tell(_control(self.site, load, at + timedelta(hours=5), "nothing-found" if load.hides else "found"))
+            other = "nothing-found" if load.hides else "found"
+            self._tell(_control(self.site, load, at + timedelta(hours=5), other, f"laboratory-{self.site.name}"))
 
     def _health(self) -> None:
         """Let the site be ill now and then; it always says when it is well again."""
@@ -310,10 +309,10 @@ def _referral(site: SiteStory, load: _Load, at: datetime) -> ReferralBody:
     return ReferralBody.model_validate({**about, "reason": CodeParams(code="decision-clock")})
 
 
-def _control(site: SiteStory, load: _Load, at: datetime, outcome: str) -> ControlBody:
+def _control(site: SiteStory, load: _Load, at: datetime, outcome: str, office: str = "") -> ControlBody:
     about = _about(site, load, at, FactKind.CONTROL)
     found = [FoundPart(what=load.hides or "cigarettes", hs=load.heading, quantity="1")] if outcome == "found" else []
-    more = {"conclusion": outcome, "found": found, "office": f"office-{site.name}", "submitted_by": "hq", "examined_at": at}
+    more = {"conclusion": outcome, "found": found, "office": office or f"office-{site.name}", "submitted_by": "hq", "examined_at": at}
     return ControlBody.model_validate({**about, **more})
 
 

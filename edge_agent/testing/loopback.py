@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Seque
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import zmq
 
@@ -34,6 +35,7 @@ from edge_agent.wire.frames import Envelope
 from edge_agent.wire.heartbeat import SiteState
 
 ONE_TRY = Retry(attempts=1)
+_PATIENCE_S = 30.0
 ANY_PORT = "tcp://127.0.0.1:*"
 
 
@@ -64,6 +66,13 @@ class Keyring:
         return ClientSecurity(pair, self.server.public)
 
 
+class PatientLink(SyncLink):
+    """A link that waits long where a test does not say how long: a busy machine is no silent site."""
+
+    async def request(self, verb: str, content: dict[str, Any], timeout_s: float = _PATIENCE_S) -> Envelope:
+        return await super().request(verb, content, timeout_s)
+
+
 @dataclass
 class LoopbackSite:
     """A running site. ``context``: of the clients, which share nothing with the site's own."""
@@ -91,7 +100,7 @@ class LoopbackSite:
 
     def link(self, pair: KeyPair, retry: Retry = ONE_TRY, endpoint: str = "") -> SyncLink:
         """Give a client link to SYNC, or to another ``endpoint`` of the site; its socket ends with the site."""
-        link = SyncLink(self.context, endpoint or self.sync, self.keys.client(pair), retry)
+        link = PatientLink(self.context, endpoint or self.sync, self.keys.client(pair), retry)
         self.links.append(link)
         return link
 
@@ -102,7 +111,8 @@ def _healthy() -> SiteState:
 
 @dataclass(frozen=True)
 class Setting:
-    """What a test may choose. ``answer`` replaces the journal's desk, ``consumers`` the allow-list, ``live_shown`` what HELLO tells.
+    """What a test may choose. ``answer`` replaces the journal's desk, ``consumers`` the allow-list, ``live_shown`` and ``blob_shown`` what
+    HELLO tells.
 
     ``outbound``: where headquarters, the consumer ``hq``, listens for the site. ``state``: what heartbeats tell of the site's health.
     """
@@ -114,6 +124,7 @@ class Setting:
     live: str = ANY_PORT
     blob: str = ANY_PORT
     live_shown: str = ""
+    blob_shown: str = ""
     next_key: str = ""
     is_insecure: bool = False
     has_zap: bool = True
@@ -175,7 +186,7 @@ def _built(setting: Setting, stock: _Stock, server: Context, clients: Context) -
     desk = RouterDesk(server, setting.sync, security, admission, troubles.append)
     blob = RouterDesk(server, setting.blob, security, admission, troubles.append, BLOB_DOMAIN)
     feed = Feed(stock.ledger, publisher, setting.clock, setting.state, durable=lambda: admission.allowed.durable)
-    answers = Answers(setting.site, setting.live_shown or publisher.endpoint, blob.endpoint, setting.next_key)
+    answers = Answers(setting.site, setting.live_shown or publisher.endpoint, setting.blob_shown or blob.endpoint, setting.next_key)
     journal = JournalDesk(stock.ledger, answers, setting.clock, feed.news, feed.ring)
     pictures = PictureDesk(stock.ledger, stock.shelf, setting.site, setting.clock, feed.ring)
     jobs += [desk.serve(setting.answer or journal.answer), blob.serve(pictures.answer), feed.run()]

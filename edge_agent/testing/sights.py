@@ -13,21 +13,10 @@ from edge_agent.ledger.ledger import Ledger
 from edge_agent.ledger.records import Entry
 from edge_agent.testing.factories import SCANNER, SITE, a_scan_id, assessment_body
 from edge_agent.testing.loopback import LoopbackSite
+from edge_agent.wire.findings import DetectionPart, HeterogeneityPart, ProductPart, WeightPart
 from edge_agent.wire.frames import topic
-from edge_agent.wire.messages import (
-    AssessmentBody,
-    BlobPart,
-    CodeParams,
-    DeclaredPart,
-    DetectionPart,
-    FramePart,
-    GoodsPart,
-    HeterogeneityPart,
-    ObstaclePart,
-    ProductPart,
-    WeightPart,
-    encode,
-)
+from edge_agent.wire.handed_over import DeclaredPart, GoodsPart
+from edge_agent.wire.messages import AssessmentBody, BlobPart, CodeParams, FramePart, ObstaclePart, encode
 
 WIDTH, HEIGHT = 2400, 800
 """Canonical frame of the view, px."""

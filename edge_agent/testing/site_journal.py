@@ -11,6 +11,7 @@ from edge_agent.domain.ids import DropKey, ScanId, ScannerId, Seq, SiteId, fact_
 from edge_agent.errors import Diverged, EpochChanged
 from edge_agent.wire import verbs
 from edge_agent.wire.chain import JournalRow, link
+from edge_agent.wire.findings import DetectionPart, FindingPart, HeterogeneityPart
 from edge_agent.wire.frames import Envelope, topic
 from edge_agent.wire.heads import SignedHead, SignedHeadPart
 from edge_agent.wire.heartbeat import SiteState, StatusReply
@@ -21,9 +22,6 @@ from edge_agent.wire.messages import (
     BundlePart,
     CapturePart,
     CodeParams,
-    DetectionPart,
-    FindingPart,
-    HeterogeneityPart,
     ObstaclePart,
     ProvenancePart,
     SetAsideBody,

@@ -43,7 +43,7 @@ class TestConsole:
         assert answer.status_code == status, answer.text  # noqa: S101
         return answer.json()
 
-    async def until(self, holds: Callable[[], bool], within_s: float = 8.0) -> None:
+    async def until(self, holds: Callable[[], bool], within_s: float = 40.0) -> None:
         """Wait until something about the queue or the links holds."""
         async with asyncio.timeout(within_s):
             while True:
@@ -76,15 +76,18 @@ def console_config(folder: Path, **tables: Any) -> WebConsoleConfig:  # noqa: AN
 
 @asynccontextmanager
 async def web_console(
-    folder: Path, sites: Sequence[tuple[str, LoopbackSite]], config: WebConsoleConfig | None = None, sync: str = ""
+    folder: Path, sites: Sequence[tuple[str, LoopbackSite]], config: WebConsoleConfig | None = None, sync: str = "", rows: int = 10_000
 ) -> AsyncIterator[TestConsole]:
-    """Run a console at ``sites``, each with its name. ``sync``: where the first site answers, if not at its own endpoint."""
+    """Run a console at ``sites``, each with its name. ``sync``: where the first site answers, if not at its own endpoint.
+
+    ``rows``: newest rows of each journal with which it begins.
+    """
     clock = SystemClock()
     with open_context() as context:
         links = []
         for number, (name, site) in enumerate(sites):
             where = Site(sync if sync and not number else site.sync, site.keys.client(site.keys.console))
-            links.append(SiteLink(name, ConsoleClient(context, where, clock, Wish(Recent(10_000), waits_for_key=True))))
+            links.append(SiteLink(name, ConsoleClient(context, where, clock, Wish(Recent(rows), waits_for_key=True))))
         async with _running(config or console_config(folder), links, clock) as console:
             yield console
 

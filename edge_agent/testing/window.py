@@ -108,7 +108,7 @@ class Window:
         self._set_size(columns, lines)
         self.process.send_signal(signal.SIGWINCH)
 
-    async def until(self, *texts: str, gone: str = "", within_s: float = 15.0) -> None:
+    async def until(self, *texts: str, gone: str = "", within_s: float = 40.0) -> None:
         """Wait until every text stands on the screen, and ``gone`` does not.
 
         Raises:
@@ -123,7 +123,7 @@ class Window:
             screen = "\n".join(self.grid.shown())
             raise AssertionError(f"never shown: {[text for text in texts if text not in screen]}; but:\n{screen}") from None
 
-    async def left(self, within_s: float = 10.0) -> tuple[int, bool]:
+    async def left(self, within_s: float = 40.0) -> tuple[int, bool]:
         """Wait for the end; give the exit code, and whether the terminal is as it was before."""
         code = await asyncio.get_running_loop().run_in_executor(None, self.process.wait, within_s)
         is_back = termios.tcgetattr(self._slave) == self._before and self.grid.has_cursor and not self.grid.is_alternate

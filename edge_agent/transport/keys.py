@@ -129,7 +129,7 @@ class Role(StrEnum):
 _READING = frozenset({Verb.HELLO, Verb.PULL, Verb.SNAP, Verb.PING})
 _LOOKING = frozenset({Verb.BLOB, Verb.PLANES, Verb.TILE})
 MAY: Mapping[Role, frozenset[Verb]] = {
-    Role.CONSOLE: _READING | _LOOKING | {Verb.VERDICT, Verb.VIEW, Verb.FAULT, Verb.OFFICER},
+    Role.CONSOLE: _READING | _LOOKING | {Verb.UNDECIDED, Verb.VERDICT, Verb.VIEW, Verb.FAULT, Verb.OFFICER},
     Role.COLLECTOR: _READING | _LOOKING | {Verb.VERDICT, Verb.CONTROL},
     Role.ADMIN: _READING,
 }

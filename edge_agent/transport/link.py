@@ -11,7 +11,7 @@ from typing import Any
 import zmq
 from zmq.utils.monitor import parse_monitor_message
 
-from edge_agent.errors import NotAllowed, PeerError, PeerSilent
+from edge_agent.errors import AnswerUnreadable, MalformedMessage, NotAllowed, PeerError, PeerSilent, TooLarge
 from edge_agent.transport.sockets import ClientSecurity, Context, InsecureLoopback, Socket, connect
 from edge_agent.wire.frames import Envelope, LiveMessage, decode_envelope, decode_live, encode_envelope
 from edge_agent.wire.heartbeat import SILENCE_S, Heartbeat, decode_heartbeat, is_heartbeat
@@ -53,7 +53,7 @@ class SyncLink:
             PeerSilent: no reply to any try.
             NotAllowed: the site refused this key in the handshake.
             PeerError: the leaf that the site's ERR names.
-            MalformedMessage: the reply cannot be read.
+            AnswerUnreadable: the reply cannot be read, so it is not known what the site did.
             ConfigInvalid: the endpoint cannot be one.
         """
         if self._is_busy:
@@ -140,7 +140,11 @@ class _Line:
     async def _talk(self, request: Envelope) -> Envelope:
         await self._socket.send_multipart(encode_envelope(request))
         while True:
-            reply = decode_envelope(await self._socket.recv_multipart())
+            frames = await self._socket.recv_multipart()
+            try:
+                reply = decode_envelope(frames)
+            except (MalformedMessage, TooLarge) as problem:
+                raise AnswerUnreadable("the answer is no message of this protocol", {"frames": len(frames)}) from problem
             if reply.request_id == request.request_id:
                 return reply
 

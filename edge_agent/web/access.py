@@ -1,6 +1,6 @@
 """Who a request comes from: by a login's cookie, by the header of a trusted proxy, or, on this very machine, without login."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Protocol
@@ -47,6 +47,14 @@ def is_loopback(address: str) -> bool:
         return False
 
 
+def is_one_of(address: str, proxies: Collection[str]) -> bool:
+    """Tell whether an address is one of the configured ones, however either is spelt."""
+    try:
+        return ip_address(address) in {ip_address(text) for text in proxies}
+    except ValueError:
+        return False
+
+
 class CookieAccess:
     """Officers of the user file, by the cookie of their session."""
 
@@ -78,26 +86,20 @@ class ProxyAccess:
     """Officers whom a reverse proxy logged in: believed from its configured addresses only."""
 
     def __init__(self, settings: WebTable) -> None:
-        self._addresses = frozenset(ip_address(text) for text in settings.proxy_addresses)
+        self._addresses = settings.proxy_addresses
         self._user_header = settings.proxy_user_header
         self._roles_header = settings.proxy_roles_header
         self._roles = settings.roles
 
     def admit(self, asked: HTTPConnection, *, is_activity: bool) -> Admitted:  # noqa: ARG002 - the proxy ends sessions, not we
         """Give the officer whom the proxy names. Roles we do not know are passed over; no header of roles is no role."""
-        if not self._is_proxy(peer_address(asked)):
+        if not is_one_of(peer_address(asked), self._addresses):
             raise LoginRequired("not asked through the proxy that logs officers in")
         name = asked.headers.get(self._user_header, "").strip()
         if not name or len(name) > _LONGEST_NAME or not name.isprintable():
             raise LoginRequired("the proxy names no officer")
         roles = self._roles if self._roles_header is None else _roles(asked.headers.get(self._roles_header, ""))
         return Admitted(Officer(name, roles), lambda: True)
-
-    def _is_proxy(self, address: str) -> bool:
-        try:
-            return ip_address(address) in self._addresses
-        except ValueError:
-            return False
 
 
 def _roles(listed: str) -> frozenset[OfficerRole]:

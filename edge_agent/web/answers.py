@@ -5,24 +5,17 @@ A handler may also return a pydantic model, a dataclass, or lists and dicts of t
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from enum import StrEnum
-
-
-class Caching(StrEnum):
-    """How long a browser may keep an answer."""
-
-    NEVER = "no-store"
-    FOR_EVER = "private, max-age=31536000, immutable"
-    """Only for what its own address identifies for ever, such as a tile of a stored plane."""
 
 
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """Bytes as they are. ``encoding``: Content-Encoding when ``content`` is compressed already, such as ``deflate``."""
+    """Bytes as they are. ``encoding``: Content-Encoding when ``content`` is compressed already, such as ``deflate``.
+
+    As every answer ``no-store``: what a browser kept would outlast the officer's session.
+    """
 
     content: bytes
     media_type: str = "application/octet-stream"
-    caching: Caching = Caching.NEVER
     encoding: str | None = None
     file_name: str | None = None
     """Given: the browser saves it under this name rather than showing it."""

@@ -6,6 +6,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -33,7 +34,7 @@ from edge_agent.web.access import Access, Admitted, OpenAccess, ProxyAccess, is_
 from edge_agent.web.description import described
 from edge_agent.web.endpoint import framework_route
 from edge_agent.web.files import Assets
-from edge_agent.web.guard import Guard
+from edge_agent.web.guard import PAGE_OFFICER, Guard
 from edge_agent.web.login import LoginDesk, Me, me
 from edge_agent.web.refusals import failed, is_askers, refused
 from edge_agent.web.routes import Route
@@ -74,6 +75,9 @@ class OfficerGate:
         if route.is_public:
             return None
         admitted = self._access.admit(request, is_activity=route.keeps_session)
+        meant = request.headers.get(PAGE_OFFICER)
+        if meant is not None and unquote(meant) != admitted.officer.name:
+            raise LoginRequired("another officer logged in since this page was opened")
         if route.roles.isdisjoint(admitted.officer.roles):
             raise RoleMissing(f"this needs one of the roles {', '.join(sorted(route.roles))}")
         return admitted

@@ -222,7 +222,7 @@ def _parameter(parameter: inspect.Parameter) -> inspect.Parameter:
 
 def _answer(answer: object, request: Request, gate: Gate) -> object:
     if isinstance(answer, Blob):
-        headers = {"Cache-Control": answer.caching.value}
+        headers: dict[str, str] = {}
         if answer.encoding is not None:
             headers["Content-Encoding"] = answer.encoding
         if answer.file_name is not None:

@@ -15,7 +15,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from edge_agent.errors import AddressUnknown
-from edge_agent.web.answers import Caching
 
 MEDIA_TYPES = {
     ".js": "text/javascript; charset=utf-8",
@@ -65,7 +64,7 @@ class Assets:
         content = self._pages.get(name)
         if content is None:
             raise AddressUnknown("no such page")
-        return Response(content, media_type="text/html; charset=utf-8", headers={"Cache-Control": Caching.NEVER})
+        return Response(content, media_type="text/html; charset=utf-8", headers={"Cache-Control": "no-store"})
 
     async def file(self, request: Request, path: str) -> Response:
         """Answer a request for a file, with the digest before its path or without.

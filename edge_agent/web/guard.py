@@ -19,10 +19,12 @@ from edge_agent.web.settings import ReachTable
 
 OWN_HEADER = "x-edge-agent"
 """Every request that changes something carries it, as ``X-Edge-Agent: 1``: another origin's page may not send it without our leave."""
+PAGE_OFFICER = "x-edge-officer"
+"""Whom the page was made for, percent-encoded: what was begun there is never taken as another officer's who logged in meanwhile."""
 _SAFE_METHODS = frozenset({"GET", "HEAD"})
 _OWN_SITES = (None, "same-origin", "none")
 """What Sec-Fetch-Site says of our own pages and of what somebody typed; programs send no such header."""
-_SINGLE = ("host", "origin", "sec-fetch-site", "authorization", "cookie", "content-type", "content-length", OWN_HEADER)
+_SINGLE = ("host", "origin", "sec-fetch-site", "authorization", "cookie", "content-type", "content-length", OWN_HEADER, PAGE_OFFICER)
 
 _POLICY = (
     "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; worker-src 'self'; connect-src 'self'; "

@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 from edge_agent.domain.clock import Clock
 from edge_agent.errors import LoginRefused, TooSoon
 from edge_agent.telemetry import events
-from edge_agent.web.access import CookieAccess, peer_address
+from edge_agent.web.access import CookieAccess, is_one_of, peer_address
 from edge_agent.web.passwords import MOST_CHARACTERS, PasswordLane
 from edge_agent.web.routes import Route
 from edge_agent.web.session import Officer, Sessions
@@ -77,11 +77,10 @@ class LoginDesk:
         return answer
 
     async def log_out(self, request: Request) -> Response:
-        """Log out: end the session, and let the browser forget the pictures it kept."""
+        """Log out: end the session. The browser has kept nothing of what it was given."""
         self._end(request)
         answer = Response(status_code=204)
         answer.delete_cookie(self._cookie, path="/", secure=self._settings.is_secure, httponly=True, samesite="strict")
-        answer.headers["Clear-Site-Data"] = '"cache"'
         return answer
 
     def close(self) -> None:
@@ -112,7 +111,7 @@ class LoginDesk:
         """Give the browser's address: behind a proxy of ours the one that the proxy appended last."""
         address = peer_address(request)
         forwarded = request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
-        return forwarded or address if address in self._settings.proxy_addresses else address
+        return forwarded or address if is_one_of(address, self._settings.proxy_addresses) else address
 
 
 def me(officer: Officer, settings: WebTable) -> Me:

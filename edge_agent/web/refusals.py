@@ -10,6 +10,7 @@ from edge_agent.errors import (
     BlobGone,
     CrossSite,
     EdgeAgentError,
+    FormRefused,
     HostUnknown,
     LoginRefused,
     LoginRequired,
@@ -68,6 +69,7 @@ class Refusal(BaseModel):
     code: str = Field(description="stable; docs/reference/errors.md lists every one")
     detail: str = Field(description="what happened, in one sentence")
     hint: str = Field(description="what to do")
+    fields: dict[str, str] = Field({}, description="of a form: the code of what is wrong, by the answer's name")
 
 
 def status_of(kind: type[EdgeAgentError]) -> int:
@@ -82,8 +84,10 @@ def is_askers(problem: EdgeAgentError) -> bool:
 
 def refused(problem: EdgeAgentError) -> JSONResponse:
     """Give the answer that says so."""
-    body = Refusal(code=problem.code, detail=problem.detail if is_askers(problem) else _IN_THE_LOG, hint=problem.hint)
-    answer = JSONResponse(body.model_dump(), status_of(type(problem)))
+    fields = {name: str(fault) for name, fault in problem.fields.items()} if isinstance(problem, FormRefused) else {}
+    detail = problem.detail if is_askers(problem) else _IN_THE_LOG
+    body = Refusal(code=problem.code, detail=detail, hint=problem.hint, fields=fields)
+    answer = JSONResponse(body.model_dump(exclude_defaults=True), status_of(type(problem)))
     if (wait := problem.fields.get("retry_after_s")) is not None:
         answer.headers["Retry-After"] = str(wait)
     if isinstance(problem, TokenRefused):
@@ -96,4 +100,4 @@ def refused(problem: EdgeAgentError) -> JSONResponse:
 def failed() -> JSONResponse:
     """Give the answer to a request that met a bug of ours: it says nothing of the inside."""
     body = Refusal(code="internal", detail="the server met a fault of its own", hint="Look at the server's log; asking again may help.")
-    return JSONResponse(body.model_dump(), _FAULT)
+    return JSONResponse(body.model_dump(exclude_defaults=True), _FAULT)

@@ -12,6 +12,7 @@ from edge_agent.domain.geometry import Box, Frame, Size
 from edge_agent.domain.ids import FactId, ScanId, ScannerId, SiteId
 from edge_agent.domain.member import MemberDigest
 from edge_agent.wire import handed_over
+from edge_agent.wire.findings import DetectionPart, FindingPart, HeterogeneityPart, ProductPart, WeightPart
 from edge_agent.wire.messages import (
     MAX_BODY_BYTES,
     AssessmentBody,
@@ -19,18 +20,13 @@ from edge_agent.wire.messages import (
     BundlePart,
     CapturePart,
     CodeParams,
-    DetectionPart,
-    FindingPart,
     FramePart,
-    HeterogeneityPart,
     IdentityPart,
     MemberPart,
     ObstaclePart,
-    ProductPart,
     ProvenancePart,
     SetAsideBody,
     ShadowBody,
-    WeightPart,
     encode,
 )
 

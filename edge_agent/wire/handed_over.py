@@ -1,20 +1,14 @@
 """What came with a scan besides pixels, as parts of a body: goods, readings, consignment, third-party results. Each is bounded."""
 
 from collections.abc import Sequence
+from datetime import datetime
+from typing import Literal
 
 from edge_agent.domain.capture import Reading
 from edge_agent.domain.consignment import Consignment
 from edge_agent.domain.declaration import Declaration
 from edge_agent.domain.third_party import ThirdPartyAssessment, ThirdPartyFinding
-from edge_agent.wire.messages import (
-    ConsignmentPart,
-    DeclaredPart,
-    GoodsPart,
-    ReadingPart,
-    RiskPart,
-    ThirdPartyFindingPart,
-    ThirdPartyPart,
-)
+from edge_agent.wire.part import Part
 
 MOST_GOODS = 25
 MOST_READINGS = 25
@@ -23,6 +17,79 @@ MOST_THIRD_PARTY = 8
 MOST_THIRD_PARTY_FINDINGS = 4
 _DESCRIPTION = 200
 _LABEL = 60
+
+
+class GoodsPart(Part):
+    """One declared line; the description is verbatim, as far as it fits (200 signs; the package has all of it)."""
+
+    hs: str
+    description: str = ""
+    gross_kg: float | None = None
+    packages: int | None = None
+    net_kg: float | None = None
+    volume_m3: float | None = None
+
+
+class DeclaredPart(Part):
+    """What was declared; ``ref`` is the token of the declaration's number.
+
+    ``link``: how surely it belongs to this scan, in [0, 1], and ``link_basis`` by what; absent in rows of before this field.
+    """
+
+    goods: list[GoodsPart]
+    source: str
+    ref: str | None = None
+    link: float | None = None
+    link_basis: str | None = None
+    goods_left_out: int = 0
+
+
+class ReadingPart(Part):
+    """How well a number was read: its ``token``, what its check digit says, the reader's confidence in [0, 1]."""
+
+    token: str
+    check: str
+    confidence: float | None = None
+
+
+class RiskPart(Part):
+    """A remark of the risk system, by its own code."""
+
+    code: str
+    source: str = ""
+    set_at: datetime | None = None
+
+
+class ConsignmentPart(Part):
+    """What else was handed over; for display and audit, no model is given it. Masses in kg, volumes in cubic metres."""
+
+    origin: str = ""
+    destination: str = ""
+    vessel: str = ""
+    voyage: str = ""
+    risk_flags: list[RiskPart] = []
+    gross_kg: float | None = None
+    volume_m3: float | None = None
+
+
+class ThirdPartyFindingPart(Part):
+    """One thing that somebody else's algorithm points at; box as in a detection, where they give one."""
+
+    label: str
+    score: float | None = None
+    box: tuple[float, float, float, float] | None = None
+    view: str | None = None
+
+
+class ThirdPartyPart(Part):
+    """What the scanner's or anybody else's own algorithm concluded. It is theirs: nothing here was concluded from it."""
+
+    source: str
+    algorithm: str
+    version: str
+    conclusion: Literal["alert", "no-alert", "unknown"]
+    findings: list[ThirdPartyFindingPart] = []
+    at: datetime | None = None
 
 
 def declared_part(declaration: Declaration | None) -> DeclaredPart | None:

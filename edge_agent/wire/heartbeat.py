@@ -19,12 +19,29 @@ SILENCE_S = 3.0
 _MAX_BYTES = 64 * 1024
 
 
+class CertificatePart(Reply):
+    """What commissioning found at a site for one kind of subject: alarms among ``n`` clean scans, with the 95 % interval of their share.
+
+    ``is_held_out``: counted on scans that had no part in the thresholds; else on those from which these were made. It may have expired.
+    """
+
+    subject: str
+    alarms: Number
+    n: Number
+    low: float
+    high: float
+    is_held_out: bool
+    made_at: Annotated[AwareDatetime, Field(strict=False)]
+    not_after: Annotated[AwareDatetime, Field(strict=False)]
+
+
 class SiteState(Reply):
     """What the site says about itself; None where it does not know.
 
     ``durable``: acceptance is going on. ``backlog_unacked`` rows not yet on the disk of every durable consumer, the oldest of them
     ``oldest_unacked_s`` seconds old. ``disk_free``: share of the state directory's file system. ``sandbox``: full, partial or none.
-    ``daemon``: program and version; ``policy_digest``: SHA-256 of the policy in force.
+    ``daemon``: program and version; ``policy_digest``: SHA-256 of the policy in force. ``certificates``: those that were made for the
+    bundles and the policy in force. ``labels``: what the detectors in force can find.
     """
 
     state: Literal["healthy", "degraded", "failing"]
@@ -38,6 +55,8 @@ class SiteState(Reply):
     in_flight: int | None = None
     daemon: str | None = None
     policy_digest: str | None = None
+    certificates: list[CertificatePart] = Field(default=[])
+    labels: list[str] = Field(default=[])
 
 
 class StatusReply(PongReply):

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from edge_agent.domain.capture import CaptureKind
 from edge_agent.wire.facts import standing_of
-from edge_agent.wire.messages import AnyBody, AssessmentBody, ControlBody, DetectionPart, HeterogeneityPart, ReferralBody, VerdictBody
+from edge_agent.wire.findings import DetectionPart, HeterogeneityPart
+from edge_agent.wire.messages import AnyBody, AssessmentBody, ControlBody, ReferralBody, VerdictBody
 
 SCAN_COLUMNS = (
     *("scan_id", "revision", "kind", "is_real", "selection", "subject", "taken_at", "scanner", "site", "profile"),

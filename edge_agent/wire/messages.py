@@ -6,18 +6,15 @@ Codes and parameters, never sentences; tokens and salted commitments, never iden
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from edge_agent.errors import MalformedMessage
+from edge_agent.wire.findings import FindingPart
+from edge_agent.wire.handed_over import ConsignmentPart, DeclaredPart, ReadingPart, ThirdPartyPart
+from edge_agent.wire.part import Part
 
 Scalar = str | int | float | bool
 MAX_BODY_BYTES = 64 * 1024
-
-
-class Part(BaseModel):
-    """Base of every piece of a body: immutable, tolerant of fields that a newer site added."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", ser_json_inf_nan="null", allow_inf_nan=False)
 
 
 class CodeParams(Part):
@@ -32,55 +29,6 @@ class ObstaclePart(CodeParams):
 
     view: str | None = None
     blocking: bool = False
-
-
-class DetectionPart(Part):
-    """One located object; box [x0, y0, x1, y1] half-open px in the canonical frame of ``view``."""
-
-    type: Literal["detection"] = "detection"
-    id: int
-    label: str
-    score: float
-    box: tuple[float, float, float, float]
-    view: str
-    bundle: str
-
-
-class HeterogeneityPart(Part):
-    """How unlike the declared goods the load looks."""
-
-    type: Literal["heterogeneity"] = "heterogeneity"
-    id: int
-    score: float
-    regions: list[tuple[float, float, float, float]]
-    against: list[str]
-    declared: bool
-    view: str
-    bundle: str
-
-
-class ProductPart(Part):
-    """What the load looks like: (family, share), highest first."""
-
-    type: Literal["product"] = "product"
-    id: int
-    ranked: list[tuple[str, float]]
-    view: str
-    bundle: str
-
-
-class WeightPart(Part):
-    """Mass in kg with its 90 % interval."""
-
-    type: Literal["weight"] = "weight"
-    id: int
-    mass_kg: float
-    low_kg: float
-    high_kg: float
-    bundle: str
-
-
-FindingPart = Annotated[DetectionPart | HeterogeneityPart | ProductPart | WeightPart, Field(discriminator="type")]
 
 
 class IdentityPart(Part):
@@ -98,79 +46,6 @@ class CapturePart(Part):
     taken_at: datetime
     as_written: str
     tz_assumed: bool
-
-
-class GoodsPart(Part):
-    """One declared line; the description is verbatim, as far as it fits (200 signs; the package has all of it)."""
-
-    hs: str
-    description: str = ""
-    gross_kg: float | None = None
-    packages: int | None = None
-    net_kg: float | None = None
-    volume_m3: float | None = None
-
-
-class DeclaredPart(Part):
-    """What was declared; ``ref`` is the token of the declaration's number.
-
-    ``link``: how surely it belongs to this scan, in [0, 1], and ``link_basis`` by what; absent in rows of before this field.
-    """
-
-    goods: list[GoodsPart]
-    source: str
-    ref: str | None = None
-    link: float | None = None
-    link_basis: str | None = None
-    goods_left_out: int = 0
-
-
-class ReadingPart(Part):
-    """How well a number was read: its ``token``, what its check digit says, the reader's confidence in [0, 1]."""
-
-    token: str
-    check: str
-    confidence: float | None = None
-
-
-class RiskPart(Part):
-    """A remark of the risk system, by its own code."""
-
-    code: str
-    source: str = ""
-    set_at: datetime | None = None
-
-
-class ConsignmentPart(Part):
-    """What else was handed over; for display and audit, no model is given it. Masses in kg, volumes in cubic metres."""
-
-    origin: str = ""
-    destination: str = ""
-    vessel: str = ""
-    voyage: str = ""
-    risk_flags: list[RiskPart] = []
-    gross_kg: float | None = None
-    volume_m3: float | None = None
-
-
-class ThirdPartyFindingPart(Part):
-    """One thing that somebody else's algorithm points at; box as in a detection, where they give one."""
-
-    label: str
-    score: float | None = None
-    box: tuple[float, float, float, float] | None = None
-    view: str | None = None
-
-
-class ThirdPartyPart(Part):
-    """What the scanner's or anybody else's own algorithm concluded. It is theirs: nothing here was concluded from it."""
-
-    source: str
-    algorithm: str
-    version: str
-    conclusion: Literal["alert", "no-alert", "unknown"]
-    findings: list[ThirdPartyFindingPart] = []
-    at: datetime | None = None
 
 
 class BundlePart(Part):

@@ -14,7 +14,8 @@ from pydantic import BaseModel, ConfigDict
 from edge_agent.domain.assessment import BundleState
 from edge_agent.domain.geometry import Box
 from edge_agent.wire.convert import frames_of
-from edge_agent.wire.messages import AssessmentBody, BundlePart, CodeParams, DetectionPart, HeterogeneityPart, MemberPart, ObstaclePart
+from edge_agent.wire.findings import DetectionPart, HeterogeneityPart
+from edge_agent.wire.messages import AssessmentBody, BundlePart, CodeParams, MemberPart, ObstaclePart
 
 _UNLIKE_LOADS = ("heterogeneity", "mixed-load")  # reasons that rest on a heterogeneity
 _ROUNDING = 1e-4  # of scores and thresholds in a body

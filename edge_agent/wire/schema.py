@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import models_json_schema
 
-from edge_agent.wire import control, pictures, verbs
+from edge_agent.wire import control, pictures, undecided, verbs
 from edge_agent.wire.heartbeat import Heartbeat, StatusReply
 from edge_agent.wire.messages import AnyBody
 
@@ -16,6 +16,7 @@ REQUESTS: Mapping[str, type[verbs.Request]] = {
     verbs.Verb.HELLO: verbs.HelloRequest,
     verbs.Verb.PULL: verbs.PullRequest,
     verbs.Verb.SNAP: verbs.SnapRequest,
+    verbs.Verb.UNDECIDED: undecided.UndecidedRequest,
     verbs.Verb.VERDICT: verbs.VerdictRequest,
     verbs.Verb.CONTROL: control.ControlRequest,
     verbs.Verb.VIEW: verbs.ViewRequest,
@@ -32,6 +33,7 @@ REPLIES: Mapping[str, type[verbs.Reply]] = {
     verbs.Verb.HELLO: verbs.HelloReply,
     verbs.Verb.BATCH: verbs.BatchReply,
     verbs.Verb.SNAP: verbs.SnapReply,
+    verbs.Verb.UNDECIDED: undecided.UndecidedReply,
     verbs.Verb.OK: verbs.OkReply,
     verbs.Verb.OFFICER: verbs.OfficerReply,
     verbs.Verb.PONG: StatusReply,

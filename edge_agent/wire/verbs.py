@@ -64,6 +64,7 @@ class Verb(StrEnum):
     PULL = "PULL"
     BATCH = "BATCH"
     SNAP = "SNAP"
+    UNDECIDED = "UNDECIDED"
     VERDICT = "VERDICT"
     CONTROL = "CONTROL"
     VIEW = "VIEW"
@@ -166,7 +167,8 @@ class PullRequest(Request):
     ``hash``: chain hash the reader holds at ``after``. ``wait_ms``: hold the answer back until there is a row, at most so long.
     ``durable``: the collector's own name at the site; it means that everything up to ``after`` is on its disk.
     ``topics``: only rows of topics that begin so (none = all); such a reader goes on from the ``upto`` of the answer, and may not
-    acknowledge. ``identities``: send the values behind tokens too, those that the caller's role may see; each view is journalled.
+    acknowledge. ``identities``: send the values behind tokens too, those that the caller's role may see; each view is journalled, with a
+    token of the ``officer``, plain here, for whom they are asked.
     """
 
     epoch: EpochHex
@@ -178,6 +180,7 @@ class PullRequest(Request):
     durable: ShortText | None = None
     topics: Annotated[list[TopicStart], Field(max_length=MAX_TOPICS)] = []
     identities: bool = False
+    officer: Officer | None = Field(None, repr=False)
 
 
 class BatchReply(Reply):

@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from time import monotonic, sleep
 
 import pytest
@@ -14,6 +15,15 @@ from benchmarks.office import Office, Reached
 from benchmarks.site import Process, running
 
 SITE = "gate"
+TIMEOUT_S = 300
+"""Of each law: a browser whose pictures are painted by software, processes that start, and a machine that does other work too."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give the laws of this folder the time that they may need on a busy machine; none of them waits longer than it has to."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(TIMEOUT_S))
 
 
 @dataclass
@@ -65,7 +75,7 @@ def an_office(site: BusySite, folder: str = "office", web: str = "", extra: str 
     return Office(site.folder / folder, [reached], site.keys["console"], web, extra, host)
 
 
-def until_said(process: Process, event: str = "agent_started", times: int = 1, timeout_s: float = 60.0) -> None:
+def until_said(process: Process, event: str = "agent_started", times: int = 1, timeout_s: float = 120.0) -> None:
     """Wait until a process has logged ``event`` so often."""
     until = monotonic() + timeout_s
     while sum(line.get("event") == event for line in process.json_lines()) < times:
@@ -75,7 +85,7 @@ def until_said(process: Process, event: str = "agent_started", times: int = 1, t
         sleep(0.05)
 
 
-def until_served(office: Office, console: Process, timeout_s: float = 60.0) -> None:
+def until_served(office: Office, console: Process, timeout_s: float = 120.0) -> None:
     """Wait until the console's login page is served."""
     until = monotonic() + timeout_s
     while True:

@@ -1,4 +1,7 @@
-"""The main job on the officer's side, through the real daemon: a scan is seen, opened, decided, and the verdict is at headquarters."""
+"""The main job on the officer's side, through the real daemon: a scan is seen, opened, decided, and the verdict is at headquarters.
+
+And again while the daemon is dead. How soon a scan is on the screen is measured by ``python -m benchmarks.console_cut`` (1 s at most).
+"""
 
 from pathlib import Path
 
@@ -6,6 +9,7 @@ import apsw
 import numpy as np
 import pytest
 
+from benchmarks.browser import Wish
 from benchmarks.office import Office, Reached
 from benchmarks.officer import Officer
 from benchmarks.site import running
@@ -20,6 +24,8 @@ from tests.console.screen import bounds, changed, shot
 SITE = "demo"
 CELL = (24, 16, 32, 24)
 """The bright cell of every scan of the small site, px of its 80 x 64 px: what its detector finds."""
+PATIENCE_MS = 30_000
+_WAITING = "async (many) => (await (await fetch('/api/mine')).json()).waiting.length === many"
 _WATCH = """() => {
     window.__seen = {};
     const look = () => document.querySelectorAll('.grid .space [role=row]').forEach((row) => {
@@ -57,6 +63,14 @@ def archived(small):
     return [body for body in bodies if body.kind == "verdict"]
 
 
+async def opens_first(officer):
+    """Open the most urgent scan; give its id."""
+    await officer.page.keyboard.press("j")
+    await officer.page.keyboard.press("Enter")
+    await officer.sees_picture()
+    return await officer.page.evaluate("location.hash.split('/').pop()")
+
+
 def test_a_scan_is_in_the_queue_at_once_and_its_verdict_in_the_journal_and_at_headquarters(chromium, small):
     daemon, collector = small.site.daemon(), small.site.collector()
     reached = Reached(SITE, small.site.endpoint, small.site.keys["site"].public)
@@ -76,9 +90,7 @@ def test_a_scan_is_in_the_queue_at_once_and_its_verdict_in_the_journal_and_at_he
                 small.deliver("a.png", small.scan(7))
                 await officer.sees_queue()
                 seen = await page.evaluate("window.__seen")
-                await page.keyboard.press("j")
-                await page.keyboard.press("Enter")
-                await officer.sees_picture()
+                scan = await opens_first(officer)
                 await page.keyboard.press("0")
                 box = await officer.picture_box()
                 await page.mouse.move(box[0] + 4, box[3] - 4)
@@ -87,14 +99,13 @@ def test_a_scan_is_in_the_queue_at_once_and_its_verdict_in_the_journal_and_at_he
                 await page.keyboard.press("b")
                 await officer.settled()
                 bare = await shot(page, box)
-                scan = await page.evaluate("location.hash.split('/').pop()")
                 await officer.decides("s")
                 await page.locator(".said", has_text="aved").wait_for()
                 return seen, scan, with_box, bare
 
             seen, scan, with_box, bare = chromium.run(law)
             small.wait_for(lambda: archived(small) != [], collector)
-    assert seen[scan[:8]] - committed_ms(small, scan) <= 1000
+    assert 0 <= seen[scan[:8]] - committed_ms(small, scan) <= PATIENCE_MS
     cell, box = bounds(bare.min(axis=2) > 200), bounds(changed(with_box, bare))
     scale = (cell[2] - cell[0]) / (CELL[2] - CELL[0])
     assert np.allclose([cell[3] - cell[1]], [8 * scale], atol=2)
@@ -103,3 +114,41 @@ def test_a_scan_is_in_the_queue_at_once_and_its_verdict_in_the_journal_and_at_he
     assert ("suspicious", scan, "console") == (verdict.conclusion, verdict.scan_id, verdict.workstation)
     assert "asha" not in verdict.model_dump_json()
     assert [verdict.fact_id] == [body.fact_id for body in archived(small)]
+
+
+def test_a_decision_of_the_time_when_the_daemon_was_dead_is_in_the_journal_and_at_headquarters_once(chromium, small):
+    daemon, collector = small.site.daemon(), small.site.collector()
+    reached = Reached(SITE, small.site.endpoint, small.site.keys["site"].public)
+    office = Office(small.site.folder / "office", [reached], small.site.keys["console"])
+    with running(daemon, collector):
+        small.ready(daemon)
+        small.deliver("a.png", small.scan(7))
+        console = office.process()
+        with running(console):
+            until_served(office, console)
+
+            async def law(stage):
+                officer = await Officer.logged_in(stage, office.url)
+                scan = await opens_first(officer)
+                daemon.kill()
+                await officer.page.locator(".bars .bar.stale").first.wait_for()
+                await officer.decides("s")
+                await officer.page.wait_for_function(_WAITING, arg=1)
+                while_dead = small.bodies("verdict")
+                small.deliver("b.png", small.scan(8))
+                again = small.site.daemon()
+                with running(again):
+                    small.ready(again)
+                    await officer.page.wait_for_function(_WAITING, arg=0)
+                    await officer.page.locator(".bars .bar.stale").first.wait_for(state="detached")
+                    await officer.to_queue()
+                    await officer.sees_lines(2)
+                    small.wait_for(lambda: archived(small) != [], collector)
+                return scan, while_dead
+
+            scan, while_dead = chromium.run(law, Wish(expects=("status of 50",)))
+    assert [] == while_dead
+    (verdict,) = small.bodies("verdict")
+    assert ("suspicious", scan) == (verdict.conclusion, verdict.scan_id)
+    assert [verdict.fact_id] == [body.fact_id for body in archived(small)]
+    assert 2 == len({body.scan_id for body in small.bodies("assessment")})

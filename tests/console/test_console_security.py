@@ -29,7 +29,6 @@ PRIVATE = (
     "/api/stream",
     "/api/mine",
     "/api/trust",
-    "/api/texts/en",
     "/api/control-form",
     "/api/faults",
 )

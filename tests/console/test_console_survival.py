@@ -1,22 +1,25 @@
-"""Killed and cut off: no scan is missing, no verdict is lost or doubled, and the page says within seconds what is true."""
+"""Killed and cut off: no scan is missing, no verdict is lost or doubled, and the page says what is true.
+
+How soon it says so is measured by ``python -m benchmarks.console_cut``, with a cut of a minute: here only that it does, for a machine may
+be busy.
+"""
 
 import asyncio
-import time
 from contextlib import asynccontextmanager
 from pathlib import Path
+from time import monotonic, sleep
 
 import pytest
 
 from benchmarks.browser import Wish
-from benchmarks.busy_site import BusyPlan, BusySite, named
+from benchmarks.busy_site import HELD_BACK, BusyPlan, BusySite, named
 from benchmarks.office import Office, Reached
 from benchmarks.officer import Officer
 from benchmarks.site import free_port, running
 from edge_agent.testing.proxy import tcp_proxy
 from tests.console.conftest import SITE, an_office, until_said, until_served
 
-NOTICED_S = 5.0
-"""The promise is three seconds; the rest is for a machine that does other work too."""
+PATIENCE_MS = 90_000
 BROKEN_LINES = ("net::ERR_", "status of 401", "status of 50")
 """What the browser itself writes about requests whose server was killed or cannot reach its site."""
 WAITING = "async () => (await (await fetch('/api/mine')).json()).waiting.length === {}"
@@ -28,15 +31,17 @@ def site(tmp_path: Path) -> BusySite:
     return BusySite(tmp_path, BusyPlan(queued=60, pictured=60))
 
 
-async def seen_in(officer, text, timeout_s=NOTICED_S):
-    """Wait for a bar across the page that says ``text``; give after how many seconds it was there."""
-    since = time.monotonic()
-    await officer.page.locator(".bars .bar", has_text=text).first.wait_for(timeout=timeout_s * 1000)
-    return time.monotonic() - since
+async def seen(officer, kind, text=""):
+    """Wait for a bar across the page of this kind, with this text in it."""
+    await officer.page.locator(f".bars .bar.{kind}", has_text=text).first.wait_for(timeout=PATIENCE_MS)
 
 
-async def gone_from(officer, text, timeout_s=20.0):
-    await officer.page.locator(".bars .bar", has_text=text).first.wait_for(state="detached", timeout=timeout_s * 1000)
+async def gone(officer, kind):
+    await officer.page.locator(f".bars .bar.{kind}").first.wait_for(state="detached", timeout=PATIENCE_MS)
+
+
+async def waits_for(officer, condition):
+    await officer.page.wait_for_function(condition, timeout=PATIENCE_MS, polling=100)
 
 
 async def scans_known(officer):
@@ -61,11 +66,11 @@ def test_a_killed_site_is_shown_as_stale_and_comes_back_with_everything(chromium
         async def law(stage):
             officer = await Officer.logged_in(stage, office.url)
             process.kill()
-            await seen_in(officer, "stale")
+            await seen(officer, "stale")
             again = site.process()
             with running(again):
                 until_said(again, times=2)
-                await gone_from(officer, "stale")
+                await gone(officer, "stale")
                 return await scans_known(officer)
 
         with running(console):
@@ -84,17 +89,17 @@ def test_a_verdict_given_while_the_site_is_down_is_not_called_saved_and_is_commi
             officer = await Officer.logged_in(stage, office.url)
             await officer.opens(SITE, ALERT)
             process.kill()
-            await seen_in(officer, "stale")
+            await seen(officer, "stale")
             await officer.decides("s")
-            await seen_in(officer, "ot yet saved")
-            await officer.page.wait_for_function(WAITING.format(1), timeout=10_000, polling=100)  # the console has it on its disk
+            await seen(officer, "held")
+            await waits_for(officer, WAITING.format(1))  # the console has it on its disk
             console.kill()
-            await seen_in(officer, "console")  # the page says by itself that it hears nothing any more
+            await seen(officer, "stale", "console")  # the page says by itself that it hears nothing any more
 
         async def after(stage):
             officer = await Officer.logged_in(stage, office.url)
-            await officer.page.wait_for_function(WAITING.format(0), timeout=40_000, polling=500)
-            await gone_from(officer, "ot yet saved")
+            await waits_for(officer, WAITING.format(0))
+            await gone(officer, "held")
 
         with running(console):
             until_served(office, console)
@@ -122,7 +127,7 @@ def test_a_console_that_was_killed_shows_the_same_scans_after_its_restart(chromi
                 until_served(office, console)
                 officer = await Officer.logged_in(stage, office.url)
                 console.kill()
-                await seen_in(officer, "console")
+                await seen(officer, "stale", "console")
             console = office.process()
             with running(console):
                 until_served(office, console)
@@ -141,10 +146,11 @@ async def cut_lines(site, live_port):
         yield sync, live
 
 
-def test_scans_that_came_while_the_network_was_cut_are_there_when_it_returns(chromium, tmp_path):
+def test_what_came_and_what_was_decided_while_the_network_was_cut_is_there_when_it_returns_and_counts_once(chromium, tmp_path):
     live_port = free_port()
-    plan = BusyPlan(queued=40, pictured=20, rate=10, arriving=100, live_shown=f"tcp://127.0.0.1:{live_port}")
+    plan = BusyPlan(queued=40, pictured=20, rate=50, arriving=100, live_shown=f"tcp://127.0.0.1:{live_port}")
     site = BusySite(tmp_path, plan)
+    (site.folder / HELD_BACK).touch()
 
     async def law(stage):
         async with cut_lines(site, live_port) as (sync, live):
@@ -153,20 +159,34 @@ def test_scans_that_came_while_the_network_was_cut_are_there_when_it_returns(chr
             with running(console):
                 until_served(office, console)
                 officer = await Officer.logged_in(stage, office.url)
+                await officer.opens(SITE, ALERT)
                 sync.is_open = live.is_open = False
-                noticed = await seen_in(officer, "stale", NOTICED_S + 2)
-                await asyncio.sleep(5)
+                (site.folder / HELD_BACK).unlink()
+                await seen(officer, "stale")
+                await officer.decides("s")
+                await waits_for(officer, WAITING.format(1))
+                await asyncio.to_thread(until_arrived, site, 140)
+                while_cut = await scans_known(officer), decisions(site)
                 sync.is_open = live.is_open = True
-                await gone_from(officer, "stale")
-                await officer.page.wait_for_function(
-                    "async () => (await (await fetch('/api/queue?limit=1')).json()).total === 140", timeout=20_000, polling=500
-                )
+                await gone(officer, "stale")
+                await waits_for(officer, WAITING.format(0))
+                await waits_for(officer, "async () => (await (await fetch('/api/queue?limit=1')).json()).total === 140")
+                await officer.to_queue()
                 await officer.sees_lines(140)
-                return noticed, await scans_known(officer)
+                return while_cut, await scans_known(officer)
 
     process = site.process()
     with running(process):
         until_said(process)
-        noticed, known = chromium.run(law, Wish(expects=BROKEN_LINES))
+        (before, decided), known = chromium.run(law, Wish(expects=BROKEN_LINES))
+    assert ({named(number) for number in range(40)}, []) == (before, decided)
     assert {named(number) for number in range(140)} == known
-    assert noticed < NOTICED_S
+    assert [(ALERT, "suspicious")] == decisions(site)
+
+
+def until_arrived(site, count):
+    until = monotonic() + PATIENCE_MS / 1000
+    while len(site.bodies("assessment")) < count:
+        if monotonic() > until:
+            raise TimeoutError(f"{len(site.bodies('assessment'))} scans of {count}")
+        sleep(0.1)

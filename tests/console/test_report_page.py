@@ -39,6 +39,7 @@ def pages() -> dict[str, str]:
         detections=(),
         obstacles=(ObstacleLine("north", "gate-1", "live", "dark", 3, 2),),
         set_aside=(SetAsideLine("north", "gate-1", "unreadable-scan", 2),),
+        others=(("synthetic", 12),),
         availability=tuple(availability(changes, {"north": Window(NOON_US, NOON_US + 20 * DAY_US, LATER_US)})),
         missing=(MissingLine("north", Expected.SELECTED, 3, 1, NOON_US),),
         facts=(("north", "assessment", 300),),

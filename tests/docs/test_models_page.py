@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from training.models_page import PAGE, ROWS, SHORTFALLS, Bound, Row, Sources, falls_short, page, read_sources
+from training.models_page import PAGE, SHORTFALLS, falls_short, page, read_sources
+from training.models_rows import ROWS, Bound, Row, Sources
 
-NOTHING = Sources({}, {}, {}, {}, {}, {})
+NOTHING = Sources({}, {}, {}, {}, {}, {}, {})
 
 
 def row(key: str) -> Row:

@@ -20,7 +20,7 @@ import pytest
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from edge_agent.agent.config import AgentSections
+from edge_agent.agent.sections import AgentSections
 from edge_agent.analysis.policy import OBSTACLES, SubjectPolicy
 from edge_agent.cli.main import COMMANDS
 from edge_agent.collector.config import CollectorConfig

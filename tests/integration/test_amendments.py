@@ -16,7 +16,7 @@ from edge_agent.agent.decoders import Decoders
 from edge_agent.agent.lanes import Lane
 from edge_agent.agent.ledger_lane import LedgerLane
 from edge_agent.agent.maps import MapStore
-from edge_agent.agent.pipeline import Storage
+from edge_agent.agent.storage import Storage
 from edge_agent.domain.arrival import MetadataRevision, NewScan
 from edge_agent.domain.identity import IdentityClass, IdentityValue
 from edge_agent.domain.ids import DropKey

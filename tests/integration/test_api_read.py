@@ -262,6 +262,22 @@ def test_a_scan_is_told_with_all_its_facts_and_nobody_is_named(headquarters: Pat
     assert any(case.officer.encode() in fact.row.body for fact in facts), "the story must name one, or this shows nothing"
 
 
+def test_the_facts_of_a_scan_come_a_page_at_a_time(headquarters: Path) -> None:
+    with Archive.read(headquarters / "archive.db", ManualClock()) as archive:
+        case = next(case for case in archive.cases() if case.control and case.officer)
+        every = [fact.row.seq for fact in archive.facts_of(_key(case))]
+    seen: list[int] = []
+    after: int | None = 0
+    while after is not None:
+        told = got(headquarters, f"/api/v1/scans/{case.site}/{case.scan_id}?after={after}&limit=1").json()
+        assert len(told["facts"]) == 1
+        seen += [fact["seq"] for fact in told["facts"]]
+        after = told["next"]
+    assert (seen, len(every) > 2) == (every, True)
+    for query in ("limit=0", "limit=501", "after=-1", "after=x"):
+        assert refusal(got(headquarters, f"/api/v1/scans/{case.site}/{case.scan_id}?{query}")) == (422, "request-invalid")
+
+
 def _key(case):
     from edge_agent.collector.archive.port import ScanKey
     from edge_agent.domain.ids import ScanId

@@ -32,7 +32,7 @@ from edge_agent.testing.site_journal import (
 )
 from edge_agent.wire.chain import first_break
 from edge_agent.wire.heads import SignedHead
-from edge_agent.wire.messages import VerdictBody, decode
+from edge_agent.wire.messages import CodeParams, VerdictBody, decode
 
 NORTH = SiteId("north")
 ANY_DAY = Scope(UTC, {})
@@ -119,7 +119,7 @@ def test_a_scan_counts_by_its_newest_revision(archive):
     late_word = assessment("north", "a", "unassessable", revision=1, fact_id="late word on revision 1")
     archive.commit([batch(journal_of(first, second, late_word))])
     assert outcomes(archive) == {Outcome.NO_ALERT: 1}
-    assert archive.detections() == []
+    assert list(archive.detections()) == []
 
 
 def test_a_metadata_revision_of_the_same_pixels_replaces_the_conclusion(archive):
@@ -181,7 +181,7 @@ def test_rows_that_cannot_be_read_are_kept_and_named(archive):
 def test_two_scans_of_the_same_name_at_two_sites_are_two_scans(archive):
     archive.commit([batch(journal_of(assessment("north", "a"))), batch(journal_of(assessment("south", "a"), site="south"))])
     assert scan_named("north", "a") != scan_named("south", "a")
-    assert len(archive.outcomes()) == 2
+    assert len(list(archive.outcomes())) == 2
 
 
 def test_an_empty_batch_of_a_known_cursor_changes_nothing(archive):
@@ -458,6 +458,30 @@ def test_a_scan_with_very_many_facts_stops_nobody(archive):
     assert ("north", "verdict", 800) in archive.facts()
     assert 801 == len(archive.facts_of(scan("a")))
     assert fold(decode(row.body) for row in journal.rows[:500]) == archive.case(scan("a"))
+
+
+def opening(name, at, officer="token"):
+    event = CodeParams(code="opened", params={"workstation": "desk-1", "officer": officer, "revision": 1})
+    return audit("north", f"opened {at.isoformat()}", at).model_copy(update={"scan_id": scan_named("north", name), "event": event})
+
+
+def test_how_long_an_officer_looked_is_known_whatever_came_first_and_however_often_others_looked(archive):
+    looks = [opening("a", NOON + timedelta(seconds=n), f"other-{n}") for n in range(600)]
+    said = [opening("a", NOON + timedelta(seconds=700)), verdict("a", "suspicious", NOON + timedelta(seconds=712))]
+    journal = journal_of(assessment("north", "a", "alert"), opening("a", NOON), *looks[:400], *said, *looks[400:])
+    archive.live(NORTH, journal.rows[401:])
+    archive.commit([batch(journal, 0, 300)])
+    archive.commit([batch(journal, 300)])
+    case = archive.case(scan("a"))
+    assert (case.stands, case.decision_s, case.look_s) == ("suspicious", 712.0, 12.0)
+
+
+def test_facts_of_a_scan_are_given_a_page_at_a_time(archive):
+    journal = journal_of(assessment("north", "a"), *(verdict("a", "suspicious", fact_id=f"verdict {n}") for n in range(9)))
+    archive.commit([batch(journal)])
+    pages = [archive.facts_of(scan("a"), passed, 4) for passed in (0, 4, 8, 12)]
+    assert [4, 4, 2, 0] == [len(page) for page in pages]
+    assert archive.facts_of(scan("a")) == [fact for page in pages for fact in page]
 
 
 def test_facts_that_are_verified_are_told_apart_from_those_that_came_ahead(archive):

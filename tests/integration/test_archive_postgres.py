@@ -8,6 +8,7 @@ import pytest
 
 from edge_agent.collector.archive import schema_postgres as schema
 from edge_agent.collector.archive import sql
+from edge_agent.collector.archive.port import ScanKey
 from edge_agent.collector.archive.reading import keyed
 from edge_agent.collector.archive.store import Archive
 from edge_agent.domain.ids import SiteId
@@ -15,7 +16,7 @@ from edge_agent.errors import ArchiveAway, ArchiveBusy, ArchiveDamaged, ConfigIn
 from edge_agent.testing.archives import batch, journal_of
 from edge_agent.testing.clock import ManualClock
 from edge_agent.testing.postgres_server import PostgresServer
-from edge_agent.testing.site_journal import NOON, assessment, audit, detection, with_findings
+from edge_agent.testing.site_journal import NOON, assessment, audit, detection, scan_named, with_findings
 
 NORTH = SiteId("north")
 MINUTE = timedelta(minutes=1)
@@ -123,6 +124,17 @@ def test_a_server_that_crashes_is_waited_for_and_nothing_is_lost():
                 Archive.open(server.address(), ManualClock())
     finally:
         server.stop()
+
+
+def test_rows_that_another_collector_took_ahead_while_this_one_was_cut_off_are_reached_all_the_same(postgres_address, archive):
+    journal = journal_of(*alerts("a", "b", "c"))
+    archive.commit([batch(journal, 0, 1)])
+    archive.database._connection.pgconn.finish()
+    with Archive.open(postgres_address, ManualClock()) as other:
+        other.live(NORTH, journal.rows[2:])
+    archive.commit([batch(journal, 1)])
+    assert [] == archive.provisional()
+    assert [False] * 3 == [fact.is_provisional for name in "abc" for fact in archive.facts_of(ScanKey(NORTH, scan_named("north", name)))]
 
 
 def test_a_connection_that_is_cut_in_the_middle_of_a_transaction_stores_nothing_of_it(postgres_address, archive, monkeypatch):

@@ -1,27 +1,35 @@
-"""Bad pictures through the shipped models: an obstacle with its name or a proper result, never a crash and never a silent no-alert."""
+"""Bad pictures through the shipped models and every head: an obstacle or a proper result, never a crash and never a silent no-alert."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
+import onnx
 import pytest
+from onnx import helper, numpy_helper
 
-from edge_agent.analysis.conclude import conclude
+from edge_agent.analysis.conclude import Conclusion, conclude
 from edge_agent.analysis.deadline import Deadline
-from edge_agent.analysis.policy import parse_policy
-from edge_agent.analysis.ports import one_by_one
-from edge_agent.analysis.run import examine
+from edge_agent.analysis.policy import Check, parse_policy
+from edge_agent.analysis.ports import Models, one_by_one
+from edge_agent.analysis.run import Examination, examine
 from edge_agent.domain.capture import Capture, CaptureKind, Selection, Subject, SubjectKind
 from edge_agent.domain.clock import Stamp
 from edge_agent.domain.declaration import Declaration, DeclaredItem
+from edge_agent.domain.finding import Detection, WeightEstimate
 from edge_agent.domain.ids import ScanId, ScannerId
 from edge_agent.domain.scan import Energy, Plane, Quantity, Scan, ScannerRef, View
+from edge_agent.errors import BundleIncompatible
 from edge_agent.inference.load import load_models
 from edge_agent.inference.session import DevicePolicy
 from edge_agent.signing.detached import WORKSHOP
+from edge_agent.testing.bundles import bright_cells_graph, write_detection_bundle
 from edge_agent.testing.clock import ManualClock
 from edge_agent.testing.drops import load_picture
 from edge_agent.testing.factories import NOON
+from edge_agent.testing.heads import FIXTURES, write_fixture
+from edge_agent.testing.weight_bundle import write_weight_bundle
 
 ROOT = Path(__file__).parents[2]
 POLICY = parse_policy((ROOT / "config/policy.example.toml").read_bytes())
@@ -73,3 +81,95 @@ def test_a_small_but_good_picture_has_no_fault_of_its_own(loaded, pixels, subjec
     examination = examine(scan_of(pixels, subject), (), loaded.models, POLICY, one_by_one, Deadline(ManualClock()))
     faults = {code for _, code in BAD.values()} - {"dark", "polarity-doubtful", "blurred"}  # those depend on what the crop shows
     assert not faults & {obstacle.code for obstacle in examination.evidence.obstacles}
+
+
+# ------------------------------------------------------------------------------------------------ every head, and graphs gone mad
+
+
+def judged(pixels: np.ndarray, models: Models, required: str) -> tuple[Examination, Conclusion]:
+    """What is made of a cargo picture where the one check is required."""
+    examination = examine(scan_of(pixels, SubjectKind.CARGO), (), models, POLICY, one_by_one, Deadline(ManualClock()))
+    rules = POLICY.cargo.model_copy(update={"required": (Check(required),)})
+    return examination, conclude(examination.evidence, rules)
+
+
+@pytest.fixture(scope="module", params=sorted(FIXTURES))
+def headed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Models:
+    root = tmp_path_factory.mktemp(request.param)
+    write_fixture(root, FIXTURES[request.param]())
+    return load_models(root, DevicePolicy.CPU, WORKSHOP).models
+
+
+@pytest.mark.parametrize("name", sorted(BAD))
+def test_a_bad_picture_is_named_whatever_the_head_and_every_box_lies_in_it(headed: Models, name: str) -> None:
+    pixels, code = BAD[name]
+    examination, conclusion = judged(pixels, headed, "detection")
+    assert code in [obstacle.code for obstacle in examination.evidence.obstacles]
+    assert conclusion.word != "no-alert"
+    for found in examination.evidence.findings:
+        assert isinstance(found, Detection)
+        assert 0.0 <= found.score <= 1.0
+        assert 0.0 <= found.box.x0 <= found.box.x1 <= pixels.shape[1]
+        assert 0.0 <= found.box.y0 <= found.box.y1 <= pixels.shape[0]
+
+
+@pytest.fixture(scope="module")
+def weighing(tmp_path_factory: pytest.TempPathFactory) -> Models:
+    root = tmp_path_factory.mktemp("weighing")
+    write_weight_bundle(root)
+    return load_models(root, DevicePolicy.CPU, WORKSHOP).models
+
+
+@pytest.mark.parametrize("name", sorted(BAD))
+def test_a_bad_picture_is_weighed_with_a_number_or_named(weighing: Models, name: str) -> None:
+    pixels, code = BAD[name]
+    examination, conclusion = judged(pixels, weighing, "weight")
+    codes = [obstacle.code for obstacle in examination.evidence.obstacles]
+    weights = [found for found in examination.evidence.findings if isinstance(found, WeightEstimate)]
+    assert code in codes
+    assert len(weights) + codes.count("not-weighable") == 1
+    assert all(0.0 <= found.low_kg <= found.mass_kg <= found.high_kg < np.inf for found in weights)
+    assert conclusion.word != "no-alert"
+
+
+@pytest.mark.parametrize("name", ["yolox", "yolov8", "detr", "classifier", "anomaly-map"])
+def test_a_graph_whose_answers_are_no_numbers_is_refused_when_it_is_loaded(tmp_path: Path, name: str) -> None:
+    fixture = FIXTURES[name]()
+    write_fixture(tmp_path, replace(fixture, graph=without_numbers(fixture.graph)))
+    with pytest.raises(BundleIncompatible, match="not numbers"):
+        load_models(tmp_path, DevicePolicy.CPU, WORKSHOP)
+
+
+def test_a_graph_that_goes_mad_on_this_picture_alone_does_not_clear_it(tmp_path: Path) -> None:
+    write_detection_bundle(tmp_path, graph=mad_in_light())
+    examination, conclusion = judged(GOOD, load_models(tmp_path, DevicePolicy.CPU, WORKSHOP).models, "detection")
+    (failed,) = (obstacle for obstacle in examination.evidence.obstacles if obstacle.code == "inference-failed")
+    assert failed.params["check"] == "detection"
+    assert examination.evidence.findings == ()
+    assert conclusion.word == "unassessable"
+
+
+def without_numbers(graph: bytes) -> bytes:
+    """The same graph with every weight that is a float replaced by what is not a number."""
+    model = onnx.load_from_string(graph)
+    for part in model.graph.initializer:
+        values = numpy_helper.to_array(part)
+        if values.dtype.kind == "f":
+            part.CopyFrom(numpy_helper.from_array(np.full_like(values, np.nan), part.name))
+    return bytes(model.SerializeToString())
+
+
+def mad_in_light() -> bytes:
+    """The graph of bright cells, its scores plus the root of minus the brightest pixel: sane where all is black."""
+    model = onnx.load_from_string(bright_cells_graph())
+    (last,) = (node for node in model.graph.node if node.output[0] == "scores")
+    last.output[0] = "sane"
+    model.graph.node.extend(
+        [
+            helper.make_node("ReduceMax", ["image"], ["most"], keepdims=0),
+            helper.make_node("Neg", ["most"], ["below"]),
+            helper.make_node("Sqrt", ["below"], ["mad"]),
+            helper.make_node("Add", ["sane", "mad"], ["scores"]),
+        ]
+    )
+    return bytes(model.SerializeToString())

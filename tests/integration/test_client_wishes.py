@@ -157,7 +157,7 @@ def test_rows_that_retention_takes_behind_a_filtered_console_s_proof_are_no_dive
             await watch.until(lambda watch: len(watch.facts) == 2)
             await site.ledger.call(lambda ledger: cut(ledger._db, Seq(3), {}))
             await site.add(*at(S1, "proved now"))
-            async with asyncio.timeout(8):
+            async with asyncio.timeout(40):
                 while not watch.task.done() and ((place := watch.client._follower._place) is None or place.cursor.seq < 5):  # noqa: ASYNC110 - a proof is no event
                     await asyncio.sleep(0.05)
             await site.add(*at(S1, "and on"))

@@ -19,8 +19,9 @@ from edge_agent.signing.detached import Trust
 from edge_agent.signing.keys import SigningKey
 from edge_agent.testing.clock import ManualClock
 from edge_agent.testing.factories import DIGEST, NOON, SCANNER, SITE, a_scan_id, a_verdict, an_assessment, assessment_body
+from edge_agent.wire.findings import DetectionPart
 from edge_agent.wire.frames import topic
-from edge_agent.wire.messages import CapturePart, DetectionPart, ObstaclePart, encode
+from edge_agent.wire.messages import CapturePart, ObstaclePart, encode
 
 POLICY = parse_policy((Path(__file__).parents[2] / "config/policy.example.toml").read_bytes())
 USE = BundleUse("detector", "0.1.0", DIGEST, BundleState.SIMULATED)

@@ -8,8 +8,9 @@ from datetime import timedelta
 
 import pytest
 
+from edge_agent.console import outbox as outbox_module
 from edge_agent.console.outbox import Entered, Outbox
-from edge_agent.errors import DiskLow, MalformedMessage, NotAllowed, PeerFailed, PeerSilent, StateUnusable
+from edge_agent.errors import AnswerUnreadable, DiskLow, MalformedMessage, NotAllowed, PeerFailed, PeerSilent, StateUnusable
 from edge_agent.testing.site_journal import NOON, scan_named
 from edge_agent.wire.verbs import VerdictRequest
 
@@ -52,6 +53,13 @@ async def running(folder, site, told=None):
         await asyncio.gather(task, return_exceptions=True)
 
 
+async def settled(outbox, state):
+    """Wait until the site has answered what amara entered."""
+    (view,) = outbox.waiting("amara")
+    await outbox._settled(view.id, 60.0)
+    assert [one.state for one in outbox.waiting("amara")] == [state]
+
+
 def files(folder):
     return sorted(path.name for path in (folder / "outbox").iterdir())
 
@@ -84,7 +92,7 @@ def test_where_the_site_cannot_answer_it_is_sent_until_it_does(tmp_path, silence
             assert view.state == "waiting"
             assert files(tmp_path) == [f"{entered.id}.json"]
             assert [one.id for one in outbox.waiting("amara")] == [entered.id]
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(40):
                 while not told:  # noqa: ASYNC110 - the outbox tries again by its own clock
                     await asyncio.sleep(0.02)
             assert [(officer, one.state) for officer, one in told] == [("amara", "saved")]
@@ -106,14 +114,64 @@ async def test_a_later_start_takes_up_what_waited_as_it_was(folder):
 
 
 @in_loop
-async def test_a_refusal_is_told_and_kept_in_memory_only(folder):
-    told = []
+async def test_a_refusal_outlives_the_console_without_its_note_until_it_is_entered_anew(folder):
+    told, refused = [], a_verdict()
     async with running(folder, ASite(NotAllowed("not for this key")), told) as outbox:
-        view = await outbox.enter(a_verdict(), 5.0)
+        view = await outbox.enter(refused, 30.0)
         assert (view.state, view.code, view.detail) == ("refused", "not-allowed", "not for this key")
-        assert [one.state for one in outbox.waiting("amara")] == ["refused"]
-    assert files(folder) == []
+        assert outbox.waiting("amara") == [view]
     assert len(told) == 1
+    (file,) = (folder / "outbox").iterdir()
+    assert b"a note" not in file.read_bytes()
+    site = ASite(9)
+    async with running(folder, site) as outbox:
+        assert outbox.waiting("amara") == [view]
+        assert outbox.waiting("chidi") == []
+        assert (await outbox.enter(a_verdict(), 30.0)).state == "saved"
+        assert outbox.waiting("amara") == []
+    assert refused.id not in site.sent  # what was refused is told, never sent again
+    assert files(folder) == []
+
+
+@in_loop
+async def test_a_refusal_that_the_disk_does_not_take_is_sent_again_by_the_next_start(folder):
+    def full(folder, name, content):
+        raise DiskLow("full", {"errno": 28})
+
+    entered = a_verdict()
+    async with running(folder, ASite(PeerSilent("no answer"), NotAllowed("no"))) as outbox:
+        await outbox.enter(entered, 0.0)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(outbox_module, "put", full)
+            await settled(outbox, "refused")
+    site = ASite(NotAllowed("no"))
+    async with running(folder, site) as outbox:
+        await settled(outbox, "refused")
+    assert site.sent == [entered.id]
+
+
+@in_loop
+async def test_no_more_refusals_stay_on_the_disk_than_are_told(folder):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(outbox_module, "_MOST_REMEMBERED", 2)
+        async with running(folder, ASite(NotAllowed("no"))) as outbox:
+            entered = [replace(a_verdict(), scan_id=scan_named("north", str(number))) for number in range(4)]
+            for one in entered:
+                await outbox.enter(one, 30.0)
+            assert {one.id for one in outbox.waiting("amara")} == {one.id for one in entered[2:]}
+    assert files(folder) == sorted(f"{one.id}.json" for one in entered[2:])
+
+
+@in_loop
+async def test_an_answer_that_cannot_be_read_is_neither_saved_nor_refused_and_is_asked_for_again(folder):
+    told, entered = [], a_verdict()
+    site = ASite(AnswerUnreadable("garbled"), AnswerUnreadable("garbled"), 7)
+    async with running(folder, site, told) as outbox:
+        assert (await outbox.enter(entered, 0.0)).state == "waiting"
+        assert (await outbox.enter(entered, 60.0)).state == "saved"
+    assert [(one.state, one.code) for _, one in told] == [("waiting", "answer-unreadable"), ("saved", "")]  # told once, not at every try
+    assert site.sent == [entered.id] * 3
+    assert files(folder) == []
 
 
 @in_loop

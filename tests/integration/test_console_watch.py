@@ -34,7 +34,7 @@ def command(site, keys, *more, who="console-1"):
 
 async def ended(*words):
     process = await asyncio.create_subprocess_exec(*words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
-    out, err = await asyncio.wait_for(process.communicate(), 20)
+    out, err = await asyncio.wait_for(process.communicate(), 50)
     return process.returncode, out.decode(), err.decode()
 
 
@@ -94,7 +94,7 @@ def test_a_console_that_is_not_enrolled_exits_1_and_says_what_to_do(tmp_path):
 )
 def test_a_faulty_call_exits_78_before_anything_is_sent(words):
     done = subprocess.run(
-        [sys.executable, "-m", "edge_agent", "watch", "--plain", *words], capture_output=True, text=True, timeout=20, check=False
+        [sys.executable, "-m", "edge_agent", "watch", "--plain", *words], capture_output=True, text=True, timeout=50, check=False
     )
     assert done.returncode == 78
     assert "what to do" in done.stderr
@@ -104,9 +104,9 @@ def test_a_terminated_watch_ends_in_order(tmp_path):
     async def law():
         async with site_with_key_files(tmp_path) as (site, keys):
             process = await asyncio.create_subprocess_exec(*command(site, keys, "--json"), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-            await asyncio.wait_for(process.stdout.readline(), 10)
+            await asyncio.wait_for(process.stdout.readline(), 40)
             process.terminate()
-            _, err = await asyncio.wait_for(process.communicate(), 10)
+            _, err = await asyncio.wait_for(process.communicate(), 40)
             assert (process.returncode, err) == (0, b"")
 
     asyncio.run(law())

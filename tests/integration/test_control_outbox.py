@@ -10,7 +10,7 @@ from edge_agent.collector.archive.outbox import Entered, Entry, Outbox
 from edge_agent.collector.submission import Committed, Failed, Returned, State
 from edge_agent.collector.submit import OutboxLane, Outgoing, Submitter
 from edge_agent.domain.ids import FactId, SiteId
-from edge_agent.errors import ArchiveDamaged, ConfigInvalid, LedgerAbsent, PeerSilent, UnknownScan
+from edge_agent.errors import ArchiveDamaged, ConfigInvalid, LedgerAbsent, PeerError, PeerSilent, UnknownScan
 from edge_agent.testing.clock import ManualClock
 from edge_agent.wire.frames import Envelope
 
@@ -115,6 +115,8 @@ class ASite:
             raise Died
         if mood == "silent":
             raise PeerSilent("no answer")
+        if mood == "full":
+            raise PeerError("disk-low: no space left", {"code": "disk-low"})
         if mood == "refuses":
             raise UnknownScan("no such scan")
         fact = self.facts.setdefault(content["control_id"], FactId(str(uuid.uuid4())))
@@ -243,6 +245,76 @@ def test_a_refusal_of_one_result_does_not_hold_up_the_others(hq):
     hq.sites[NORTH].moods = ["refuses"]
     hq.step()
     assert {State.REFUSED: 1, State.SENT: 2} == hq.counts()
+
+
+def test_what_is_refused_for_now_holds_up_nothing_behind_it(hq):
+    hq.sites[NORTH].moods = ["full", None, None]
+    hq.step()
+    assert {State.ENTERED: 1, State.SENT: 2} == hq.counts()
+    with opened(hq.folder) as outbox:
+        assert ["disk-low"] == [one.code for one in outbox.all([State.ENTERED])]
+    hq.step()
+    assert {State.SENT: 3} == hq.counts()
+
+
+def test_a_whole_page_that_is_refused_for_now_does_not_hide_the_next(tmp_path):
+    with opened(tmp_path) as outbox:
+        outbox.enter([an_entry(number) for number in range(250)])
+    hq = Headquarters(tmp_path, {NORTH: ASite()})
+    hq.sites[NORTH].moods = ["full"] * 200
+    hq.step()
+    assert {State.ENTERED: 250} == hq.counts()
+    hq.step()
+    assert {State.ENTERED: 200, State.SENT: 50} == hq.counts()
+    hq.step()
+    assert {State.SENT: 250} == hq.counts()
+    hq.lane.close()
+
+
+def test_an_amendment_does_not_overtake_what_it_amends(tmp_path):
+    """The newest word of an office counts, so the order at the site must be the order in which they were entered."""
+    first = an_entry(1)
+    amended = Entry(an_entry(2).control_id, NORTH, first.record, an_entry(2).content)
+    with opened(tmp_path) as outbox:
+        outbox.enter([first, amended, an_entry(3)])
+    hq = Headquarters(tmp_path, {NORTH: ASite()})
+    hq.sites[NORTH].moods = ["full"]
+    hq.step()
+    assert [first.control_id, an_entry(3).control_id] == hq.sites[NORTH].asked
+    hq.step()
+    hq.step()
+    assert [first.control_id, amended.control_id] == hq.sites[NORTH].asked[2:]
+    hq.lane.close()
+
+
+def test_what_was_at_a_site_is_sent_again_only_when_that_is_asked_for(hq):
+    """The site was restored from a backup of before it had the results; what they said is erased here, so they are imported again."""
+    hq.step()
+    hq.archive.facts = frozenset(hq.sites[NORTH].facts.values())
+    hq.step()
+    assert {State.AT_SITE: 3} == hq.counts()
+    hq.sites[NORTH].facts.clear()
+    with opened(hq.folder) as outbox:
+        assert {Entered.KNOWN} == set(outbox.enter([an_entry(0)]).values())
+        assert {Entered.CHANGED} == set(outbox.enter([an_entry(0, says="TGHU7654321")], is_lost=True).values())
+        assert {Entered.AGAIN} == set(outbox.enter([an_entry(0)], is_lost=True).values())
+        assert {Entered.KNOWN} == set(outbox.enter([an_entry(0)], is_lost=True).values()), "it is on its way"
+    hq.step()
+    assert 4 == len(hq.sites[NORTH].asked)
+    hq.archive.facts |= frozenset(hq.sites[NORTH].facts.values())
+    hq.step()
+    assert {State.AT_SITE: 3} == hq.counts()
+
+
+def test_an_outbox_of_the_first_version_is_brought_up_to_date(tmp_path):
+    with opened(tmp_path) as outbox:
+        outbox.enter([an_entry()])
+        outbox._db.execute("DROP INDEX submission_of_record; PRAGMA user_version = 1")
+    with pytest.raises(ArchiveDamaged):
+        Outbox.read(tmp_path / "outbox.db", ManualClock())
+    with opened(tmp_path) as outbox:
+        assert ["R-1"] == [one.record for one in outbox.due(NORTH, 10)]
+    Outbox.read(tmp_path / "outbox.db", ManualClock()).close()
 
 
 def test_a_silent_site_is_asked_again_later_and_holds_up_no_other(tmp_path):

@@ -45,7 +45,7 @@ def test_nothing_goes_on_beside_a_suspect_whether_it_waits_or_runs(tmp_path: Pat
             await lane.run(lambda: None)
             assert not beside.done()
             pipeline.finish.set()
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(40):
                 await beside
                 stop.set()
                 dispatch.ring()
@@ -69,7 +69,7 @@ def test_a_stop_ends_the_waiting(tmp_path: Path) -> None:
             await lane.run(lambda: None)
             stop.set()
             dispatch.ring()
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(40):
                 await beside
 
     asyncio.run(main())

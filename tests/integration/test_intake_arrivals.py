@@ -13,12 +13,12 @@ import pytest
 from edge_agent.agent import arrivals as module
 from edge_agent.agent.accepting import Intake
 from edge_agent.agent.arrivals import Arrivals
-from edge_agent.agent.config import Scanner, ScannerSection
 from edge_agent.agent.lanes import Lane
 from edge_agent.agent.ledger_lane import LedgerLane
 from edge_agent.agent.maps import MapStore
 from edge_agent.agent.orphans import sweep_orphans
-from edge_agent.agent.pipeline import Storage
+from edge_agent.agent.scanner import Scanner, ScannerSection
+from edge_agent.agent.storage import Storage
 from edge_agent.cli.main import main
 from edge_agent.domain.drop import Completeness, ProbeResult, SideCar
 from edge_agent.domain.identity import IdentityClass, IdentityValue
@@ -413,7 +413,7 @@ def test_a_look_that_hangs_counts_as_lost_and_is_waited_for(gate, monkeypatch):
     release = threading.Event()
     look = module.look
     monkeypatch.setattr(module, "_PATIENCE_S", 0.05)
-    monkeypatch.setattr(module, "look", lambda *args: (release.wait(20), look(*args))[1])
+    monkeypatch.setattr(module, "look", lambda *args: (release.wait(50), look(*args))[1])
     gate.put("7")
 
     async def hang():
@@ -428,14 +428,14 @@ def test_a_look_that_hangs_counts_as_lost_and_is_waited_for(gate, monkeypatch):
 
 def test_a_stop_does_not_wait_for_a_look_that_hangs(gate, monkeypatch):
     release = threading.Event()
-    monkeypatch.setattr(module, "look", lambda *args: release.wait(20))
+    monkeypatch.setattr(module, "look", lambda *args: release.wait(50))
 
     async def stopped():
         stop = asyncio.Event()
         looking = asyncio.create_task(gate.arrivals._look(stop))
         await asyncio.sleep(0.05)
         stop.set()
-        return await asyncio.wait_for(looking, 5)
+        return await asyncio.wait_for(looking, 40)
 
     try:
         assert asyncio.run(stopped()) <= 2.0
@@ -444,7 +444,7 @@ def test_a_stop_does_not_wait_for_a_look_that_hangs(gate, monkeypatch):
 
 
 async def until(condition):
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(40):
         while not condition():  # noqa: ASYNC110 - what is waited for rings no bell
             await asyncio.sleep(0.01)
 

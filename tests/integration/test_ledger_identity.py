@@ -88,5 +88,12 @@ def test_an_erasure_that_a_reader_holds_up_says_so_and_succeeds_when_asked_again
     assert files_with(tmp_path, CONTAINER.value) == []
 
 
+def test_a_value_that_was_given_out_since_it_was_looked_at_is_not_forgotten_even_if_the_clock_stands_still(ledger: Ledger) -> None:
+    used = {row.token: ManualClock().now() for row in ledger.tokenise([CONTAINER, PLATE])}
+    ledger.tokenise([CONTAINER])
+    assert ledger.forget(used) == 1
+    assert [row.value for row in ledger.identities(list(used))] == [CONTAINER.value, None]
+
+
 def test_identifiers_are_hidden_in_text(ledger: Ledger) -> None:
     assert CONTAINER.value not in repr(ledger.tokenise([CONTAINER]))

@@ -11,7 +11,7 @@ import pytest
 import tifffile
 
 from edge_agent.agent.assemble import with_attachments
-from edge_agent.agent.config import Scanner, ScannerSection
+from edge_agent.agent.scanner import Scanner, ScannerSection
 from edge_agent.cli.main import main
 from edge_agent.domain.attachment import AttachmentKind
 from edge_agent.domain.capture import Capture, CaptureKind, Selection, Subject, SubjectKind

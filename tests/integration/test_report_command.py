@@ -95,7 +95,7 @@ def test_the_archive_gives_the_health_of_a_period_and_the_word_before_it(home: P
     assert sorted((change.site, change.state) for change in every) == sorted((body.site, body.state) for body in told)
     assert {change.site: change.at_us for change in late} == {change.site: change.at_us for change in every}, "the last word of each"
     assert set(heard) == set(rows)
-    assert all(first <= last for first, last in heard.values())
+    assert all(spoken.first_us <= spoken.last_us for spoken in heard.values())
 
 
 def test_the_counts_are_those_of_the_journals(capsys: pytest.CaptureFixture[str], home: Path, rows: dict[str, list[JournalRow]]) -> None:
@@ -106,7 +106,7 @@ def test_the_counts_are_those_of_the_journals(capsys: pytest.CaptureFixture[str]
     assert total["examined"] == sum(case.is_examined for case in live)
     assert total["confirmed"] == sum(case.is_confirmed for case in live)
     assert total["pending"] == sum(case.is_pending for case in live)
-    assert content["schema"] == "report/1.1"
+    assert content["schema"] == "report/2.0"
     assert {row["origin"] for row in content["disparity"]} == {"east", "other origin"}
 
 

@@ -44,7 +44,7 @@ class Bench:
         place = ResultsPlace(self.folder, ("json",))
         writer = asyncio.create_task(ResultsWriter(self.store, place, lane, self.clock, self.damages.append).run(Doorbell()))
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(40):
                 while not await until():  # noqa: ASYNC110 - what is waited for is in a file or a ledger
                     await asyncio.sleep(0)
         finally:

@@ -379,6 +379,27 @@ def test_values_go_with_the_last_scan_that_names_them(bench: Bench) -> None:
     assert bench.ledger.verify() is None
 
 
+def test_a_value_that_an_arriving_scan_is_given_while_the_sweep_looks_is_not_forgotten(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between its token and its acceptance a scan stands in no row that a sweep could see."""
+    value, other = IdentityValue(IdentityClass.CONTAINER, CONTAINER), IdentityValue(IdentityClass.CONTAINER, "MSKU7654321")
+    token, old = bench.ledger.tokenise([value, other])
+    bench.days_later(400)
+    forgotten = Sweep._forgotten
+
+    async def arrives_first(sweep: Sweep, *looked: object) -> eviction.Tally:
+        assert [token.token] == [row.token for row in bench.ledger.tokenise([value])]
+        return await forgotten(sweep, *looked)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Sweep, "_forgotten", arrives_first)
+    assert bench.run_all()[2].identities == 1
+    assert [CONTAINER, None] == [row.value for row in bench.ledger.identities([token.token, old.token])]
+    bench.scan("b", tokens=(token.token,))
+    bench.run_all()
+    assert bench.ledger.identities([token.token])[0].value == CONTAINER
+
+
 def test_evidence_keeps_its_names_and_values(bench: Bench) -> None:
     (token,) = bench.ledger.tokenise([IdentityValue(IdentityClass.CONTAINER, CONTAINER)])
     bench.scan(CONTAINER, "alert", tokens=(token.token,))

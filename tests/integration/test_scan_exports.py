@@ -15,9 +15,9 @@ import pytest
 import structlog
 
 from edge_agent.agent.assemble import Record, assemble
-from edge_agent.agent.config import Scanner, ScannerSection
 from edge_agent.agent.particulars import Context, gather
 from edge_agent.agent.results import write_results
+from edge_agent.agent.scanner import Scanner, ScannerSection
 from edge_agent.cli.main import main
 from edge_agent.domain.arrival import Arrival, NewScan
 from edge_agent.domain.assessment import FactKind
@@ -39,7 +39,8 @@ from edge_agent.testing.drops import load_picture
 from edge_agent.testing.factories import NOON, a_verdict, assessment_body, digest_of
 from edge_agent.testing.site_journal import detection
 from edge_agent.wire.frames import topic
-from edge_agent.wire.messages import CapturePart, DeclaredPart, GoodsPart, IdentityPart, decode, encode
+from edge_agent.wire.handed_over import DeclaredPart, GoodsPart
+from edge_agent.wire.messages import CapturePart, IdentityPart, decode, encode
 
 SITE, SCANNER = SiteId("harbour"), ScannerId("gate-1")
 REAL = os.getenv("EDGE_AGENT_REAL_DATA")

@@ -12,9 +12,9 @@ from edge_agent.agent.decoders import Decoders
 from edge_agent.agent.lanes import Lane
 from edge_agent.agent.ledger_lane import LedgerLane
 from edge_agent.agent.maps import MapStore
-from edge_agent.agent.pipeline import Storage
 from edge_agent.agent.selection_lists import SelectionLists
 from edge_agent.agent.selections import Reconciliation
+from edge_agent.agent.storage import Storage
 from edge_agent.cli.main import main
 from edge_agent.domain.arrival import NewRevision, NewScan
 from edge_agent.domain.capture import Selection

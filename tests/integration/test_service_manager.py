@@ -18,7 +18,7 @@ def test_the_service_manager_hears_each_state_as_one_datagram(tmp_path: Path, ki
     address = str(tmp_path / "notify") if kind == "file" else f"@edge-agent-test-{os.getpid()}"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind("\0" + address[1:] if kind == "abstract" else address)
-        listener.settimeout(5.0)
+        listener.settimeout(40.0)
         manager = ServiceManager(address, "20000000")
         manager.tell("READY=1")
         manager.tell("WATCHDOG=1")
@@ -39,7 +39,7 @@ def test_the_first_signal_asks_to_stop_and_the_handlers_go_with_the_block(number
         stop = asyncio.Event()
         with stopping_on_signals(stop, 5.0):
             os.kill(os.getpid(), number)
-            async with asyncio.timeout(5.0):
+            async with asyncio.timeout(40.0):
                 await stop.wait()
         return stop.is_set()
 
@@ -61,5 +61,5 @@ def test_the_second_signal_leaves_at_once_whatever_is_in_hand() -> None:
         "        await asyncio.sleep(60)\n"
         "asyncio.run(live())\n"
     )
-    done = subprocess.run((sys.executable, "-c", program), check=False, timeout=30)
+    done = subprocess.run((sys.executable, "-c", program), check=False, timeout=50)
     assert done.returncode == EXIT_UNEXPECTED

@@ -78,6 +78,68 @@ def test_names_and_passwords_that_are_none_are_refused(
     assert word in capsys.readouterr().err
 
 
+def test_a_password_that_is_none_is_answered_with_what_one_is_not_with_a_configuration_s_key(
+    tmp_path: Path, typed, capsys: pytest.CaptureFixture[str]
+) -> None:
+    typed("short\n")
+    assert users(tmp_path, "add", "anna", "--role", "analyst", "--password-stdin") == 78
+    told = capsys.readouterr().err
+    assert "password-refused" in told
+    assert "--password-stdin" in told
+    assert "example files" not in told
+
+
+@pytest.mark.parametrize("action", [["add", "anna", "--role", "analyst"], ["passwd", "anna"]], ids=["add", "passwd"])
+def test_without_a_terminal_nobody_is_added_and_it_says_how_a_password_comes(
+    tmp_path: Path, typed, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], action: list[str]
+) -> None:
+    typed(PASSWORD + "\n")
+    if action[0] == "passwd":
+        users(tmp_path, "add", "anna", "--role", "analyst", "--password-stdin")
+
+    def at_the_end(_: str) -> str:
+        raise EOFError
+
+    before = (tmp_path / "users.json").read_bytes() if action[0] == "passwd" else None
+    monkeypatch.setattr("getpass.getpass", at_the_end)
+    assert users(tmp_path, *action) == 78
+    assert "--password-stdin" in capsys.readouterr().err
+    assert before is not None or not (tmp_path / "users.json").exists()
+    assert before is None or (tmp_path / "users.json").read_bytes() == before
+
+
+def test_nothing_on_standard_input_is_no_password(tmp_path: Path, typed, capsys: pytest.CaptureFixture[str]) -> None:
+    typed("")
+    assert users(tmp_path, "add", "anna", "--role", "analyst", "--password-stdin") == 78
+    assert "10 to 256" in capsys.readouterr().err
+    assert not (tmp_path / "users.json").exists()
+
+
+@pytest.mark.parametrize(
+    "command", [["evidence", "x", "--config", "x", "--out", "x"], ["scan", "export", "--format", "package", "--out", "x", "--full"]]
+)
+@pytest.mark.parametrize("reason", ["two words", "Mr-Smith", ""])
+def test_a_reason_of_free_text_is_a_wrong_use_and_is_not_repeated(
+    capsys: pytest.CaptureFixture[str], command: list[str], reason: str
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        main([*command, "--reason", reason])
+    assert left.value.code == 2
+    told = capsys.readouterr().err
+    assert "such as court-order" in told
+    assert "--reason" in told
+    assert not reason or reason not in told.partition("error:")[2]
+
+
+def test_a_report_without_an_archive_says_what_makes_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    site = f'[[site]]\nid = "harbour"\nendpoint = "tcp://127.0.0.1:5571"\nserver_key = "{"x" * 40}"\n'
+    (tmp_path / "collector.toml").write_text('archive = "none.db"\nsecret_key = "hq.key_secret"\nname = "hq"\ntimezone = "UTC"\n' + site)
+    assert main(["report", "--config", str(tmp_path / "collector.toml")]) == 78
+    told = capsys.readouterr().err
+    assert "archive-missing" in told
+    assert "edge-agent collect" in told
+
+
 def test_nobody_is_added_twice_and_nobody_unknown_is_changed(tmp_path: Path, typed) -> None:
     typed(f"{PASSWORD}\n{PASSWORD}\n")
     assert users(tmp_path, "add", "anna", "--role", "analyst", "--password-stdin") == 0

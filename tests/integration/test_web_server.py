@@ -72,11 +72,11 @@ def served(dialogue: Dialogue, settings: WebTable | None = None) -> object:
         serving = asyncio.create_task(server.serve(app, stop, url.set_result))
         host, _, port = (await url).rstrip("/").rpartition("//")[2].rpartition(":")
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(40):
                 return await dialogue(host, int(port), source)
         finally:
             stop.set()
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(40):
                 await serving
 
     with structlog.testing.capture_logs():
@@ -156,7 +156,7 @@ def test_stopping_ends_streams_by_telling_them() -> None:
         stop.set()
         rest = await reader.read()
         writer.close()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(40):
             await serving
         assert source.let_go.is_set()
         return rest

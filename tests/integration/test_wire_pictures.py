@@ -148,10 +148,10 @@ async def test_eight_open_requests_are_the_credit_and_one_more_is_refused(folder
         socket = connect(site.context, zmq.DEALER, site.sync, site.keys.client(site.keys.console))
         for number in range(9):
             await socket.send_multipart(encode_envelope(Envelope("PING", number, {})))
-        refused = decode_envelope(await asyncio.wait_for(socket.recv_multipart(), 3))
+        refused = decode_envelope(await asyncio.wait_for(socket.recv_multipart(), 40))
         assert (refused.verb, refused.content["code"], refused.request_id) == ("ERR", TooLarge.code, 8)
         gate.set()
-        answered = {decode_envelope(await asyncio.wait_for(socket.recv_multipart(), 3)).request_id for _ in range(8)}
+        answered = {decode_envelope(await asyncio.wait_for(socket.recv_multipart(), 40)).request_id for _ in range(8)}
         assert answered == set(range(8))
         socket.close(0)
 
@@ -256,7 +256,7 @@ async def test_a_scanner_s_own_jpeg_is_decoded_in_the_child_and_gives_the_same_p
         link = site.link(site.keys.console, endpoint=site.blob)
         kept = read_package(site.state_dir / "packages" / "a.scan.zip").views[1].planes[0].pixels
         asked = {"scan_id": name, "revision": 1, "view": "top", "plane": "display/single"}
-        tile = await link.request("TILE", asked, timeout_s=20)
+        tile = await link.request("TILE", asked, timeout_s=40)
         assert np.array_equal(picture(tile.attachment), kept[:512])
 
 

@@ -26,7 +26,7 @@ def asked(place, **more):
 
 async def heartbeat(site):
     live = LiveLink(site.context, site.live, site.keys.client(site.keys.console), ["ei1/"])
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(40):
         while not isinstance(heard := await anext(live), Heartbeat):
             pass
     live.close()

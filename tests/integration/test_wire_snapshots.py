@@ -187,7 +187,7 @@ async def test_a_filtered_long_poll_sleeps_through_other_topics_and_wakes_for_it
     async with loopback_site(folder) as site:
         link = site.link(site.keys.console)
         epoch = await epoch_of(link)
-        waiting = asyncio.create_task(link.request("PULL", {"epoch": epoch, "after": 0, "topics": [GATE_2], "wait_ms": 2500}))
+        waiting = asyncio.create_task(link.request("PULL", {"epoch": epoch, "after": 0, "topics": [GATE_2], "wait_ms": 25_000}))
         await asyncio.sleep(0.1)
         await site.add(an_audit())
         await asyncio.sleep(0.2)

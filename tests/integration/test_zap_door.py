@@ -8,9 +8,8 @@ import zmq
 from edge_agent.agent.admissions import EVERY_S
 from edge_agent.testing.clock import ManualClock
 from edge_agent.testing.gated_site import gated_site
-from edge_agent.testing.loopback import ONE_TRY, Keyring, a_key_pair
+from edge_agent.testing.loopback import ONE_TRY, Keyring, PatientLink, a_key_pair
 from edge_agent.transport.keys import fingerprint
-from edge_agent.transport.link import SyncLink
 from edge_agent.transport.sockets import ClientSecurity, connect
 
 KEYS = Keyring()
@@ -36,7 +35,7 @@ def without_curve(site, kind):
 
 
 async def is_served(site):
-    link = SyncLink(site.context, site.sockets.endpoint, KEYS.client(KEYS.console), ONE_TRY)
+    link = PatientLink(site.context, site.sockets.endpoint, KEYS.client(KEYS.console), ONE_TRY)
     try:
         return (await link.request("PING", {})).verb == "PONG"
     finally:
@@ -57,7 +56,7 @@ def test_a_stranger_hears_nothing_and_is_counted_while_others_are_served(tmp_pat
     async def law():
         async with gated_site(tmp_path, KEYS) as site:
             known = subscriber(site, KEYS.client(KEYS.console))
-            async with asyncio.timeout(3):
+            async with asyncio.timeout(40):
                 await known.recv_multipart()
             stranger = knock(site)
             (body, *_) = await site.audited("peer-refused")
@@ -66,10 +65,15 @@ def test_a_stranger_hears_nothing_and_is_counted_while_others_are_served(tmp_pat
             assert body.event.params.get("key") == (fingerprint(KEYS.stranger.public) if reason == "key-unknown" else None)
             assert await is_served(site)
             assert not await stranger.poll(1200)
-            assert await known.poll(1200)
+            assert await known.poll(40_000)
             stranger.close(0)
 
     asyncio.run(law())
+
+
+def told_of(bodies):
+    """How many refusals some rows tell of."""
+    return sum(body.event.params["count"] for body in bodies)
 
 
 def test_a_flood_of_unknown_keys_costs_a_bounded_number_of_rows_and_loses_no_count(tmp_path):
@@ -79,12 +83,14 @@ def test_a_flood_of_unknown_keys_costs_a_bounded_number_of_rows_and_loses_no_cou
             knocks = 120
             for _ in range(knocks):
                 site.gate.journal.refused("key-unknown", fingerprint(a_key_pair("x").public))
+            await site.audited("peer-refused")
             await asyncio.sleep(0.6)
             clock.advance(EVERY_S)
-            await asyncio.sleep(0.6)
-            told = await site.audits("peer-refused")
+            async with asyncio.timeout(40):
+                while told_of(told := await site.audits("peer-refused")) < knocks:  # noqa: ASYNC110 - what is waited for is in the ledger
+                    await asyncio.sleep(0.05)
             assert len(told) <= 10
-            assert sum(body.event.params["count"] for body in told) == knocks
+            assert told_of(told) == knocks
 
     asyncio.run(law())
 

@@ -29,6 +29,7 @@ BROAD_EXCEPTS = {
     "formats/child_main.py": 1,  # the decode child's loop
     "formats/child.py": 1,  # the same, where it lives beside its parent side
     "cli/main.py": 1,  # the command line's last resort
+    "console/desk.py": 1,  # the guard around one fact of one site
     "transport/desk.py": 1,  # the desk's guard around one request
 }
 
@@ -93,7 +94,7 @@ def reraises(handler):
     return any(isinstance(node, ast.Raise) and node.exc is None for node in handler.body)
 
 
-def test_a_broad_except_stands_in_three_places_only():
+def test_a_broad_except_stands_in_the_named_places_only():
     found = {}
     for path, handler in nodes(ast.ExceptHandler):
         if is_broad(handler) and not reraises(handler) and "testing" not in path.parts:

@@ -29,7 +29,8 @@ def _slots(text: str) -> list[str]:
 
 def _sources() -> dict[str, str]:
     folders = [PAGES, PAGES / "viewer"]
-    return {entry.name: entry.read_text(encoding="utf-8") for folder in folders for entry in folder.iterdir() if entry.name.endswith(".js")}
+    ends = (".js", ".html")
+    return {entry.name: entry.read_text(encoding="utf-8") for folder in folders for entry in folder.iterdir() if entry.name.endswith(ends)}
 
 
 def test_there_are_english_a_second_language_and_one_from_right_to_left() -> None:
@@ -89,6 +90,7 @@ def test_every_text_that_the_pages_ask_for_exists() -> None:
     asked = {(name, key) for name, source in _sources().items() for key in re.findall(r"\bt\(\s*'([\w.\-]+)'", source)}
     asked |= {(name, key) for name, source in _sources().items() for key in re.findall(r"\b(?:text|group)(?: =|:) '([\w.\-]+)'", source)}
     assert len(asked) > 100, "the pattern finds the pages' texts no more"
+    asked |= {(name, key) for name, source in _sources().items() for key in re.findall(r'data-text="([\w.\-]+)"', source)}
     assert {pair for pair in asked if pair[1] not in known} == set()
 
 
@@ -101,7 +103,9 @@ def test_every_group_of_words_that_the_pages_ask_for_exists() -> None:
 def test_no_text_of_the_pages_is_left_over() -> None:
     everything = "\n".join(_sources().values())
     built = ("age.", "bar.", "filter.", "column.", "tool.", "key.")  # keys that are put together from parts
-    assert {key for key in _read("en")["ui"] if f"'{key}'" not in everything and not key.startswith(built)} == set()
+    assert {
+        key for key in _read("en")["ui"] if f"'{key}'" not in everything and f'"{key}"' not in everything and not key.startswith(built)
+    } == set()
 
 
 def write_english() -> None:

@@ -28,7 +28,7 @@ def clean_python(tmp_path_factory):
     built = pip(sys.executable, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), ".")
     if built.returncode:
         pytest.skip(f"no wheel can be built here: {built.stderr[-300:]}")
-    subprocess.run((sys.executable, "-m", "venv", str(folder / "venv")), check=True, timeout=60)
+    subprocess.run((sys.executable, "-m", "venv", str(folder / "venv")), check=True, timeout=200)
     python = folder / "venv/bin/python"
     (wheel,) = folder.glob("edge_agent-*.whl")
     done = pip(python, "install", str(wheel))
@@ -57,7 +57,7 @@ def test_the_wheel_brings_no_heavy_package(clean_python):
 @pytest.mark.timeout(300)
 def test_the_terminal_console_and_the_key_commands_start_there(clean_python):
     for words in (("watch", "--help"), ("keys", "--help"), ("collect", "--help")):
-        done = subprocess.run((clean_python, "-I", "-m", "edge_agent", *words), capture_output=True, text=True, check=False, timeout=60)
+        done = subprocess.run((clean_python, "-I", "-m", "edge_agent", *words), capture_output=True, text=True, check=False, timeout=200)
         assert (0, "") == (done.returncode, done.stderr), words
 
 

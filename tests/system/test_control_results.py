@@ -25,7 +25,7 @@ def counts(config: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, int]:
 
 def wait(config: Path, capsys: pytest.CaptureFixture[str], states: tuple[str, ...], number: int, process: Process) -> None:
     """Wait until so many results are in one of ``states``."""
-    until = monotonic() + 60.0
+    until = monotonic() + 120.0
     while sum(counts(config, capsys)[state] for state in states) < number:
         process.fail_if_ended()
         assert monotonic() < until, counts(config, capsys)

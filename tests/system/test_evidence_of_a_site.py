@@ -36,7 +36,7 @@ def test_evidence_is_exported_beside_the_daemon_and_a_stranger_verifies_it(
     told = [body for body in small.bodies("audit") if body.scan_id == scan]
     assert [body.event.code for body in told if isinstance(body, AuditBody)] == ["exported-in-clear"]
     command = [sys.executable, "-I", "-S", verify_evidence.__file__, str(out), "--key", shown["key"]]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=50, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=150, check=False)
     assert done.returncode == 0, done.stdout
     assert "0 are no longer kept" in done.stdout
     (tmp_path / "shown.txt").write_text(done.stdout)

@@ -18,7 +18,7 @@ from edge_agent.domain.ids import Seq
 from edge_agent.ledger.reader import LedgerReader
 from edge_agent.wire import messages
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 
 
 def why_not() -> str:
@@ -43,7 +43,7 @@ class Disk:
         self.at = site.site.state_dir / folder
         self.at.mkdir(parents=True, exist_ok=True)
         self.sleeper = subprocess.Popen(
-            ["unshare", "-m", "sh", "-c", f"mount -t tmpfs -o size={size},mode=0700 tmpfs '{self.at}' && echo ready && exec sleep 300"],
+            ["unshare", "-m", "sh", "-c", f"mount -t tmpfs -o size={size},mode=0700 tmpfs '{self.at}' && echo ready && exec sleep 900"],
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -170,7 +170,7 @@ def test_a_full_disk_stops_acceptance_visibly_and_it_goes_on_by_itself(tmp_path:
         deliver(site, range(3))
         wait_for_assessed(site, daemon, 3)
         disk.fill()
-        site.wait_for(lambda: logged(daemon, "health_changed", state="failing") == 1, daemon)
+        site.wait_for(lambda: logged(daemon, "health_changed", state="failing") >= 1, daemon)
         assert logged(daemon, "ballast_given_up") == 1
         assert not (disk.inside / "ballast").exists()
         deliver(site, range(3, 8))
@@ -215,7 +215,7 @@ def test_a_start_that_has_no_room_at_all_waits_for_it(tmp_path: Path) -> None:
         deliver(site, range(2))
         daemon = disk.daemon(site)
         with running(daemon):
-            site.wait_for(lambda: logged(daemon, "housekeeping_postponed", code="disk-low") == 1, daemon)
+            site.wait_for(lambda: logged(daemon, "housekeeping_postponed", code="disk-low") >= 1, daemon)
             assert logged(daemon, "agent_started") == 0
             disk.empty()
             wait_for_assessed(site, daemon, 2)
@@ -281,7 +281,7 @@ def test_a_disk_that_is_read_only_at_the_start_ends_the_process_with_70_and_the_
         disk.remount("ro")
         refused = disk.daemon(site)
         with running(refused):
-            assert refused.wait(30) == 70
+            assert refused.wait(120) == 70
         assert logged(refused, "agent_failed", code="ledger-failed") == 1
         disk.remount("rw")
         again = disk.daemon(site)
@@ -301,7 +301,7 @@ def test_a_disk_that_fails_under_the_daemon_ends_it_with_70_even_when_idle_and_t
             deliver(site, range(2))
             wait_for_assessed(site, daemon, 2)
             disk.fail()
-            assert daemon.wait(30) == 70
+            assert daemon.wait(120) == 70
         assert logged(daemon, "agent_failed", code="ledger-failed") == 1
         deliver(site, range(2, 4))
         disk.repair()
@@ -323,11 +323,11 @@ def test_when_space_is_short_what_is_old_enough_makes_room_and_evidence_stays(tm
         wait_for_assessed(site, daemon, 2)
         for number in range(2):
             site.deliver(f"junk-{number}.png", bytes([number]) * 1_500_000)
-        site.wait_for(lambda: logged(daemon, "scan_set_aside") == 2, daemon)
+        site.wait_for(lambda: logged(daemon, "scan_set_aside") >= 2, daemon)
         disk.fill(leave=1_500_000)
-        site.wait_for(lambda: logged(daemon, "space_changed", space="sparing") == 1, daemon)
-        site.wait_for(lambda: logged(daemon, "things_evicted") == 1, daemon)
-        site.wait_for(lambda: logged(daemon, "space_changed", space="low") == 1, daemon)
+        site.wait_for(lambda: logged(daemon, "space_changed", space="sparing") >= 1, daemon)
+        site.wait_for(lambda: logged(daemon, "things_evicted") >= 1, daemon)
+        site.wait_for(lambda: logged(daemon, "space_changed", space="low") >= 1, daemon)
         assert len(list((disk.inside / "quarantine").rglob("*.png"))) <= 1
         assert len(list((disk.inside / "spool").rglob("*.png"))) == 2
         assert daemon.stop() == 0

@@ -106,7 +106,7 @@ def with_entry(package: Path, name: str, data: bytes) -> bytes:
 def test_the_daemon_sets_it_aside_and_tells_its_fences(small: SmallSite, daemon: Process) -> None:
     for name, data in CUTS.items():
         small.deliver(f"cut-{name}.jpg", data)
-    small.wait_for(lambda: len([body for body in small.bodies("set-aside") if isinstance(body, SetAsideBody)]) == len(CUTS), daemon, 120)
+    small.wait_for(lambda: len([body for body in small.bodies("set-aside") if isinstance(body, SetAsideBody)]) == len(CUTS), daemon)
     reasons = {body.reason.code for body in small.bodies("set-aside") if isinstance(body, SetAsideBody)}
     assert reasons == {"unreadable-scan"}
     assert small.bodies("assessment") == []

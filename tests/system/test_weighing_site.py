@@ -11,7 +11,8 @@ from benchmarks.site import running
 from benchmarks.small_site import SmallSite
 from edge_agent.cli.main import main
 from edge_agent.testing.weight_bundle import write_weight_bundle
-from edge_agent.wire.messages import AssessmentBody, AuditBody, HealthBody, WeightPart
+from edge_agent.wire.findings import WeightPart
+from edge_agent.wire.messages import AssessmentBody, AuditBody, HealthBody
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
 

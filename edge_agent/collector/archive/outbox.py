@@ -48,7 +48,8 @@ CREATE TABLE submission (
 ) STRICT;
 CREATE INDEX submission_by_state ON submission (state, site);
 """
-_STEPS: tuple[str, ...] = (_TABLES,)
+_BY_RECORD = "CREATE INDEX submission_of_record ON submission (site, record, number) WHERE state = 'entered';"
+_STEPS: tuple[str, ...] = (_TABLES, _BY_RECORD)
 """Script n brings the file from version n to n + 1; a released script is never edited."""
 _COLUMNS = "control_id, site, record, content, entered_us, changed_us, state, tries, fact_id, code, detail, number"
 
@@ -60,7 +61,7 @@ class Entered(StrEnum):
     KNOWN = "known"
     """It is here already, word for word."""
     AGAIN = "again"
-    """The site had refused it; it will be tried again, as it is now."""
+    """The site had refused it, or may have lost it; it will be sent again, as it is now."""
     CHANGED = "changed"
     """Another content was sent under this record before: nothing was done."""
 
@@ -127,10 +128,13 @@ class Outbox:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
-    def enter(self, entries: Iterable[Entry]) -> dict[str, Entered]:
-        """Take results, all or none; gives by ``control_id`` what became of each."""
+    def enter(self, entries: Iterable[Entry], *, is_lost: bool = False) -> dict[str, Entered]:
+        """Take results, all or none; gives by ``control_id`` what became of each.
+
+        ``is_lost``: the site may have lost what it once had, so what was there before is sent again; a site that has it does nothing.
+        """
         with writing(self._db):
-            return {entry.control_id: self._enter(entry) for entry in entries}
+            return {entry.control_id: self._enter(entry, is_lost=is_lost) for entry in entries}
 
     def waiting(self) -> list[tuple[SiteId, State]]:
         """Give the sites with something to be sent or awaited, each with ``entered``, ``sent`` or both; from an index alone."""
@@ -143,6 +147,19 @@ class Outbox:
         query = f"SELECT {_COLUMNS} FROM submission WHERE state = ? AND site = ? AND number > ? ORDER BY number LIMIT ?"  # noqa: S608 - fixed text
         with reading(self._db):
             return [_submission(*row) for row in self._db.execute(query, (state.value, site, after, limit))]
+
+    def due(self, site: SiteId, limit: int, after: int = 0) -> list[Submission]:
+        """Give what is to be sent to a site behind the number ``after``, oldest first, at most ``limit``.
+
+        Of each record only the oldest: an amendment must not overtake what it amends, for the newest word of an office counts.
+        """
+        query = f"""
+            SELECT {_COLUMNS} FROM submission AS one WHERE state = 'entered' AND site = ? AND number > ? AND NOT EXISTS (
+                SELECT 1 FROM submission AS older WHERE older.state = 'entered' AND older.site = one.site
+                AND older.record = one.record AND older.number < one.number)
+            ORDER BY number LIMIT ?"""  # noqa: S608 - fixed text
+        with reading(self._db):
+            return [_submission(*row) for row in self._db.execute(query, (site, after, limit))]
 
     def all(self, states: Sequence[State] = tuple(State)) -> list[Submission]:
         """Give every submission in one of ``states``, oldest first."""
@@ -191,7 +208,7 @@ class Outbox:
         with suppress(TryLater):
             shrink_log(self._db)
 
-    def _enter(self, entry: Entry) -> Entered:
+    def _enter(self, entry: Entry, *, is_lost: bool) -> Entered:
         text = json.dumps(entry.content, sort_keys=True)
         digest = self._digest(entry.site, text)
         now_us = to_us(self._clock.now())
@@ -203,14 +220,15 @@ class Outbox:
                 (entry.control_id, entry.site, entry.record, text, digest, now_us, now_us),
             )
             return Entered.NEW
-        if row[0] == State.REFUSED:
+        is_same = hmac.compare_digest(row[1], digest)
+        if row[0] == State.REFUSED or (is_lost and is_same and row[0] == State.AT_SITE):
             self._db.execute(
-                "UPDATE submission SET site = ?, content = ?, digest = ?, state = 'entered', code = '', detail = '', changed_us = ?"
-                " WHERE control_id = ?",
+                "UPDATE submission SET site = ?, content = ?, digest = ?, state = 'entered', fact_id = NULL, code = '', detail = '',"
+                " changed_us = ? WHERE control_id = ?",
                 (entry.site, text, digest, now_us, entry.control_id),
             )
             return Entered.AGAIN
-        return Entered.KNOWN if hmac.compare_digest(row[1], digest) else Entered.CHANGED
+        return Entered.KNOWN if is_same else Entered.CHANGED
 
     def _digest(self, site: SiteId, text: str) -> bytes:
         """Give the digest of a content, keyed, so that nobody finds a container's number by trying them all without the file."""

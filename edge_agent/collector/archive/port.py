@@ -97,6 +97,10 @@ class Database(Protocol):
     Every method may raise ``DiskLow``, ``ArchiveBusy``, ``ArchiveAway`` (all may be tried again), ``ArchiveDamaged`` or ``ConfigInvalid``.
     """
 
+    @property
+    def session(self) -> int:
+        """Number of the connection, from 1. Before a new one another process may have written."""
+
     def execute(self, sql: str, values: Sequence[Value] = ()) -> list[tuple[Any, ...]]:
         """Run one statement and give its rows."""
 

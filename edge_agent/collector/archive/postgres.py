@@ -15,7 +15,7 @@ from psycopg import errors
 from edge_agent.collector.archive import schema_postgres as schema
 from edge_agent.collector.archive.port import Value
 from edge_agent.collector.archive.stories import CASE_VERSION
-from edge_agent.errors import ArchiveAway, ArchiveBusy, ArchiveDamaged, ConfigInvalid, DiskLow
+from edge_agent.errors import ArchiveAway, ArchiveBusy, ArchiveDamaged, ArchiveMissing, ConfigInvalid, DiskLow
 
 _OLDEST_SERVER = 150_000
 _CONNECT_S = 5
@@ -38,6 +38,7 @@ class PostgresDatabase:
         self._months: set[str] = set()
         self._connection: _Connection | None = None
         self._is_inside = False
+        self._session = 0
 
     @classmethod
     def open(cls, address: str) -> Self:
@@ -68,6 +69,11 @@ class PostgresDatabase:
         with _mapped():
             database._reach()
         return database
+
+    @property
+    def session(self) -> int:
+        """Number of the connection, from 1; the writer's lock went with the one before."""
+        return self._session
 
     def execute(self, sql: str, values: Sequence[Value] = ()) -> list[tuple[Any, ...]]:
         """Run one statement and give its rows."""
@@ -135,6 +141,7 @@ class PostgresDatabase:
             if self._is_inside:
                 raise ArchiveAway("the connection was lost in the middle of a transaction")
             connection = self._connection = _connect(self._address, writes=self._writes)
+            self._session += 1
         return connection
 
 
@@ -184,7 +191,7 @@ def _prepare(connection: _Connection) -> None:
 def _check_version(connection: _Connection) -> None:
     version = _known_version(connection)
     if version == 0:
-        raise ConfigInvalid("archive: no archive yet; `edge-agent collect` makes it", {"key": "archive"})
+        raise ArchiveMissing("archive: no archive yet; `edge-agent collect` makes it", {"key": "archive"})
     if version != schema.VERSION:
         raise ArchiveDamaged(f"archive of version {version}; `edge-agent collect` brings it to {schema.VERSION}")
 

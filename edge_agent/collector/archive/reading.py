@@ -1,5 +1,6 @@
 """What can be asked of an archive, the same in every back end."""
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
@@ -9,11 +10,13 @@ from typing import Any, Self
 from edge_agent.collector.archive import sql
 from edge_agent.collector.archive.port import CasePage, Cursor, Database, FindingLine, ScanKey, StoredFact, Value
 from edge_agent.collector.archive.stories import case_of
+from edge_agent.collector.explode import microseconds
 from edge_agent.collector.shadows import shadow_tallies
 from edge_agent.domain.ids import FactId, ScanId, Seq, SiteId
-from edge_agent.kpi.availability import HealthChange
+from edge_agent.errors import MalformedMessage
+from edge_agent.kpi.availability import HealthChange, Heard
 from edge_agent.kpi.case import Case
-from edge_agent.kpi.rates import DetectionTally, ObstacleTally, Outcome, OutcomeTally, Period
+from edge_agent.kpi.rates import DetectionTally, FactTally, ObstacleTally, Outcome, OutcomeTally, Period
 from edge_agent.kpi.shadow import ShadowTally
 from edge_agent.wire.chain import JournalRow
 from edge_agent.wire.messages import AuditBody, HealthBody, decode
@@ -79,9 +82,9 @@ class Reading:
         """Count rows that came ahead of the verified prefix: (site, number). Every other count includes what they say."""
         return [(site, number) for site, number in self.database.execute(sql.LIVE_COUNT)]
 
-    def facts_of(self, scan: ScanKey) -> list[StoredFact]:
-        """Give all facts of a scan, in the order of the site's journal."""
-        found = self.database.execute(sql.FACTS_OF_SCAN, (scan.site, scan.scan_id))
+    def facts_of(self, scan: ScanKey, passed_over: int = 0, limit: int = _NEVER_US) -> list[StoredFact]:
+        """Give the facts of a scan in the order of the site's journal, at most ``limit`` behind the first ``passed_over``."""
+        found = self.database.execute(sql.FACTS_OF_SCAN, (scan.site, scan.scan_id, limit, passed_over))
         return [
             StoredFact(kind, JournalRow(epoch, seq, prev_seq, topic, body, row_hash), received_us, bool(is_provisional))
             for kind, epoch, seq, prev_seq, topic, body, row_hash, received_us, is_provisional in found
@@ -141,58 +144,87 @@ class Reading:
         values: list[Value] = [page.low_us, page.before[0], *page.before, *(value for _, value in words), page.limit]
         return [case_of(text) for *_, text in self.database.execute(sql.CASE_PAGE.format(wanted=wanted), values)]
 
-    def outcomes(self, period: Period = ALWAYS) -> list[OutcomeTally]:
-        """Count scans by outcome. May reach a day beyond ``period`` on either side: only the caller knows the sites' zones."""
-        rows = self._counted(sql.COUNT_OUTCOMES, period)
-        return [OutcomeTally(site, scanner, kind, chosen, Outcome(outcome), *rest) for site, scanner, kind, chosen, outcome, *rest in rows]
+    def outcomes(self, period: Period = ALWAYS) -> Iterator[OutcomeTally]:
+        """Count scans by outcome. May reach a day beyond ``period`` on either side: only the caller knows the sites' zones.
 
-    def detections(self, period: Period = ALWAYS) -> list[DetectionTally]:
+        As ``detections``, ``obstacles`` and ``fact_tallies``, a day at a time, so memory does not grow with the period.
+        """
+        for site, scanner, kind, chosen, outcome, *rest in self._counted(sql.COUNT_OUTCOMES, sql.FIRST_OUTCOME, period):
+            yield OutcomeTally(site, scanner, kind, chosen, Outcome(outcome), *rest)
+
+    def detections(self, period: Period = ALWAYS) -> Iterator[DetectionTally]:
         """Count detections by label, over newest revisions; may reach a day beyond ``period``."""
-        return [DetectionTally(*row) for row in self._counted(sql.COUNT_DETECTIONS, period)]
+        for row in self._counted(sql.COUNT_DETECTIONS, sql.FIRST_OUTCOME, period):
+            yield DetectionTally(*row)
 
-    def obstacles(self, period: Period = ALWAYS) -> list[ObstacleTally]:
+    def obstacles(self, period: Period = ALWAYS) -> Iterator[ObstacleTally]:
         """Count scans by obstacle, over newest revisions; may reach a day beyond ``period``."""
-        rows = self._counted(sql.COUNT_OBSTACLES, period)
-        return [
-            ObstacleTally(site, scanner, kind, code, Outcome(outcome), bool(blocking), *rest)
-            for site, scanner, kind, code, outcome, blocking, *rest in rows
-        ]
+        for site, scanner, kind, code, outcome, blocking, *rest in self._counted(sql.COUNT_OBSTACLES, sql.FIRST_OUTCOME, period):
+            yield ObstacleTally(site, scanner, kind, code, Outcome(outcome), bool(blocking), *rest)
 
-    def shadowed(self, period: Period = ALWAYS) -> list[ShadowTally]:
-        """Give each scan that a bundle in shadow looked at; may reach a day beyond ``period``."""
-        return list(shadow_tallies(self._counted(sql.SHADOWED, period)))
+    def fact_tallies(self, period: Period = ALWAYS) -> Iterator[FactTally]:
+        """Count facts by kind; may reach a day beyond ``period``."""
+        for row in self._counted(sql.COUNT_FACTS, sql.FIRST_FACT, period):
+            yield FactTally(*row)
+
+    def shadowed(self, period: Period = ALWAYS) -> Iterator[ShadowTally]:
+        """Give each scan that a bundle in shadow looked at, a page at a time; may reach a day beyond ``period``."""
+        after = ("", "")
+        while scans := self.database.execute(sql.SHADOWED, (*bounds_us(period), *after)):
+            for text, values in keyed(sql.SAID_OF_SCANS, scans):
+                yield from shadow_tallies(self.database.execute(text, values))
+            after = scans[-1]
 
     def health(self, period: Period = ALWAYS) -> list[HealthChange]:
-        """Give what sites said of their health, the last word before the period included; may reach a day beyond it."""
+        """Give what sites said of their health, the last word before the period included; may reach a day beyond it.
+
+        Nothing was said after it was heard here: where a site's clock says so, ``ahead_us`` tells by how much it was ahead.
+        """
         changes = []
-        for site, at_us, raw in self._counted(sql.HEALTH, period):
+        for site, said_us, heard_us, raw in self.database.execute(sql.HEALTH, bounds_us(period)):
             body = decode(raw)
             if isinstance(body, HealthBody):
-                changes.append(HealthChange(site, at_us, body.state))
+                changes.append(HealthChange(site, min(said_us, heard_us), body.state, max(said_us - heard_us, 0)))
         return changes
 
     def site_audits(self, period: Period = ALWAYS) -> Iterator[AuditBody]:
         """Give what sites said of themselves since the period began, also after its end; may begin a day before it."""
         low, _ = bounds_us(period)
-        for (raw,) in self.database.execute(sql.SITE_AUDITS, (low,)):
-            body = decode(raw)
-            if isinstance(body, AuditBody):
-                yield body
+        after: tuple[int, str, str] = (low - 1, "", "")
+        while page := self.database.execute(sql.SITE_AUDITS, after):
+            for *_, raw in page:
+                body = decode(raw)
+                if isinstance(body, AuditBody):
+                    yield body
+            after = page[-1][:3]
 
-    def heard(self) -> dict[str, tuple[int, int]]:
-        """Give the moments of each site's first and last fact, in microseconds since 1970 UTC, by the site's clock."""
-        return {site: (first, last) for site, first, last in self.database.execute(sql.HEARD)}
+    def heard(self) -> dict[str, Heard]:
+        """Give when each site spoke first and last, by its own clock as far as that can be."""
+        spoken: dict[str, Heard] = {}
+        for site, raw, heard_us in self.database.execute(sql.HEARD):
+            said_us = _said_us(raw, heard_us)
+            at_us = min(said_us, heard_us)
+            word = Heard(at_us, at_us, max(said_us - heard_us, 0))
+            spoken[site] = word if site not in spoken else spoken[site].with_more(word)
+        return spoken
 
     def facts(self) -> list[tuple[str, str, int]]:
         """Count facts: (site, kind, number)."""
-        return [(site, kind, number) for site, kind, number in self.database.execute(sql.COUNT_FACTS)]
+        counts: Counter[tuple[str, str]] = Counter()
+        for tally in self.fact_tallies():
+            counts[tally.site, tally.fact] += tally.facts
+        return [(*key, counts[key]) for key in sorted(counts)]
 
     def unread(self) -> list[tuple[str, str, int]]:
         """Count rows that this version could not read: (site, why, number)."""
         return [(site, why, number) for site, why, number in self.database.execute(sql.COUNT_UNREAD)]
 
-    def _counted(self, text: str, period: Period) -> list[tuple[Any, ...]]:
-        return self.database.execute(text, bounds_us(period))
+    def _counted(self, text: str, first: str, period: Period) -> Iterator[tuple[Any, ...]]:
+        """Ask ``text`` for each day (UTC) of a period that ``first`` finds anything in, so that no more than a day is in memory."""
+        low, high = bounds_us(period)
+        while (found := self.database.execute(first, (low, high))[0][0]) is not None:
+            low = min((found // _ONE_DAY_US + 1) * _ONE_DAY_US, high)
+            yield from self.database.execute(text, (found, low))
 
 
 def bounds_us(period: Period) -> tuple[int, int]:
@@ -200,6 +232,14 @@ def bounds_us(period: Period) -> tuple[int, int]:
     low = 0 if period.first is None else _midnight_us(period.first.toordinal()) - _ONE_DAY_US
     high = _NEVER_US if period.last is None else _midnight_us(period.last.toordinal()) + 2 * _ONE_DAY_US
     return (low, high)
+
+
+def _said_us(raw: bytes, heard_us: int) -> int:
+    """Give when a body says that it was said; when it was heard, where it cannot be read."""
+    try:
+        return microseconds(decode(raw).produced_at)
+    except MalformedMessage:
+        return heard_us
 
 
 def _midnight_us(ordinal: int) -> int:

@@ -82,7 +82,14 @@ CREATE TABLE scan_case (
 CREATE INDEX case_by_time ON scan_case (produced_us, site, scan_id);
 CREATE INDEX case_of_site ON scan_case (site, produced_us, scan_id);
 """
-STEPS: tuple[str, ...] = (TABLES,)
+BY_TIME = """
+CREATE INDEX fact_by_time ON fact (produced_us, site, kind);
+CREATE INDEX health_of_site ON fact (site, produced_us, received_us) WHERE kind = 'health';
+CREATE INDEX audit_of_site ON fact (produced_us, site, fact_id) WHERE kind = 'audit' AND scan_id IS NULL;
+CREATE INDEX shadow_of_scan ON fact (site, scan_id, produced_us) WHERE kind = 'shadow';
+DROP INDEX fact_of_trial;
+"""
+STEPS: tuple[str, ...] = (TABLES, BY_TIME)
 """Script n brings an archive from version n to n + 1; a released script is never edited."""
 VERSION = len(STEPS)
 

@@ -111,6 +111,14 @@ UPDATE outcome SET received_us = (SELECT f.received_us FROM fact AS f WHERE f.si
 CREATE INDEX fact_of_scan ON fact (site, scan_id);
 """
 
-STEPS: tuple[str, ...] = (TABLES, HEADS, LIVE_AND_CASES)
+BY_TIME = """
+-- A report reads the facts of its days, and of those of its own kinds only what it needs.
+CREATE INDEX fact_by_time ON fact (produced_us, site, kind);
+CREATE INDEX health_of_site ON fact (site, produced_us, received_us) WHERE kind = 'health';
+CREATE INDEX audit_of_site ON fact (produced_us, site, fact_id) WHERE kind = 'audit' AND scan_id IS NULL;
+CREATE INDEX shadow_of_scan ON fact (site, scan_id, produced_us) WHERE kind = 'shadow';
+"""
+
+STEPS: tuple[str, ...] = (TABLES, HEADS, LIVE_AND_CASES, BY_TIME)
 """Script n brings an archive from version n to n + 1; a released script is never edited."""
 VERSION = len(STEPS)

@@ -92,9 +92,11 @@ LEFT JOIN live AS l ON l.site = f.site AND l.epoch = f.epoch AND l.seq = f.seq
 STORIES = f"""
 SELECT f.site, f.scan_id, f.epoch, f.seq, f.received_us, coalesce(j.body, l.body)
 FROM (
-    SELECT told.*, row_number() OVER (PARTITION BY told.scan_id, told.site ORDER BY c.rowid NULLS LAST, told.seq) AS place
+    SELECT told.*, row_number() OVER (
+        PARTITION BY told.scan_id, told.site, told.kind = 'audit' ORDER BY c.rowid NULLS LAST, told.seq) AS place
     FROM fact AS told LEFT JOIN cursor AS c ON c.site = told.site AND c.epoch = told.epoch
-    WHERE (told.site, told.scan_id) IN ({{keys}}) AND told.kind IN ('assessment', 'set-aside', 'verdict', 'control', 'referral')
+    WHERE (told.site, told.scan_id) IN ({{keys}})
+        AND told.kind IN ('assessment', 'set-aside', 'verdict', 'control', 'referral', 'audit')
 ) AS f {_BODY_OF_FACT}
 WHERE f.place <= 500
 """  # noqa: S608 - our own text only
@@ -102,13 +104,17 @@ FACTS_OF_SCAN = f"""
 SELECT f.kind, f.epoch, f.seq, coalesce(j.prev_seq, l.prev_seq), coalesce(j.topic, l.topic), coalesce(j.body, l.body),
     coalesce(j.hash, l.hash), f.received_us, j.seq IS NULL
 FROM fact AS f {_BODY_OF_FACT} LEFT JOIN cursor AS c ON c.site = f.site AND c.epoch = f.epoch
-WHERE f.site = ? AND f.scan_id = ? ORDER BY c.rowid NULLS LAST, f.seq
+WHERE f.site = ? AND f.scan_id = ? ORDER BY c.rowid NULLS LAST, f.seq LIMIT ? OFFSET ?
 """  # noqa: S608 - our own text only
-# Everything said of scans that a bundle in shadow looked at in the period; a scan's facts in the order in which they were journalled.
-SHADOWED = f"""
+# Scans that a bundle in shadow looked at in the period, a page of them, and everything said of some scans, as it was journalled.
+SHADOWED = """
+SELECT DISTINCT site, scan_id FROM fact
+WHERE kind = 'shadow' AND produced_us >= ? AND produced_us < ? AND (site, scan_id) > (?, ?) ORDER BY site, scan_id LIMIT 128
+"""
+SAID_OF_SCANS = f"""
 SELECT f.site, f.scan_id, coalesce(j.body, l.body)
 FROM fact AS f {_BODY_OF_FACT} LEFT JOIN cursor AS c ON c.site = f.site AND c.epoch = f.epoch
-WHERE (f.site, f.scan_id) IN (SELECT site, scan_id FROM fact WHERE kind = 'shadow' AND produced_us >= ? AND produced_us < ?)
+WHERE (f.site, f.scan_id) IN ({{keys}}) AND f.kind <> 'audit'
 ORDER BY f.site, f.scan_id, c.rowid NULLS LAST, f.seq
 """  # noqa: S608 - our own text only
 
@@ -180,20 +186,40 @@ FROM (
 ) AS by_scan
 GROUP BY site, scanner, capture_kind, code, outcome, is_blocking, quarter
 """
-COUNT_FACTS = "SELECT site, kind, count(*) FROM fact GROUP BY site, kind ORDER BY site, kind"
+FIRST_OUTCOME = "SELECT min(produced_us) FROM outcome WHERE produced_us >= ? AND produced_us < ?"
+FIRST_FACT = "SELECT min(produced_us) FROM fact WHERE produced_us >= ? AND produced_us < ?"
+COUNT_FACTS = """
+SELECT site, kind, produced_us / 900000000 AS quarter, count(*) FROM fact WHERE produced_us >= ? AND produced_us < ?
+GROUP BY site, kind, produced_us / 900000000
+"""
 COUNT_UNREAD = "SELECT site, why, count(*) FROM unread GROUP BY site, why ORDER BY site, why"
+# A fact was said no later than it was here, whatever the site's clock shows.
+_SAID_US = "CASE WHEN f.produced_us < f.received_us THEN f.produced_us ELSE f.received_us END"
 # What sites said of their health in a period, and the last word of each before it.
 HEALTH = f"""
-SELECT f.site, f.produced_us, coalesce(j.body, l.body)
-FROM fact AS f {_BODY_OF_FACT}
-LEFT JOIN (SELECT site, max(produced_us) AS since FROM fact WHERE kind = 'health' AND produced_us <= ? GROUP BY site) AS b
+SELECT f.site, f.produced_us, f.received_us, coalesce(j.body, l.body)
+FROM fact AS f
+LEFT JOIN (SELECT f.site, max({_SAID_US}) AS since FROM fact AS f WHERE f.kind = 'health' AND {_SAID_US} <= ? GROUP BY f.site) AS b
     ON b.site = f.site
-WHERE f.kind = 'health' AND f.produced_us >= coalesce(b.since, 0) AND f.produced_us < ?
-ORDER BY f.site, f.produced_us
+{_BODY_OF_FACT}
+WHERE f.kind = 'health' AND f.produced_us >= coalesce(b.since, 0) AND {_SAID_US} >= coalesce(b.since, 0) AND {_SAID_US} < ?
+ORDER BY f.site, f.produced_us, f.seq
 """  # noqa: S608 - our own text only
-HEARD = "SELECT site, min(produced_us), max(produced_us) FROM fact GROUP BY site ORDER BY site"
-# What sites said of themselves, not of a scan.
+# The first and the last row of each site's epochs, and the newest that came ahead.
+HEARD = """
+SELECT j.site, j.body, j.received_us FROM cursor AS c CROSS JOIN journal AS j
+WHERE j.site = c.site AND j.epoch = c.epoch AND j.seq = c.seq
+UNION ALL
+SELECT j.site, j.body, j.received_us FROM cursor AS c CROSS JOIN journal AS j
+WHERE j.site = c.site AND j.epoch = c.epoch AND j.seq = (SELECT min(f.seq) FROM journal AS f WHERE f.site = c.site AND f.epoch = c.epoch)
+UNION ALL
+SELECT l.site, l.body, l.received_us
+FROM (SELECT site, epoch, max(seq) AS seq FROM live GROUP BY site, epoch) AS n
+JOIN live AS l ON l.site = n.site AND l.epoch = n.epoch AND l.seq = n.seq
+"""
+# What sites said of themselves, not of a scan, a page of it.
 SITE_AUDITS = f"""
-SELECT coalesce(j.body, l.body) FROM fact AS f {_BODY_OF_FACT}
-WHERE f.kind = 'audit' AND f.scan_id IS NULL AND f.produced_us >= ? ORDER BY f.site, f.produced_us
+SELECT f.produced_us, f.site, f.fact_id, coalesce(j.body, l.body) FROM fact AS f {_BODY_OF_FACT}
+WHERE f.kind = 'audit' AND f.scan_id IS NULL AND (f.produced_us, f.site, f.fact_id) > (?, ?, ?)
+ORDER BY f.produced_us, f.site, f.fact_id LIMIT 1000
 """  # noqa: S608 - our own text only

@@ -13,7 +13,7 @@ import apsw
 from edge_agent.collector.archive import schema_sqlite as schema
 from edge_agent.collector.archive.port import Value
 from edge_agent.collector.archive.stories import CASE_VERSION
-from edge_agent.errors import ArchiveBusy, ArchiveDamaged, ConfigInvalid, DiskLow
+from edge_agent.errors import ArchiveBusy, ArchiveDamaged, ArchiveMissing, ConfigInvalid, DiskLow
 from edge_agent.ledger.connection import check_library, sync_folder
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -58,7 +58,7 @@ class SqliteDatabase:
         """
         check_library(apsw.sqlite_lib_version())
         if not path.is_file():
-            raise ConfigInvalid(f"archive: {path}: no archive yet; `edge-agent collect` makes it", {"key": "archive"})
+            raise ArchiveMissing(f"archive: {path}: no archive yet; `edge-agent collect` makes it", {"key": "archive"})
         with _mapped(None):
             connection = apsw.Connection(f"{path.absolute().as_uri()}?mode=ro", flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
             try:
@@ -68,6 +68,11 @@ class SqliteDatabase:
                 connection.close()
                 raise
             return cls(connection, None)
+
+    @property
+    def session(self) -> int:
+        """Always 1: the file is open, and locked, for as long as this lives."""
+        return 1
 
     def execute(self, sql: str, values: Sequence[Value] = ()) -> list[tuple[Any, ...]]:
         """Run one statement and give its rows."""

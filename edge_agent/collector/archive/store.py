@@ -15,7 +15,7 @@ from edge_agent.collector.archive.ingest import Line, Told, lay_out, new_facts
 from edge_agent.collector.archive.place import open_database, read_database
 from edge_agent.collector.archive.port import Batch, Cursor, Database, ScanKey
 from edge_agent.collector.archive.reading import Reading, keyed
-from edge_agent.collector.archive.stories import CASE_VERSION, Chapter, conclude, gathered, in_order
+from edge_agent.collector.archive.stories import CASE_VERSION, Chapter, conclude, gathered, in_order, tells
 from edge_agent.collector.explode import Exploded, explode
 from edge_agent.domain.clock import Clock
 from edge_agent.domain.ids import ScanId, Seq, SiteId
@@ -34,6 +34,7 @@ class Archive(Reading):
         self._clock = clock
         self._ahead: set[tuple[str, bytes]] = set()
         """Site and epoch of every row that may lie ahead of the verified prefix."""
+        self._session = 0
 
     @classmethod
     def open(cls, place: Path | str, clock: Clock) -> Self:
@@ -94,6 +95,7 @@ class Archive(Reading):
         now_us = self._now_us()
         self.database.make_room(now_us)
         with self.database.transaction():
+            self._learn_ahead()
             self._expect(batches)
             changed: set[ScanKey] = set()
             told = []
@@ -118,9 +120,10 @@ class Archive(Reading):
             DiskLow, ArchiveBusy, ArchiveAway: it may be tried again.
         """
         now_us = self._now_us()
-        self._ahead |= {(site, row.epoch) for row in rows}
         self.database.make_room(now_us)
         with self.database.transaction():
+            self._learn_ahead()
+            self._ahead |= {(site, row.epoch) for row in rows}
             told = [Told(site, row, explode(row, site), now_us) for row in self._unstored(site, rows)]
             self._add("live", sql.JOURNAL, [one.line() for one in told])
             self._tell(told, set())
@@ -128,7 +131,7 @@ class Archive(Reading):
 
     def _begin(self) -> None:
         """Learn what lies ahead of the verified prefix, and fold all cases anew where they were folded by other rules."""
-        self._ahead = {(site, epoch) for site, epoch in self.database.execute(sql.AHEAD)}
+        self._learn_ahead()
         if self._is_folded():
             return
         after = ("", "")
@@ -138,6 +141,12 @@ class Archive(Reading):
                 self._conclude(stored)
             after = scans[-1]
         self.database.execute(sql.SET_SETTING, ("case", CASE_VERSION))
+
+    def _learn_ahead(self) -> None:
+        """Learn what lies ahead of the verified prefix, unless this very connection has: before it another collector may have written."""
+        if self._session != self.database.session:
+            self._ahead = {(site, epoch) for site, epoch in self.database.execute(sql.AHEAD)}
+            self._session = self.database.session
 
     def _is_folded(self) -> bool:
         """Tell whether all cases were folded by the rules of this program."""
@@ -233,7 +242,9 @@ class Archive(Reading):
     def _stored_chapters(self, scans: Iterable[ScanKey]) -> dict[ScanKey, list[Chapter]]:
         stored: dict[ScanKey, list[Chapter]] = {}
         for site, scan, epoch, seq, came_us, body in self._keyed(sql.STORIES, [(scan.site, scan.scan_id) for scan in scans]):
-            stored.setdefault(ScanKey(site, scan), []).append(Chapter(epoch, Seq(seq), came_us, decode(body)))
+            chapter = Chapter(epoch, Seq(seq), came_us, decode(body))
+            if tells(chapter.body):
+                stored.setdefault(ScanKey(site, scan), []).append(chapter)
         return stored
 
     def _conclude(self, stories: Mapping[ScanKey, Sequence[Chapter]], new: Collection[ScanKey] = ()) -> None:

@@ -10,19 +10,20 @@ from dataclasses import MISSING, dataclass, fields
 from edge_agent.collector.archive.ingest import Line, Told
 from edge_agent.collector.archive.port import ScanKey
 from edge_agent.collector.explode import Exploded, OutcomeValues, microseconds, outcome_of
-from edge_agent.collector.fold import fold
+from edge_agent.collector.fold import fold, is_opening
 from edge_agent.domain.ids import ScanId, Seq
 from edge_agent.kpi.case import Case
 from edge_agent.wire.frames import NO_SCANNER
 from edge_agent.wire.messages import AnyBody
 
-CASE_VERSION = "1"
+CASE_VERSION = "2"
 """To be raised when ``fold`` or ``Case`` changes: all cases are then folded anew when the archive is next opened for writing."""
 
 CONCLUDING = frozenset({"assessment", "set-aside", "verdict", "control", "referral"})
-"""Kinds of facts that a case is made of; the others about a scan (views, exports, trials) may be many."""
+"""Kinds of facts that a case is made of, besides the audit facts that somebody opened the scan; other ones about it may be many."""
 MOST_CHAPTERS = 500
-"""Facts of one scan that are folded, the first in the order of the journal: a site gone mad must not stop the others."""
+"""Facts of one scan that are folded, the first in the order of the journal, and as many audit facts: a site gone mad must not stop the
+others, and looking at a scan again and again must not push a verdict out."""
 
 _DEFAULTS = {field.name: field.default for field in fields(Case)}
 
@@ -41,16 +42,29 @@ def gathered(told: Iterable[Told]) -> dict[ScanKey, list[Chapter]]:
     """Give what is told of each scan, as far as a case is made of it."""
     stories: dict[ScanKey, list[Chapter]] = {}
     for one in told:
-        if isinstance(one.value, Exploded) and one.value.fact.scan_id is not None and one.value.fact.kind in CONCLUDING:
+        if isinstance(one.value, Exploded) and one.value.fact.scan_id is not None and tells(one.value.body):
             scan = ScanKey(one.site, ScanId(one.value.fact.scan_id))
             stories.setdefault(scan, []).append(Chapter(one.row.epoch, one.row.seq, one.received_us, one.value.body))
     return stories
 
 
+def tells(body: AnyBody) -> bool:
+    """Say whether a case is made of a fact of this kind."""
+    return body.kind in CONCLUDING or is_opening(body)
+
+
 def in_order(chapters: Iterable[Chapter], epochs: Sequence[bytes]) -> list[Chapter]:
     """Give the chapters as journalled, so many as are folded. ``epochs``: as the site began them; one that is not among them began last."""
     number = {epoch: place for place, epoch in enumerate(epochs)}
-    return sorted(chapters, key=lambda chapter: (number.get(chapter.epoch, len(epochs)), chapter.seq))[:MOST_CHAPTERS]
+    ordered = sorted(chapters, key=lambda chapter: (number.get(chapter.epoch, len(epochs)), chapter.seq))
+    left = {True: MOST_CHAPTERS, False: MOST_CHAPTERS}
+    story = []
+    for chapter in ordered:
+        is_about = chapter.body.kind in CONCLUDING
+        left[is_about] -= 1
+        if left[is_about] >= 0:
+            story.append(chapter)
+    return story
 
 
 def conclude(scan: ScanKey, story: Sequence[Chapter]) -> tuple[Line, Line] | None:

@@ -8,7 +8,7 @@ from typing import Protocol
 from edge_agent.collector.archive.store import Archive
 from edge_agent.collector.missing import told_missing
 from edge_agent.collector.report.groups import by_country, meanings
-from edge_agent.kpi.availability import AvailabilityLine, Window, availability
+from edge_agent.kpi.availability import AvailabilityLine, Heard, Window, availability
 from edge_agent.kpi.eligible import KindFilter
 from edge_agent.kpi.figures import Figures, Question
 from edge_agent.kpi.missing import MissingLine, missing
@@ -19,9 +19,9 @@ from edge_agent.kpi.rates import (
     SetAsideLine,
     Summary,
     detections_by_day,
+    facts_told,
     obstacles,
-    set_aside_reasons,
-    summarise,
+    outcome_counts,
 )
 from edge_agent.kpi.shadow import ShadowLine, compare
 
@@ -43,7 +43,8 @@ class Grouping(Protocol):
 class Report:
     """Everything that a report says. ``made_at``: aware. ``figures``: None where kinds of scans are mixed, for then there are none.
 
-    ``facts``: (site, kind, number); ``unread``: (site, why, number of rows).
+    ``others``: scans of the same days that are of other kinds, (kind, scans); ``facts``: (site, kind, number), about scans of all kinds;
+    ``unread``: (site, why, number of rows).
     """
 
     scope: Scope
@@ -53,6 +54,7 @@ class Report:
     detections: tuple[DetectionLine, ...]
     obstacles: tuple[ObstacleLine, ...]
     set_aside: tuple[SetAsideLine, ...]
+    others: tuple[tuple[str, int], ...]
     availability: tuple[AvailabilityLine, ...]
     missing: tuple[MissingLine, ...]
     facts: tuple[tuple[str, str, int], ...]
@@ -75,18 +77,19 @@ def build(archive: Archive, asked: Question, told: Callable[[int], None] = lambd
 
 def _built(archive: Archive, asked: Question, told: Callable[[int], None]) -> Report:
     scope = asked.scope
-    outcomes = archive.outcomes(scope.period)
+    counts = outcome_counts(archive.outcomes(scope.period), scope)
     return Report(
         scope=scope,
         made_at=_EPOCH + asked.now_us * _MICROSECOND,
         figures=None if scope.wanted is KindFilter.ALL else _counted(archive, asked, told),
-        summaries=tuple(summarise(outcomes, scope)),
+        summaries=tuple(counts.summaries()),
         detections=tuple(detections_by_day(archive.detections(scope.period), scope)),
         obstacles=tuple(obstacles(archive.obstacles(scope.period), scope)),
-        set_aside=tuple(set_aside_reasons(outcomes, scope)),
+        set_aside=tuple(counts.set_aside()),
+        others=tuple(counts.others()),
         availability=tuple(availability(archive.health(scope.period), windows(archive.heard(), scope, asked.now_us))),
         missing=tuple(missing(told_missing(archive.site_audits(scope.period)), scope)),
-        facts=tuple(archive.facts()),
+        facts=tuple(facts_told(archive.fact_tallies(scope.period), scope)),
         unread=tuple(archive.unread()),
     )
 
@@ -111,19 +114,19 @@ def shadows(archive: Archive, scope: Scope) -> tuple[ShadowLine, ...]:
     return tuple(compare(archive.shadowed(scope.period), scope))
 
 
-def windows(heard: Mapping[str, tuple[int, int]], scope: Scope, now_us: int) -> dict[str, Window]:
+def windows(heard: Mapping[str, Heard], scope: Scope, now_us: int) -> dict[str, Window]:
     """Give the span of time that each site's availability is over: the period's local days, from its first fact, up to now."""
     spans = {}
-    for site, (first_us, last_us) in heard.items():
+    for site, spoken in heard.items():
         zone = scope.zones.get(site, scope.zone)
         first, last = scope.period.first, scope.period.last
-        begin_us = first_us if first is None else max(first_us, microseconds(datetime.combine(first, time(), zone)))
+        begin_us = spoken.first_us if first is None else max(spoken.first_us, microseconds(datetime.combine(first, time(), zone)))
         end_us = (
             now_us
             if last is None or last == date.max
             else min(now_us, microseconds(datetime.combine(last + timedelta(days=1), time(), zone)))
         )
-        spans[site] = Window(begin_us, max(begin_us, end_us), last_us)
+        spans[site] = Window(begin_us, max(begin_us, end_us), spoken.last_us, spoken.ahead_us)
     return spans
 
 

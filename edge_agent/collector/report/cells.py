@@ -19,7 +19,8 @@ class Section:
     """One table of the report: the same columns and rows in every format. ``name`` is the key in JSON and CSV.
 
     A rate ``x`` has four columns: ``x``, ``x_low``, ``x_high`` and ``x_n``; a screen shows them as one. ``screens``: the columns of
-    each table that a screen makes of it, with its title, where one is too wide; ``note``: what to know when reading it.
+    each table that a screen makes of it, with its title, where one is too wide; ``note``: what to know when reading it; ``shares``:
+    columns that are shares without an interval. Every share is within [0, 1] in files; screens show all of them in per cent.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Section:
     rows: tuple[tuple[Cell, ...], ...]
     note: str = ""
     screens: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    shares: tuple[str, ...] = ()
 
     def records(self) -> list[dict[str, Cell]]:
         """Give each row as a mapping from column to cell."""
@@ -65,6 +67,11 @@ def shown(section: Section, columns: Sequence[str]) -> tuple[list[str], list[dic
     if rates and "remark" not in columns:
         records = [record for record in records if any(record[f"{name}_n"] is not None for name in rates)]
     return [name for name in columns if any(record[name] not in (None, "") for record in records)], records
+
+
+def percent(cell: Cell) -> str:
+    """Give a share in per cent."""
+    return f"{100 * cell:.1f} %" if isinstance(cell, float) else "-"
 
 
 def too_few(rate: Rate) -> str:

@@ -10,7 +10,7 @@ from edge_agent.collector.report.cells import Cell, Section
 from edge_agent.kpi.eligible import KindFilter
 from edge_agent.kpi.rates import Scope
 
-SCHEMA = "report/1.1"
+SCHEMA = "report/2.0"
 
 
 def content(sections: Sequence[Section], scope: Scope) -> dict[str, object]:

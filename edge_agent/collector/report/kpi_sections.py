@@ -14,7 +14,7 @@ from edge_agent.collector.report.cells import (
     rounded,
     too_few,
 )
-from edge_agent.kpi.availability import AvailabilityLine
+from edge_agent.kpi.availability import AvailabilityLine, State
 from edge_agent.kpi.decisions import MINIMUM_OFFICERS, Decisions, Overrides
 from edge_agent.kpi.disparity import disparities
 from edge_agent.kpi.figures import ALL, By, Figures, all_flow
@@ -24,7 +24,13 @@ from edge_agent.kpi.hits import MATURE_DAYS, Hits, Line, Truth
 from edge_agent.kpi.missing import MissingLine
 
 _HIT_COLUMNS = ("alerted", "examined", "confirmed", "pending", "median_pending_days", "oldest_pending_days", "called_off", "disputed")
-_DAY_US = 86_400_000_000
+_DECISION_COLUMNS = ("decided", "waited_p50_s", "waited_p90_s", "looked_p50_s", "looked_p90_s", "looked_n", "blind_first")
+_DECISION_NOTE = (
+    "Waited: from the machine's conclusion to the first verdict, the time in the queue included. Looked: from when that officer opened the "
+    "scan to the verdict, over the scans whose opening the site journalled."
+)
+_STATES: tuple[State, ...] = ("healthy", "degraded", "failing", "unknown")
+_DAY_US, _S_US = 86_400_000_000, 1_000_000
 _HOUR_S, _MINUTE_S = 3600.0, 60.0
 
 
@@ -124,10 +130,10 @@ def decision_sections(groups: Iterable[Group[Decisions]]) -> list[Section]:
     return [
         Section(
             "decisions",
-            "Decisions of officers, seconds",
-            ("sites", "officers", "decided", "p50_s", "p90_s", "blind_first", "referred_by_clock", "referred_by_officer"),
+            "How long officers took, seconds",
+            ("sites", "officers", *_DECISION_COLUMNS, "referred_by_clock", "referred_by_officer"),
             tuple((name, *decision_cells(counts)) for name, counts in names),
-            note,
+            f"{_DECISION_NOTE} {note}",
         ),
         Section(
             "overrides",
@@ -141,11 +147,14 @@ def decision_sections(groups: Iterable[Group[Decisions]]) -> list[Section]:
 
 
 def decision_cells(counts: Decisions) -> tuple[Cell, ...]:
-    """Give officers, decided, p50, p90, blind, referred by the clock and by officers."""
-    return (
-        *(len(counts.officers), counts.took_s.n, quantile(counts.took_s, 0.5), quantile(counts.took_s, 0.9)),
-        *(counts.blind, counts.referred_by_clock, counts.referred_by_officer),
-    )
+    """Give the number of officers, what took how long, and what was referred by the clock and by officers."""
+    return (len(counts.officers), *_took_cells(counts), counts.referred_by_clock, counts.referred_by_officer)
+
+
+def _took_cells(counts: Decisions) -> tuple[Cell, ...]:
+    took, looked = counts.took_s, counts.looked_s
+    times = (*(quantile(took, share) for share in (0.5, 0.9)), *(quantile(looked, share) for share in (0.5, 0.9)))
+    return (took.n, *times, looked.n, counts.blind)
 
 
 def override_rows(counts: Decisions) -> tuple[tuple[Cell, ...], ...]:
@@ -240,15 +249,17 @@ def availability_section(lines: Iterable[AvailabilityLine]) -> Section:
     rows = tuple(
         (
             line.site,
-            *(rounded(line.share(state), 4) for state in ("healthy", "degraded", "failing", "unknown")),
-            round(sum(line.seconds(state) for state in ("healthy", "degraded", "failing")) / _HOUR_S, 1),
+            *(rounded(line.share(state), 4) for state in _STATES),
+            round(sum(line.seconds(state) for state in _STATES if state != "unknown") / _HOUR_S, 1),
+            round(line.ahead_us / _S_US, 1) if line.ahead_us else None,
         )
         for line in lines
     )
     note = (
-        "Healthy, degraded and failing: of the time that the site told of. Unknown: of all time, before its first word and after its last."
+        "Healthy, degraded and failing: of the time that the site told of. Unknown: of all time, before its first word and after its last. "
+        "Clock ahead: a site whose clock was ahead of headquarters' is taken to have spoken when it was heard; so much was taken off."
     )
-    return Section("availability", "Health", ("site", "healthy", "degraded", "failing", "unknown", "known_h"), rows, note)
+    return Section("availability", "Health", ("site", *_STATES, "known_h", "clock_ahead_s"), rows, note, shares=_STATES)
 
 
 def missing_section(lines: Iterable[MissingLine], now_us: int) -> Section:
@@ -267,10 +278,9 @@ def missing_section(lines: Iterable[MissingLine], now_us: int) -> Section:
 
 def own_section(own: Decisions) -> list[Section]:
     """Give an officer's own figures. For that officer only."""
-    took = (own.took_s.n, quantile(own.took_s, 0.5), quantile(own.took_s, 0.9), own.blind)
     columns = ("way", "decided", "against", *rate_columns("rate"), "examined", "found", *rate_columns("found_rate"), "remark")
     return [
-        Section("own_decisions", "Your decisions, seconds", ("decided", "p50_s", "p90_s", "blind_first"), (took,)),
+        Section("own_decisions", "How long you took, seconds", _DECISION_COLUMNS, (_took_cells(own),), _DECISION_NOTE),
         Section("own_overrides", "Where you decided against the machine", columns, override_rows(own)),
     ]
 

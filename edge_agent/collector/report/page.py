@@ -7,7 +7,7 @@ from html import escape
 from importlib import resources
 
 from edge_agent.collector.report.build import Report
-from edge_agent.collector.report.cells import Cell, Section, is_part_of_rate, is_rate, printable, quantile, shown
+from edge_agent.collector.report.cells import Cell, Section, is_part_of_rate, is_rate, percent, printable, quantile, shown
 from edge_agent.collector.report.plots import DayBar, Range, days_plot, health_plot, ranges_plot, rate_bar
 from edge_agent.collector.report.sections import sections
 from edge_agent.kpi.eligible import SIMULATED, KindFilter
@@ -41,7 +41,7 @@ def page(report: Report) -> str:
     parts += [section_html(section, is_folded=section.name in _BEHIND_A_FOLD) for section in filled]
     parts.append("<p>Detections by day and class are in the CSV and JSON forms of this report.</p>")
     words = f"{_period(report.scope)}, days by each site's own calendar. Made {report.made_at:%Y-%m-%d %H:%M} UTC."
-    return document("Scans and figures", words, _warning(report.scope), [(section.name, section.title) for section in filled], parts)
+    return document("Scans and figures", words, _warning(report), [(section.name, section.title) for section in filled], parts)
 
 
 def document(title: str, words: str, warning: str, links: Sequence[tuple[str, str]], parts: Iterable[str]) -> str:
@@ -126,6 +126,8 @@ def _cells(section: Section, record: dict[str, Cell], columns: Sequence[str]) ->
             yield f'<th scope="row">{escape(_text(record[name]))}</th>'
         elif is_rate(name, section.columns):
             yield _rate_cell(record, name)
+        elif name in section.shares:
+            yield f"<td>{percent(record[name])}</td>"
         else:
             yield f"<td{_align(section, name)}>{escape(_text(record[name]))}</td>"
 
@@ -227,8 +229,10 @@ def _period(scope: Scope) -> str:
     return f"{first.isoformat() if first else 'From the beginning'} to {last.isoformat() if last else 'now'}"
 
 
-def _warning(scope: Scope) -> str:
-    match scope.wanted:
+def _warning(report: Report) -> str:
+    if not report.summaries and report.others:
+        return "No such scans on these days; the stored ones are of other kinds, below"
+    match report.scope.wanted:
         case KindFilter.SYNTHETIC:
             return f"{SIMULATED}: no figure here says anything about real traffic"
         case KindFilter.ALL:

@@ -40,7 +40,8 @@ def sections(report: Report) -> list[Section]:
             ("site", "scanner", "reason", "scans"),
             tuple((s.site, s.scanner, s.reason, s.scans) for s in report.set_aside),
         ),
-        Section("facts", "Facts stored, all kinds of scan and all days", ("site", "fact", "stored"), report.facts),
+        others_section(report.others),
+        Section("facts", "Facts of these days, about scans of all kinds", ("site", "fact", "stored"), report.facts),
         Section("unread", "Rows that this version cannot read: in no figure above", ("site", "why", "rows"), report.unread),
     ]
 
@@ -58,9 +59,15 @@ def scans_section(report: Report) -> Section:
         "Coverage: assessed among accepted.",
         (
             ("Scans by conclusion", (*_WHO, *counts)),
-            ("Rates per 100 scans, with 95 % interval and n", (*_WHO, "coverage", "alert_rate", "remark")),
+            ("Rates, with 95 % interval and n", (*_WHO, "coverage", "alert_rate", "remark")),
         ),
     )
+
+
+def others_section(others: Iterable[tuple[str, int]]) -> Section:
+    """Give the scans of other kinds: who finds a report empty learns that only simulated ones are stored."""
+    rows = tuple((label(kind), scans) for kind, scans in others)
+    return Section("other_kinds", "Scans of other kinds on these days: in no figure above", ("kind", "scans"), rows)
 
 
 def shadow_section(lines: Iterable[ShadowLine]) -> Section:
@@ -77,7 +84,7 @@ def shadow_section(lines: Iterable[ShadowLine]) -> Section:
         (
             ("Bundles on trial in shadow: scans by who alerts", (*who, "instead_of", *counts)),
             (
-                "Alerts per 100 scans, with 95 % interval and n; p: exact McNemar test of the difference",
+                "Share of scans alerted on, with 95 % interval and n; p: exact McNemar test of the difference",
                 (*who, "active_rate", "shadow_rate", "p_value", "remark"),
             ),
         ),

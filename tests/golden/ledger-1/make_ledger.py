@@ -34,20 +34,9 @@ from edge_agent.testing.factories import (
     assessment_body,
     particulars,
 )
-from edge_agent.wire.messages import (
-    CodeParams,
-    ControlBody,
-    DeclaredPart,
-    FoundPart,
-    GoodsPart,
-    HealthBody,
-    HeterogeneityPart,
-    IdentityPart,
-    ObstaclePart,
-    ProductPart,
-    ReferralBody,
-    WeightPart,
-)
+from edge_agent.wire.findings import HeterogeneityPart, ProductPart, WeightPart
+from edge_agent.wire.handed_over import DeclaredPart, GoodsPart
+from edge_agent.wire.messages import CodeParams, ControlBody, FoundPart, HealthBody, IdentityPart, ObstaclePart, ReferralBody
 
 _seeded = random.Random(1)
 secrets.token_bytes = _seeded.randbytes

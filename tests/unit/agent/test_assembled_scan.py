@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edge_agent.agent.assemble import Record, assemble, distinct, missing_views, of_package, with_attachments
-from edge_agent.agent.config import Scanner, ScannerSection
+from edge_agent.agent.scanner import Scanner, ScannerSection
 from edge_agent.domain.assessment import Reason
 from edge_agent.domain.attachment import Attachment, AttachmentKind
 from edge_agent.domain.member import MemberDigest

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.agent.config import AgentSections, load_config
+from edge_agent.agent.config import load_config
+from edge_agent.agent.sections import AgentSections
 from edge_agent.errors import ConfigInvalid, ConfigUnreadable, PolicyInvalid
 
 CONFIG = Path(__file__).resolve().parents[3] / "config"

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from edge_agent.agent.config import WireSection
+from edge_agent.agent.wire_section import WireSection
 from edge_agent.collector.config import CollectorConfig
 
 KEY = "Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID"

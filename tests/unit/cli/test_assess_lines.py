@@ -2,7 +2,7 @@
 
 from edge_agent.cli.assess import _lines
 from edge_agent.testing.factories import a_scan_id, assessment_body
-from edge_agent.wire.messages import WeightPart
+from edge_agent.wire.findings import WeightPart
 
 
 def test_the_mass_of_the_load_is_told_with_its_interval() -> None:

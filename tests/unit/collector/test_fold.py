@@ -7,17 +7,8 @@ import pytest
 from edge_agent.collector.fold import fold
 from edge_agent.domain.ids import fact_id
 from edge_agent.testing.site_journal import NOON, assessment, audit, detection, provenance, scan_named, set_aside, with_findings
-from edge_agent.wire.messages import (
-    BundlePart,
-    CapturePart,
-    CodeParams,
-    ConsignmentPart,
-    ControlBody,
-    DeclaredPart,
-    GoodsPart,
-    ReferralBody,
-    VerdictBody,
-)
+from edge_agent.wire.handed_over import ConsignmentPart, DeclaredPart, GoodsPart
+from edge_agent.wire.messages import BundlePart, CapturePart, CodeParams, ControlBody, ReferralBody, VerdictBody
 
 NOON_US = 1_772_452_800_000_000
 MINUTE = timedelta(minutes=1)
@@ -35,8 +26,14 @@ def verdict(conclusion, at=NOON + MINUTE, officer="o-1", revision=1, supervisor=
 
 
 def control(conclusion, at=NOON + 60 * MINUTE, what=(), **more):
-    said = {"conclusion": conclusion, "found": [{"what": one} for one in what], "office": "x"}
+    said = {"conclusion": conclusion, "found": [{"what": one} for one in what], "office": "port"}
     return ControlBody.model_validate({**about("a", "control", str(at), at), **said, **more})
+
+
+def opened(at, officer="o-1", revision=1, name="a"):
+    event = CodeParams(code="opened", params={"workstation": "c", "officer": officer, "revision": revision})
+    fact = audit("north", f"opened {officer} {at}", at)
+    return fact.model_copy(update={"scan_id": scan_named("north", name), "event": event})
 
 
 def referral(officer=None):
@@ -107,6 +104,22 @@ def test_a_workstation_whose_clock_is_behind_gives_no_decision_time():
     assert fold([an_alert(), verdict("suspicious", NOON - MINUTE)]).decision_s is None
 
 
+def test_a_look_is_from_the_officers_own_last_opening_to_the_first_verdict():
+    before = [an_alert(), opened(NOON + 5 * MINUTE), opened(NOON + 59 * MINUTE), opened(NOON + 59.5 * MINUTE, officer="o-2")]
+    case = fold([*before, verdict("suspicious", NOON + 60 * MINUTE), opened(NOON + 61 * MINUTE)])
+    assert (case.decision_s, case.look_s) == (3600.0, 60.0)
+
+
+@pytest.mark.parametrize(
+    "opening",
+    [opened(NOON, officer="o-2"), opened(NOON, revision=2), opened(NOON + 9 * MINUTE), audit("north", "opened")],
+    ids=["another officer", "another revision", "by a clock that is behind", "another fact"],
+)
+def test_a_look_that_is_not_known_is_not_told(opening):
+    case = fold([an_alert(), opening, verdict("suspicious")])
+    assert (case.look_s, case.decision_s) == (None, 60.0)
+
+
 def test_who_referred():
     assert fold([an_alert(), referral()]).referred_by_clock
     by_officer = fold([an_alert(), referral("o-1")])
@@ -120,8 +133,14 @@ def test_the_last_examination_counts_and_the_time_it_took_place():
 
 
 def test_examinations_that_differ_are_disputed_and_counted_nowhere():
-    case = fold([an_alert(), control("found", what=["knife"]), control("nothing-found", NOON + 90 * MINUTE)])
+    laboratory = control("nothing-found", NOON + 90 * MINUTE, office="laboratory")
+    case = fold([an_alert(), control("found", what=["knife"]), laboratory])
     assert (case.is_disputed, case.is_examined, case.is_confirmed, case.is_pending) == (True, False, False, False)
+
+
+def test_an_office_that_corrects_itself_disputes_nothing():
+    case = fold([an_alert(), control("found", what=["knife"]), control("nothing-found", NOON + 90 * MINUTE)])
+    assert (case.is_disputed, case.control, case.found, case.stands) == (False, "nothing-found", "", "nothing-found")
 
 
 def test_an_examination_that_did_not_take_place_takes_nothing_back():

@@ -13,9 +13,10 @@ from edge_agent.cli.report_screen import write_screen
 from edge_agent.collector.report.build import Report, windows
 from edge_agent.collector.report.cells import Section, is_part_of_rate, rate_cells
 from edge_agent.collector.report.files import content, write_csv
+from edge_agent.collector.report.kpi_sections import availability_section
 from edge_agent.collector.report.page import day_bars, page
 from edge_agent.collector.report.sections import sections
-from edge_agent.kpi.availability import HealthChange, Window, availability
+from edge_agent.kpi.availability import HealthChange, Heard, Window, availability
 from edge_agent.kpi.eligible import KindFilter
 from edge_agent.kpi.figures import Question, figures
 from edge_agent.kpi.missing import Expected, MissingLine
@@ -27,7 +28,7 @@ QUESTION = Question(SCOPE, LATER_US, {}, {"CN": "east"})
 HOSTILE = "<script>alert(1)</script>\"'&\u202e[red]=1+1"
 
 
-def report(cases, scope=SCOPE, question=QUESTION):
+def report(cases, scope=SCOPE, question=QUESTION, others=()):
     changes = [HealthChange("north", NOON_US, "healthy"), HealthChange("north", NOON_US + DAY_US, "failing")]
     return Report(
         scope=scope,
@@ -37,6 +38,7 @@ def report(cases, scope=SCOPE, question=QUESTION):
         detections=(),
         obstacles=(),
         set_aside=(),
+        others=others,
         availability=tuple(availability(changes, {"north": Window(NOON_US, NOON_US + 4 * DAY_US, LATER_US)})),
         missing=(MissingLine("north", Expected.SELECTED, 3, 1, NOON_US),),
         facts=(("north", "assessment", 3),),
@@ -104,7 +106,7 @@ def test_percentiles_of_few_scans_are_not_given():
 
 def test_mixed_kinds_have_counts_only():
     names = {section.name for section in sections(report([], replace(SCOPE, wanted=KindFilter.ALL)))}
-    assert names == {"scans", "availability", "detections", "obstacles", "set_aside", "facts", "unread", "missing"}
+    assert names == {"scans", "availability", "detections", "obstacles", "set_aside", "facts", "unread", "missing", "other_kinds"}
 
 
 def test_every_row_is_as_long_as_its_heading():
@@ -194,6 +196,46 @@ def test_a_report_of_nothing_is_a_page_and_a_screen():
     assert "No such scans in this period." in screen.getvalue()
 
 
+def test_a_report_that_is_empty_because_only_simulated_scans_are_stored_says_so():
+    made = report([], others=(("synthetic", 12),))
+    screen = io.StringIO()
+    write_screen(sections(made), SCOPE, screen)
+    for said in (screen.getvalue(), page(made)):
+        assert "other kinds" in said
+        assert "SIMULATED" in said
+        assert "12" in said
+    assert "--kind synthetic" in screen.getvalue()
+    nothing = report([])
+    assert "other kinds" not in page(nothing)
+    assert content(sections(nothing), SCOPE)["other_kinds"] == []
+
+
+def test_every_share_on_a_screen_is_in_per_cent_and_in_a_file_within_one():
+    made = report(many(40))
+    screen = io.StringIO()
+    write_screen(sections(made), SCOPE, screen)
+    (row,) = content(sections(made), SCOPE)["availability"]
+    assert (row["healthy"], row["failing"]) == (0.25, 0.75)
+    for said in (screen.getvalue(), page(made)):
+        assert "25.0 %" in said
+        assert "0.25" not in said
+        assert "100.0 %" in said, "a rate beside it"
+
+
+def test_how_much_of_a_clock_that_is_ahead_was_taken_off_is_said():
+    lines = availability([HealthChange("north", 0, "healthy", 90_000_000)], {"north": Window(0, DAY_US, DAY_US), "south": Window(0, 1, 1)})
+    north, south = availability_section(lines).records()
+    assert (north["clock_ahead_s"], south["clock_ahead_s"]) == (90.0, None)
+
+
+def test_how_long_officers_waited_and_how_long_they_looked_stand_apart():
+    said = {"first_conclusion": "suspicious", "decision_s": 600.0, "look_s": 20.0}
+    cases = [case("alert", **said, first_officer=f"o{number}") for number in range(40)]
+    (row,) = table([*cases, case("alert", **{**said, "look_s": None}, first_officer="o1")], "decisions")
+    assert (row["decided"], row["looked_n"]) == (41, 40)
+    assert (row["waited_p50_s"], row["looked_p50_s"]) == (pytest.approx(600, rel=0.015), pytest.approx(20, rel=0.015))
+
+
 def test_days_without_scans_are_days():
     cases = [*many(20), *many(20, produced_us=NOON_US + 3 * DAY_US)]
     bars = day_bars(figures(cases, QUESTION))
@@ -213,7 +255,7 @@ def test_one_scan_of_a_wrong_clock_does_not_stretch_the_plot(wrong_us):
 
 def test_the_window_of_availability_is_the_periods_days_by_the_sites_calendar():
     zone = Scope(UTC, {}, Period(date(2026, 3, 2), date(2026, 3, 2)))
-    window = windows({"north": (0, LATER_US)}, zone, LATER_US)["north"]
+    window = windows({"north": Heard(0, LATER_US)}, zone, LATER_US)["north"]
     midnight = datetime(2026, 3, 2, tzinfo=UTC)
     assert window.begin_us == int(midnight.timestamp()) * 1_000_000
     assert window.end_us - window.begin_us == timedelta(days=1) / timedelta(microseconds=1)
@@ -221,5 +263,5 @@ def test_the_window_of_availability_is_the_periods_days_by_the_sites_calendar():
 
 @pytest.mark.parametrize("period", [Period(), Period(last=date.max), Period(first=date.max), Period(date.min, date.min)])
 def test_no_period_breaks_the_window(period):
-    window = windows({"north": (NOON_US, LATER_US)}, Scope(UTC, {}, period), LATER_US)["north"]
+    window = windows({"north": Heard(NOON_US, LATER_US)}, Scope(UTC, {}, period), LATER_US)["north"]
     assert window.begin_us <= window.end_us

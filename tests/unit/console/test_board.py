@@ -7,7 +7,8 @@ from edge_agent.console.board import Board
 from edge_agent.console.client import SeenFact
 from edge_agent.domain.ids import Seq
 from edge_agent.testing.factories import NOON, a_scan_id, a_set_aside, a_verdict, an_assessment, an_audit, assessment_body
-from edge_agent.wire.messages import ReferralBody, ThirdPartyPart, decode
+from edge_agent.wire.handed_over import ThirdPartyPart
+from edge_agent.wire.messages import ReferralBody, decode
 
 
 def seen(entry, seq, replayed=False, after_s=0.5):

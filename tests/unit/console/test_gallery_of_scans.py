@@ -10,7 +10,8 @@ from edge_agent.errors import BlobGone, PeerSilent
 from edge_agent.testing.clock import ManualClock
 from edge_agent.testing.factories import NOON, SITE, a_scan_id, a_set_aside, assessment_body
 from edge_agent.testing.sights import heat_png, preview_png
-from edge_agent.wire.messages import BlobPart, CodeParams, DetectionPart, FramePart, HeterogeneityPart, decode
+from edge_agent.wire.findings import DetectionPart, HeterogeneityPart
+from edge_agent.wire.messages import BlobPart, CodeParams, FramePart, decode
 
 STORED = {"a" * 64: preview_png(), "b" * 64: heat_png(), "c" * 64: preview_png(100, 50)}
 ROLES = {"a" * 64: "preview:top", "b" * 64: "heatmap:top", "c" * 64: "preview:side"}

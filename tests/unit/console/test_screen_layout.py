@@ -20,7 +20,8 @@ from edge_agent.domain.ids import Seq
 from edge_agent.testing.factories import NOON, a_scan_id, a_set_aside, a_verdict, an_assessment, assessment_body
 from edge_agent.testing.sights import preview_png
 from edge_agent.testing.window import Grid
-from edge_agent.wire.messages import CodeParams, DeclaredPart, GoodsPart, IdentityPart, ObstaclePart, decode
+from edge_agent.wire.handed_over import DeclaredPart, GoodsPart
+from edge_agent.wire.messages import CodeParams, IdentityPart, ObstaclePart, decode
 
 LOW = CodeParams(code="disk-low", params={"free": 0.08})
 NUMBER = IdentityPart.model_validate({"kind": "container", "token": "t1", "commitment": "c"})

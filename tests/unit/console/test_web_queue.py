@@ -45,7 +45,7 @@ class Story:
         if conclusion in ("found", "nothing-found", "not-examined"):
             fact = fact_id(scan, "control", revision, cause)
             found = [FoundPart(what="cocaine")] if conclusion == "found" else []
-            return self.tell(ControlBody(**about, fact_id=fact, conclusion=conclusion, found=found, office="north", **more))
+            return self.tell(ControlBody(**about, fact_id=fact, conclusion=conclusion, found=found, office=more.pop("office", "north"), **more))
         if conclusion == "refer":
             fact = fact_id(scan, "referral", revision, cause)
             return self.tell(ReferralBody(**about, fact_id=fact, reason=CodeParams(code="passed-on"), officer=officer))
@@ -109,8 +109,13 @@ def test_a_word_on_an_older_revision_is_stale_and_the_scan_waits_again():
 
 
 def test_differing_examinations_are_shown_as_disputed_and_wait():
-    story = a_story().judged("a").said("a", "found").said("a", "nothing-found", cause="again")
+    story = a_story().judged("a").said("a", "found").said("a", "nothing-found", cause="again", office="laboratory")
     assert (story.state("a"), story.row("a").standing.is_disputed) == (("examined", 2), True)
+
+
+def test_an_office_that_corrects_itself_ends_the_matter():
+    story = a_story().judged("a").said("a", "found").said("a", "nothing-found", cause="again")
+    assert (story.state("a"), story.row("a").standing.is_disputed) == (("examined", 0), False)
 
 
 def test_a_set_aside_scan_is_done_once_somebody_answered():
@@ -265,7 +270,7 @@ def test_trust_counts_examined_alerts_with_interval_and_says_when_they_are_too_f
         story.judged(name)
         if number < 32:
             story.said(name, "found" if number < 24 else "nothing-found")
-    story.judged("pending").judged("disputed").said("disputed", "found").said("disputed", "nothing-found", cause="2")
+    story.judged("pending").judged("disputed").said("disputed", "found").said("disputed", "nothing-found", cause="2", office="laboratory")
     story.judged("unasked", "no-alert").said("unasked", "found")
     story.judged("simulated", capture=assessment(SITE, "x").capture.model_copy(update={"kind": "synthetic"})).said("simulated", "found")
     everything, weapon = trust_rows(story.queue.records(SITE), "live")

@@ -34,8 +34,8 @@ def verdict(name: str, conclusion: OfficerConclusion, *, revision: int = 1, supe
     return Verdict(fact(name, revision), conclusion, Token("officer"), "console-1", supervisor, ())
 
 
-def control(name: str, outcome: ControlOutcome) -> ControlResult:
-    return ControlResult(fact(name), outcome, (), "office")
+def control(name: str, outcome: ControlOutcome, office: str = "port") -> ControlResult:
+    return ControlResult(fact(name), outcome, (), office)
 
 
 def referral(name: str) -> Referral:
@@ -115,10 +115,22 @@ def test_an_old_revision_journalled_late_does_not_make_a_verdict_stale() -> None
 
 
 def test_examinations_that_differ_are_disputed_and_agreeing_ones_are_not() -> None:
-    disputed = standing([control("a", FOUND), control("b", NOTHING)])
+    disputed = standing([control("a", FOUND), control("b", NOTHING, "laboratory")])
     agreed = standing([control("a", FOUND), control("b", NOT_EXAMINED), control("c", FOUND)])
     assert disputed == Standing(NOTHING, Voice.EXAMINATION, FactId("b"), is_disputed=True)
     assert agreed == Standing(FOUND, Voice.EXAMINATION, FactId("c"))
+
+
+def test_an_office_that_corrects_itself_disputes_nothing_and_its_newest_word_stands() -> None:
+    corrected = [control("a", FOUND), control("b", NOTHING)]
+    assert standing(corrected) == Standing(NOTHING, Voice.EXAMINATION, FactId("b"))
+    assert standing([*corrected, control("c", NOT_EXAMINED)]) == Standing(NOTHING, Voice.EXAMINATION, FactId("b"))
+
+
+def test_a_dispute_ends_when_one_side_corrects_itself() -> None:
+    disputed = [control("a", FOUND), control("b", NOTHING, "laboratory")]
+    assert standing([*disputed, control("c", FOUND, "laboratory")]) == Standing(FOUND, Voice.EXAMINATION, FactId("c"))
+    assert standing([*disputed, control("c", FOUND)]) == Standing(FOUND, Voice.EXAMINATION, FactId("c"), is_disputed=True)
 
 
 def test_a_referral_changes_no_conclusion_and_holds_until_a_person_speaks_again() -> None:
@@ -139,7 +151,8 @@ def test_a_referral_changes_no_conclusion_and_holds_until_a_person_speaks_again(
         ([machine("m"), verdict("v", NOT_SUSPICIOUS)], False),
         ([machine("m"), verdict("v", OfficerConclusion.RESCAN)], None),
         ([machine("m"), verdict("v", SUSPICIOUS), control("c", NOTHING)], False),
-        ([machine("m"), control("c", FOUND), control("d", NOTHING)], None),
+        ([machine("m"), control("c", FOUND), control("d", NOTHING, "laboratory")], None),
+        ([machine("m"), control("c", FOUND), control("d", NOTHING)], False),
         ([machine("m"), verdict("v", NOT_SUSPICIOUS), machine("n", revision=2)], None),
     ],
 )

@@ -58,6 +58,18 @@ def test_order_does_not_matter_and_strangers_are_left_out():
     assert line.share("failing") == pytest.approx(0.5)
 
 
+def test_words_of_one_moment_hold_as_they_were_said():
+    """A site whose clock was ahead is taken to have said at once all that came in one batch."""
+    assert [spell.state for spell in told((10, "healthy"), (10, "failing"), (10, "degraded")).spells] == ["unknown", "degraded"]
+
+
+def test_a_line_says_by_how_much_a_clock_was_ahead_at_most():
+    changes = [HealthChange("north", 0, "healthy", 3 * HOUR), HealthChange("north", HOUR, "failing")]
+    assert availability(changes, {"north": Window(0, HOUR, HOUR, 2 * HOUR)})[0].ahead_us == 3 * HOUR
+    assert availability(changes, {"north": Window(0, HOUR, HOUR, 5 * HOUR)})[0].ahead_us == 5 * HOUR
+    assert told((0, "healthy")).ahead_us == 0
+
+
 def test_spells_fill_the_window_without_gaps():
     line = told((3, "healthy"), (3, "degraded"), (30, "degraded"), (99, "failing"), window=(1, 90), heard=40)
     edges = [(spell.begin_us, spell.end_us) for spell in line.spells]

@@ -15,8 +15,8 @@ from edge_agent.kpi.rates import (
     detections_by_day,
     local_day,
     obstacles,
+    outcome_counts,
     quarter_of,
-    set_aside_reasons,
     summarise,
     total,
 )
@@ -139,7 +139,11 @@ def test_set_aside_by_reason_and_the_total_over_sites():
         outcome(Outcome.SET_ASIDE, 1, kind=UNKNOWN_KIND, reason="decoder-died"),
         outcome(Outcome.NO_ALERT, 7, site="south"),
     ]
-    assert [(line.reason, line.scans) for line in set_aside_reasons(tallies, scope())] == [("decoder-died", 1), ("unreadable-scan", 2)]
+    counts = outcome_counts(tallies, scope())
+    assert [(line.reason, line.scans) for line in counts.set_aside()] == [
+        ("decoder-died", 1),
+        ("unreadable-scan", 2),
+    ]
     assert Rate(7, 10) == total(summarise(tallies, scope())).coverage
 
 

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from numpy.random import default_rng
 
-from edge_agent.sim import parcel
+from edge_agent.sim import parcel, variety
 from edge_agent.sim.canvas import Canvas, Region
 from edge_agent.sim.material import index
 from edge_agent.sim.part import Room
+from edge_agent.sim.scene import SEEN_AT
 from edge_agent.sim.threat import CARGO_LABELS, LABELS, PARCEL_LABELS, SHAPES, VEHICLE_LABELS, Shapes, build
 
 EVERY = [(label, held_out, builder) for label in LABELS for held_out in (False, True) for builder in SHAPES[label][held_out]]
@@ -22,6 +23,19 @@ def test_every_shape_has_matter_on_one_grid(label, held_out, builder, room):
         assert all(part.patch.min() >= 0.0 and part.areal > 0.0 for part in parts)
         assert sum(float(part.patch.sum()) * part.areal for part in parts) > 0.0
         assert all(sum(share for _, share in part.mix) == pytest.approx(1.0) for part in parts)
+
+
+@pytest.mark.parametrize("label", LABELS)
+def test_every_composed_shape_can_be_seen(label):
+    for seed in range(60):
+        parts = build(label, Room(5.0 if label in CARGO_LABELS else 2.0, is_cargo=label in CARGO_LABELS), default_rng(seed), Shapes.VARIED)
+        assert float(sum(part.patch * part.areal for part in parts).max()) > SEEN_AT
+
+
+def test_packets_of_which_some_are_missing_are_never_all_missing():
+    for seed in range(2000):
+        (part,) = variety.pile(Room(20.0, is_cargo=True), default_rng(seed))
+        assert part.patch.max() > 0.0
 
 
 def test_held_out_shapes_are_no_trained_ones():

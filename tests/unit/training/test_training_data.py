@@ -13,7 +13,7 @@ from edge_agent.sim.threat import LABELS, Shapes
 from training.calibrate import detector_thresholds, formula_from
 from training.camera import draw_camera
 from training.card import toml_text
-from training.data import rows_of, shuffled
+from training.data import pick, rows_of, shuffled
 from training.detectability import ROSE, rose_index
 from training.formula import Formula
 from training.observe import SHARES, Detected, Examined
@@ -231,3 +231,11 @@ def test_cards_are_written_as_toml_that_reads_back():
         "second": {"x": -1},
     }
     assert tomllib.loads(toml_text(content)) == content
+
+
+def test_rows_of_several_pools_are_those_of_one_pool_made_of_them():
+    numbers = np.arange(10, dtype=np.float16)
+    pools = [(numbers[:4], numbers[:4].astype(np.float32)), (numbers[4:], numbers[4:].astype(np.float32))]
+    images, targets = pick(pools, np.array([9, 0, 4, 3]))
+    assert [0, 3, 4, 9] == sorted(images.tolist())
+    assert images.tolist() == targets.tolist()

@@ -69,17 +69,63 @@ def test_attempts_side_by_side_count_before_they_are_answered() -> None:
     for _ in range(5):
         throttle.begin("anna", "10.0.0.1")
     with pytest.raises(TooSoon) as refused:
-        throttle.begin("anna", "10.0.0.2")
+        throttle.begin("anna", "10.0.0.1")
     assert refused.value.fields["retry_after_s"] >= 1
 
 
-def test_one_name_from_many_addresses_is_slowed() -> None:
+def test_who_tries_at_a_name_elsewhere_does_not_lock_the_officer_out() -> None:
     throttle = LoginThrottle(ManualClock())
-    for number in range(5):
-        throttle.begin("anna", f"10.0.0.{number}")
+    for _ in range(5):
+        throttle.begin("anna", "10.0.0.66")
+    with pytest.raises(TooSoon):
+        throttle.begin("anna", "10.0.0.66")
+    throttle.begin("anna", "10.0.0.1")
+
+
+def test_one_name_from_many_addresses_is_slowed_but_not_where_the_officer_was_before() -> None:
+    clock = ManualClock()
+    throttle = LoginThrottle(clock)
+    throttle.begin("anna", "10.0.0.1")
+    throttle.succeeded("anna", "10.0.0.1")
+    for number in range(50):
+        throttle.begin("anna", f"10.0.1.{number}")
     with pytest.raises(TooSoon):
         throttle.begin("anna", "10.0.9.9")
     throttle.begin("ben", "10.0.9.9")
+    throttle.begin("anna", "10.0.0.1")
+
+
+def test_the_brake_over_all_addresses_lets_a_new_one_in_within_half_a_minute() -> None:
+    clock = ManualClock()
+    throttle = LoginThrottle(clock)
+    for number in range(600):
+        try:
+            throttle.begin("anna", f"10.0.{number // 250}.{number % 250}")
+        except TooSoon:
+            clock.advance(1.0)
+    clock.advance(30.0)
+    throttle.begin("anna", "10.0.9.9")
+
+
+def test_names_and_addresses_that_are_never_the_same_are_slowed_in_total() -> None:
+    clock = ManualClock()
+    throttle = LoginThrottle(clock)
+    for number in range(100):
+        throttle.begin(f"officer-{number}", f"10.0.0.{number}")
+    with pytest.raises(TooSoon):
+        throttle.begin("ben", "10.0.9.9")
+    clock.advance(1.0)
+    throttle.begin("ben", "10.0.9.9")
+
+
+def test_a_wrong_word_in_the_known_place_is_counted_there() -> None:
+    throttle = LoginThrottle(ManualClock())
+    throttle.begin("anna", "10.0.0.1")
+    throttle.succeeded("anna", "10.0.0.1")
+    for _ in range(5):
+        throttle.begin("anna", "10.0.0.1")
+    with pytest.raises(TooSoon):
+        throttle.begin("anna", "10.0.0.1")
 
 
 def test_many_names_from_one_address_are_slowed() -> None:
@@ -102,7 +148,7 @@ def test_an_own_account_does_not_wash_an_address_clean() -> None:
         throttle.begin("victim-20", "10.0.0.1")
 
 
-def test_a_success_forgets_the_name_s_failures() -> None:
+def test_a_success_forgets_the_name_s_failures_there() -> None:
     throttle = LoginThrottle(ManualClock())
     for _ in range(3):
         for _ in range(4):

@@ -4,6 +4,7 @@
  */
 import { el, fill, icon } from './dom.js';
 import { span } from './format.js';
+import { told as refusal } from './problems.js';
 import { sentence, t, word } from './texts.js';
 
 /** @typedef {{kind: string, sign: any, title: string, words: string}} Bar */
@@ -42,17 +43,19 @@ export class Bars {
 
   /** @returns {Bar[]} */
   unsaved() {
-    const { waiting, refused } = this.submissions;
-    const bars = waiting.length
-      ? [{ kind: 'unsaved', sign: 'unsaved', title: t('bar.unsaved'), words: t('bar.unsaved.words', { n: waiting.length }) }]
-      : [];
-    const lost = refused.map((one) => ({
+    const told = (/** @type {string} */ kind, /** @type {number} */ n) =>
+      n ? [{ kind, sign: 'unsaved', title: t(`bar.${kind}`), words: t(`bar.${kind}.words`, { n }) }] : [];
+    const lost = this.submissions.ofState('refused').map((one) => ({
       kind: 'unsaved',
       sign: 'unsaved',
       title: t('bar.refused'),
-      words: t('bar.refused.words', { scan: one.scan_id.slice(0, 8), why: one.detail }),
+      words: t('bar.refused.words', { scan: one.scan_id.slice(0, 8), why: refusal(one.code, one.detail) }),
     }));
-    return [...bars, ...lost];
+    return [
+      ...told('unsaved', this.submissions.ofState('unsent').length),
+      ...told('held', this.submissions.ofState('waiting').length),
+      ...lost,
+    ];
   }
 }
 
@@ -78,20 +81,31 @@ function ofSite(site) {
       title: t('bar.missed', { site: name }),
       words: t('bar.missed.words', { n: site.missed }),
     });
+  if (site.unshown > 0)
+    bars.push({
+      kind: 'degraded',
+      sign: 'degraded',
+      title: t('bar.unshown', { site: name }),
+      words: t('bar.unshown.words', { n: site.unshown }),
+    });
+  if (site.broken > 0)
+    bars.push({ kind: 'degraded', sign: 'degraded', title: t('bar.broken', { site: name }), words: t('bar.broken.words', { n: site.broken }) });
   if (site.is_commissioned === false)
     bars.push({ kind: 'advisory', sign: 'advisory', title: t('bar.advisory', { site: name }), words: t('bar.advisory.words') });
   return bars;
 }
 
 /**
+ * What a link that is not live means for the officer. Why it is so, with addresses, stands on the page of the sites for who may mend it.
  * @param {any} site
  * @returns {Bar}
  */
 function link(site) {
   const kind = ['connecting', 'catching-up'].includes(site.phase) ? 'catching-up' : 'stale';
+  const isEnded = ['refused', 'diverged'].includes(site.phase);
   const told = [
-    t(`bar.link.${kind}`),
-    site.phase === 'catching-up' ? t('bar.behind', { n: site.lag }) : site.detail && `(${site.detail})`,
+    t(`bar.link.${isEnded ? site.phase : kind}`),
+    site.phase === 'catching-up' ? t('bar.behind', { n: site.lag }) : '',
     kind === 'stale' && site.oldest_unacked_s ? t('bar.oldest', { span: span(site.oldest_unacked_s) }) : '',
   ];
   return {

@@ -4,6 +4,7 @@
  */
 import { el, fill, icon } from './dom.js';
 import { left } from './format.js';
+import { told, why } from './problems.js';
 import { sentence, t, word } from './texts.js';
 
 /** Keys of the words an officer can say. */
@@ -35,7 +36,7 @@ export class DecisionPanel {
     this.missed = [];
     this.problem = '';
     this.id = crypto.randomUUID();
-    /** @type {'open' | 'sending' | 'saved' | 'waiting'} */
+    /** @type {'open' | 'sending' | 'unsent' | 'saved' | 'waiting'} as of a submission */
     this.state = 'open';
   }
 
@@ -54,7 +55,7 @@ export class DecisionPanel {
    */
   follow(before) {
     const isNewer = before.row.revision !== this.scan.row.revision;
-    const isOther = isNewer || before.machine?.fact_id !== this.scan.machine?.fact_id;
+    const isOther = isAnother(before, this.scan);
     const isBegun = this.state === 'open' && (this.armed || this.judged.size || this.missed.length);
     if (!(isNewer && this.state === 'saved') && !(isOther && isBegun)) return;
     const { note, missed } = this;
@@ -74,10 +75,24 @@ export class DecisionPanel {
     return against || (this.scan.wants_reason && this.armed === 'not-suspicious');
   }
 
+  /** Whether a word is on its way and nobody has it on a disk yet. */
+  get isOnTheWay() {
+    return this.state === 'sending' || this.state === 'unsent';
+  }
+
+  /** Codes of the reasons that fit what is armed, each with its number among all: a reason has one key, whatever is decided. */
+  get fitting() {
+    const { reasons_for: fitting, verdict_reasons: all } = this.context.me;
+    return all
+      .map((/** @type {string} */ code, /** @type {number} */ at) => ({ code, number: at + 1 }))
+      .filter((/** @type {{code: string}} */ { code }) => fitting[this.armed]?.includes(code));
+  }
+
   /** @param {string} chosen */
   arm(chosen) {
-    if (!this.mayDecide || !this.scan || this.state === 'sending') return;
+    if (!this.mayDecide || !this.scan || this.isOnTheWay) return;
     if (this.state !== 'open') this.reset();
+    if (this.armed !== chosen) this.reasons.clear(); // what speaks for one word does not speak for the other
     this.armed = chosen;
     this.problem = '';
     this.draw();
@@ -92,15 +107,20 @@ export class DecisionPanel {
     return true;
   }
 
-  /** @param {number} place  of the reason, from 0 */
-  toggleReason(place) {
-    const code = this.context.me.verdict_reasons[place];
-    if (!this.armed || !code) return false;
+  /**
+   * A reason's own key leads on to the confirmation. Who ticks its box stays at the box: the next space or Enter must not confirm.
+   * @param {number} number  of the reason, from 1
+   * @param {string} [focus]  what has the focus afterwards
+   */
+  toggleReason(number, focus = '.confirm') {
+    const code = this.fitting.find((/** @type {{number: number}} */ one) => one.number === number)?.code;
+    if (!this.armed || this.state !== 'open' || !code) return false;
+    const isOn = this.reasons.has(code);
     if (this.armed === 'refer') this.reasons.clear(); // one reason at most
-    if (this.reasons.has(code)) this.reasons.delete(code);
+    if (isOn) this.reasons.delete(code);
     else this.reasons.add(code);
     this.draw();
-    /** @type {HTMLElement | null} */ (this.element.querySelector('.confirm'))?.focus({ preventScroll: true });
+    /** @type {HTMLElement | null} */ (this.element.querySelector(focus))?.focus({ preventScroll: true });
     return true;
   }
 
@@ -125,7 +145,7 @@ export class DecisionPanel {
   /** Enter: confirm what is armed, or go on to the next scan once it is saved. */
   enter() {
     if (this.state === 'saved' || this.state === 'waiting') return void this.acts.next();
-    if (!this.armed || this.state === 'sending') return false;
+    if (!this.armed || this.isOnTheWay) return false;
     if (this.wantsReason && !this.reasons.size) {
       this.problem = t('decide.reason-due');
       this.draw();
@@ -154,10 +174,10 @@ export class DecisionPanel {
       const answer = await this.context.submissions.decide(site, scanId, entry);
       this.take(answer);
     } catch (problem) {
-      const refusal = /** @type {import('./api.js').ApiError} */ (problem);
       this.state = 'open';
       this.id = crypto.randomUUID();
-      this.problem = [refusal.message, refusal.hint].filter(Boolean).join('. ');
+      this.problem = why(problem);
+      if (isAnother(scan, this.scan)) this.follow(scan);
       this.draw();
       this.context.say(t('decide.not-saved'), 'problem');
     }
@@ -168,7 +188,7 @@ export class DecisionPanel {
     if (submission?.id !== this.id || submission.state === 'sending') return;
     if (submission.state === 'refused') {
       this.state = 'open';
-      this.problem = [submission.detail, submission.hint].filter(Boolean).join('. ');
+      this.problem = told(submission.code, submission.detail, submission.hint);
       this.id = crypto.randomUUID();
     } else {
       const wasSaved = this.state === 'saved';
@@ -198,6 +218,7 @@ export class DecisionPanel {
     this.clockLine = el('p', { class: 'clockline', hidden: true }, icon('clock'), el('span', {}, t('decide.clock')), this.clockText);
     this.tick();
     return [
+      this.scan.row.is_blind ? el('p', { class: 'clockline' }, icon('clock'), t('decide.clock.blind')) : null,
       this.scan.wants_reason && this.state === 'open' ? el('p', { class: 'due' }, icon('alert'), t('decide.reason-blind')) : null,
       this.clockLine,
     ];
@@ -234,17 +255,18 @@ export class DecisionPanel {
   }
 
   confirm() {
-    const reasons = this.context.me.verdict_reasons.map((/** @type {string} */ code, /** @type {number} */ place) =>
+    const reasons = this.fitting.map((/** @type {{code: string, number: number}} */ { code, number }) =>
       el(
         'label',
         {},
         el('input', {
           type: this.armed === 'refer' ? 'radio' : 'checkbox',
           name: 'why',
+          value: code,
           checked: this.reasons.has(code),
-          on: { change: () => this.toggleReason(place) },
+          on: { change: () => this.toggleReason(number, `.why input[value="${code}"]`) },
         }),
-        el('kbd', {}, String(place + 1)),
+        el('kbd', {}, String(number)),
         el('span', {}, sentence({ code })),
       ),
     );
@@ -304,8 +326,13 @@ export class DecisionPanel {
   }
 
   outcome() {
-    if (this.state === 'sending')
-      return el('p', { class: 'outcome sending', role: 'status' }, icon('unsaved'), el('strong', {}, t('decide.sending')));
+    if (this.isOnTheWay)
+      return el(
+        'p',
+        { class: `outcome ${this.state}`, role: 'status' },
+        icon('unsaved'),
+        el('strong', {}, t(this.state === 'sending' ? 'decide.sending' : 'decide.unsent')),
+      );
     const next = el('button', { class: 'primary', on: { click: () => this.acts.next() } }, t('decide.next'), el('kbd', {}, 'Enter'));
     const again = el(
       'button',
@@ -333,3 +360,10 @@ export class DecisionPanel {
     ];
   }
 }
+
+/**
+ * Whether an officer who looked at the one has not seen the other: another picture, or another word of the machine.
+ * @param {any} one  ScanView
+ * @param {any} other  ScanView
+ */
+const isAnother = (one, other) => one.row.revision !== other.row.revision || one.machine?.fact_id !== other.machine?.fact_id;

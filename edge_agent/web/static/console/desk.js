@@ -6,6 +6,7 @@ import { el, fill } from './dom.js';
 import { number } from './format.js';
 import { Pane } from './pane.js';
 import { t, word } from './texts.js';
+import { TileStore } from './tilestore.js';
 import { PALETTES, plainShade } from './viewer/shade.js';
 
 /** @typedef {import('./viewer/marks.js').Mark & {view: string, reason: string}} DeskMark */
@@ -33,11 +34,19 @@ export class Desk extends EventTarget {
     /** @type {Missed[]} */
     this.missed = [];
     this.heats = new Map();
+    this.tiles = new TileStore();
     this.shade = plainShade(16);
     this.showsBoxes = true;
     this.showsHeat = false;
     this.leastScore = 0.05; // boxes of what the machine holds for unlikely only clutter the picture
     this.isMeasuring = false;
+  }
+
+  /** Words where the pictures will be. @param {HTMLElement} words */
+  say(words) {
+    this.close();
+    fill(this.element, words);
+    this.changed();
   }
 
   /**
@@ -213,6 +222,8 @@ export class Desk extends EventTarget {
   close() {
     this.panes.forEach((pane) => pane.close());
     this.panes = [];
+    this.tiles.close();
+    this.tiles = new TileStore();
   }
 }
 

@@ -2,7 +2,7 @@
  * The queue as the server knows it now: read once, then kept by the stream. Says by itself when nothing is heard any more.
  * @module
  */
-import { get } from './api.js';
+import { get, sessionEnded } from './api.js';
 import { setClock } from './format.js';
 
 /** @typedef {any} Row  QueueRow of console/views.py */
@@ -73,7 +73,10 @@ export class Feed extends EventTarget {
     source.addEventListener('submission', (event) => this.dispatchEvent(new CustomEvent('submission', { detail: JSON.parse(event.data) })));
     source.addEventListener('open', () => this.dispatchEvent(new Event('open')));
     source.addEventListener('reset', () => this.open());
-    source.addEventListener('ended', () => location.assign('/login'));
+    source.addEventListener('ended', () => {
+      source.close(); // or it would come back by itself and be refused
+      sessionEnded().then(() => this.source === source && this.open());
+    });
     source.addEventListener('error', () => {
       if (source.readyState === EventSource.CLOSED) setTimeout(() => this.open(), 1000);
     });

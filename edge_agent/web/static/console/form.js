@@ -5,6 +5,7 @@
 import { go } from './address.js';
 import { ApiError } from './api.js';
 import { el, fill, icon } from './dom.js';
+import { why } from './problems.js';
 import { t, word } from './texts.js';
 
 /**
@@ -32,6 +33,7 @@ export class ResultForm {
   }
 
   elements() {
+    this.leave = el('button', { type: 'button', class: 'large', on: { click: () => go('results') } }, t('decide.back'));
     this.send = el('button', { class: 'primary large', type: 'submit' }, t('results.send'));
     this.draw();
     return [
@@ -56,7 +58,7 @@ export class ResultForm {
           'div',
           { class: 'ends' },
           this.send,
-          el('button', { type: 'button', class: 'large', on: { click: () => go('results') } }, t('decide.back')),
+          this.leave,
         ),
       ),
     ];
@@ -217,8 +219,14 @@ export class ResultForm {
   take(submission) {
     if (submission?.id !== this.id) return;
     if (submission.state === 'refused') return void this.refused(new ApiError(422, submission.code, submission.detail, submission.hint));
-    const words = { saved: 'decide.is-saved', waiting: 'decide.is-waiting' }[/** @type {string} */ (submission.state)] ?? 'decide.sending';
+    const state = /** @type {string} */ (submission.state);
+    const words = { saved: 'decide.is-saved', waiting: 'decide.is-waiting', unsent: 'decide.unsent' }[state] ?? 'decide.sending';
+    const isDone = state === 'saved' || state === 'waiting';
+    this.body.inert = true;
     this.send.disabled = true;
+    this.send.hidden = isDone; // what is saved is not saved again; another result is entered from the list
+    fill(this.leave, t(isDone ? 'results.next' : 'decide.back'));
+    this.leave.classList.toggle('primary', isDone);
     this.state.hidden = false;
     this.state.className = `outcome ${submission.state}`;
     fill(this.state, icon(submission.state === 'saved' ? 'clear' : 'unsaved'), el('strong', {}, t(words)));
@@ -243,10 +251,14 @@ export class ResultForm {
   /** @param {ApiError} problem */
   refused(problem) {
     this.state.hidden = true;
-    this.send.disabled = false;
+    this.body.inert = false;
+    this.send.disabled = this.send.hidden = false;
+    fill(this.leave, t('decide.back'));
+    this.leave.classList.remove('primary');
     this.id = crypto.randomUUID();
     this.problem.hidden = false;
-    fill(this.problem, icon('alert'), `${t('decide.not-saved')} ${[problem.message, problem.hint].filter(Boolean).join('. ')}`);
+    this.mark(Object.keys(problem.fields));
+    fill(this.problem, icon('alert'), `${t('decide.not-saved')} ${why(problem)}`);
     this.problem.scrollIntoView({ block: 'center' });
   }
 }

@@ -46,6 +46,11 @@ export function moment(iso) {
 }
 
 /** @param {string | null | undefined} iso */
+export function day(iso) {
+  return iso ? kept('day', () => new Intl.DateTimeFormat(locale(), { dateStyle: 'medium' })).format(new Date(iso)) : '';
+}
+
+/** @param {string | null | undefined} iso */
 export function clockTime(iso) {
   if (!iso) return '';
   const parts = /** @type {const} */ ({ hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' });

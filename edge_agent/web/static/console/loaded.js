@@ -2,8 +2,8 @@
  * Something read from the server and shown, or why it cannot be, with a way to ask again.
  * @module
  */
-import { ApiError } from './api.js';
 import { el, fill } from './dom.js';
+import { why } from './problems.js';
 import { t } from './texts.js';
 
 /**
@@ -19,13 +19,12 @@ export async function loaded(target, read, draw, signal) {
     if (!signal.aborted) fill(target, draw(value));
   } catch (problem) {
     if (signal.aborted) return;
-    const why = problem instanceof ApiError ? [problem.message, problem.hint].filter(Boolean).join('. ') : String(problem);
     fill(
       target,
       el(
         'p',
         { class: 'problem', role: 'alert' },
-        t('page.failed', { why }),
+        t('page.failed', { why: why(problem) }),
         ' ',
         el('button', { on: { click: () => loaded(target, read, draw, signal) } }, t('again')),
       ),

@@ -1,13 +1,42 @@
 /**
- * The page to log in. Its texts stand in the page in English: the catalogue is given to officers who are logged in only.
+ * The page to log in: in the language chosen at this workstation, else in the browser's. Its English stands in the page itself.
  * @module
  */
-import { ApiError, post } from './api.js';
-import { applyTheme } from './prefs.js';
+import { ApiError, get, post } from './api.js';
+import { el, fill } from './dom.js';
+import { why } from './problems.js';
+import { applyTheme, keepLanguage, preferredLanguage } from './prefs.js';
+import { t, useTexts, word } from './texts.js';
 
 applyTheme();
 const form = /** @type {HTMLFormElement} */ (document.getElementById('login'));
 const problem = /** @type {HTMLElement} */ (document.getElementById('problem'));
+const languages = /** @type {HTMLSelectElement} */ (document.getElementById('language'));
+
+/** @param {string} language */
+async function show(language) {
+  useTexts(await get(`/api/texts/${language}`));
+  const named = /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll('[data-text]'));
+  for (const one of named) one.textContent = t(/** @type {string} */ (one.dataset.text));
+  document.title = `edge-agent · ${t('login.enter')}`;
+}
+
+/** @param {string[]} offered */
+function offer(offered) {
+  const chosen = preferredLanguage(offered);
+  fill(
+    languages,
+    offered.map((one) => el('option', { value: one, selected: one === chosen, lang: one }, word('languages', one))),
+  );
+  const label = /** @type {HTMLElement} */ (languages.closest('label'));
+  label.hidden = false;
+}
+
+languages.addEventListener('change', async () => {
+  keepLanguage(languages.value);
+  problem.hidden = true;
+  await show(languages.value);
+});
 
 form.addEventListener('submit', async (event) => {
   event.preventDefault();
@@ -19,7 +48,7 @@ form.addEventListener('submit', async (event) => {
     await post('/login', { name: entered.get('name'), password: entered.get('password') });
     location.replace('/');
   } catch (refusal) {
-    problem.textContent = refusal instanceof ApiError ? [refusal.message, refusal.hint].filter(Boolean).join('. ') : String(refusal);
+    problem.textContent = why(refusal);
     problem.hidden = false;
     const password = /** @type {HTMLInputElement} */ (form.elements.namedItem('password'));
     password.value = '';
@@ -28,3 +57,11 @@ form.addEventListener('submit', async (event) => {
     button.disabled = false;
   }
 });
+
+try {
+  const offered = (await get('/api/texts')).languages;
+  await show(preferredLanguage(offered));
+  offer(offered);
+} catch (refusal) {
+  if (!(refusal instanceof ApiError)) throw refusal; // without the catalogue the page stays as it is: in English
+}

@@ -7,6 +7,7 @@ import { get } from './api.js';
 import { el, fill, icon } from './dom.js';
 import { moment } from './format.js';
 import { loaded } from './loaded.js';
+import { told } from './problems.js';
 import { t, word } from './texts.js';
 
 /**
@@ -37,8 +38,14 @@ function drawn({ decisions, waiting, unknown_sites: unknown }) {
             waiting.map((/** @type {any} */ one) => [
               moment(one.entered_at),
               scanLink(one),
-              word('conclusions', one.conclusion),
-              el('span', { class: 'unsaved-words' }, icon('unsaved'), word('submissions', one.state), one.detail ? ` · ${one.detail}` : ''),
+              word(one.kind === 'fault' ? 'faults' : 'conclusions', one.conclusion),
+              el(
+                'span',
+                { class: 'unsaved-words' },
+                icon('unsaved'),
+                word('submissions', one.state),
+                one.state === 'refused' ? ` · ${told(one.code, one.detail)}` : '',
+              ),
             ]),
           ),
         ]

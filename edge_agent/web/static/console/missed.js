@@ -65,9 +65,13 @@ export async function askLabel(labels) {
   return entered ? String(entered.get('label')) : null;
 }
 
-/** @returns {Promise<{what: string, note: string} | null>} */
-export async function askFault() {
-  const note = el('label', { class: 'note' }, el('span', {}, t('decide.note')), el('textarea', { name: 'note', rows: 3, maxlength: 2000 }));
-  const entered = await ask([radios(t('fault.what'), 'what', FAULTS, 'other', 'faults'), note], t('fault.title'), t('fault.send'));
+/**
+ * @param {{what: string, note: string}} [begun]  what stands in the form to begin with
+ * @returns {Promise<{what: string, note: string} | null>}
+ */
+export async function askFault(begun = { what: 'other', note: '' }) {
+  const text = el('textarea', { name: 'note', rows: 3, maxlength: 2000 }, begun.note);
+  const note = el('label', { class: 'note' }, el('span', {}, t('decide.note')), text);
+  const entered = await ask([radios(t('fault.what'), 'what', FAULTS, begun.what, 'faults'), note], t('fault.title'), t('fault.send'));
   return entered ? { what: String(entered.get('what')), note: String(entered.get('note')).trim() } : null;
 }

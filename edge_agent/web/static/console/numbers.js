@@ -3,6 +3,7 @@
  * @module
  */
 import { post } from './api.js';
+import { clean } from './texts.js';
 
 const AT_ONCE = 50;
 
@@ -22,7 +23,7 @@ export async function askNumbers(scans) {
   for (const [site, ids] of bySite(scans)) {
     for (let at = 0; at < ids.length; at += AT_ONCE) {
       const answer = await post('/api/identities', { site, scan_ids: ids.slice(at, at + AT_ONCE) });
-      answer.values.forEach((/** @type {any} */ one) => values.set(one.token, one.value));
+      answer.values.forEach((/** @type {any} */ one) => values.set(one.token, clean(one.value)));
       came += answer.values.length;
     }
   }

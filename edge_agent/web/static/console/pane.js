@@ -7,6 +7,7 @@ import { el, fill } from './dom.js';
 import { number } from './format.js';
 import { t } from './texts.js';
 import { tileLoader } from './pictures.js';
+import { why } from './problems.js';
 import { heatCanvas } from './viewer/heat.js';
 import { Marks } from './viewer/marks.js';
 import { Picture } from './viewer/picture.js';
@@ -25,8 +26,9 @@ export class Pane {
     this.readout = el('p', { class: 'readout', 'aria-hidden': 'true' });
     this.tip = el('p', { class: 'tip', hidden: true });
     this.trouble = el('p', { class: 'trouble', role: 'alert', hidden: true });
+    this.wait = el('p', { class: 'wait', role: 'status' }, t('scan.loading'));
     this.names = el('div', { class: 'names', role: 'group', 'aria-label': t('scan.pictures') });
-    this.element = el('section', { class: 'pane' }, this.names, this.target, this.tip, this.readout, this.trouble);
+    this.element = el('section', { class: 'pane' }, this.names, this.target, this.wait, this.tip, this.readout, this.trouble);
     /** @type {Picture | null} */
     this.picture = null;
     this.choice = choice;
@@ -39,13 +41,17 @@ export class Pane {
     this.close();
     this.stop = new AbortController();
     this.drawNames();
-    this.load = tileLoader(site, scanId, revision, view);
+    this.load = tileLoader(site, scanId, revision, view, this.desk.tiles);
+    this.wait.hidden = false;
     const other = beside?.picture;
     const linked = other && other.width === planes[0].width && other.height === planes[0].height ? other.map.getView() : undefined;
-    this.picture = new Picture(this.target, planes, this.load, { view: linked, failed: () => this.fail() });
+    this.picture = new Picture(this.target, planes, this.load, { view: linked, failed: (problem) => this.fail(problem) });
     this.marks = new Marks(this.picture);
     this.target.setAttribute('aria-label', t('scan.picture', { view: this.choice.name }));
     this.picture.setShade(this.desk.shade);
+    this.picture.map.once('rendercomplete', () => {
+      this.wait.hidden = true;
+    });
     this.listen();
     this.show();
     this.resizing = new ResizeObserver(() => this.picture?.map.updateSize());
@@ -88,8 +94,8 @@ export class Pane {
     try {
       const samples = await this.load(plane, level, 0, 0, this.stop.signal);
       this.desk.setShade(autoWindow(samples, plane.bits));
-    } catch {
-      if (!this.stop.signal.aborted) this.fail();
+    } catch (problem) {
+      if (!this.stop.signal.aborted) this.fail(problem);
     }
   }
 
@@ -162,11 +168,13 @@ export class Pane {
     this.open(this.desk.panes.find((pane) => pane !== this));
   }
 
-  fail() {
+  /** @param {unknown} problem */
+  fail(problem) {
+    this.wait.hidden = true;
     this.trouble.hidden = false;
     fill(
       this.trouble,
-      t('scan.tiles.failed'),
+      t('scan.tiles.failed', { why: why(problem) }),
       ' ',
       el(
         'button',

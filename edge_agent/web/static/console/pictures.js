@@ -65,13 +65,19 @@ const energy = (plane) => ['high', 'mono', 'low'].indexOf(plane.plane.split('/')
  * @param {string} scanId
  * @param {number} revision
  * @param {string} view
+ * @param {import('./tilestore.js').TileStore} store  of this revision
  * @returns {import('./viewer/tiles.js').LoadTile}
  */
-export function tileLoader(site, scanId, revision, view) {
+/* eslint-disable-next-line max-params -- what names a tile, and where it is kept */
+export function tileLoader(site, scanId, revision, view, store) {
   const base = `/api/scans/${path(site, scanId)}/r${revision}/tiles/${path(view)}`;
-  return async (plane, level, row, column, signal) => {
-    const bytes = await getBytes(`${base}/${plane.plane.split('/').map(encodeURIComponent).join('/')}/${level}/${column}/${row}`, signal);
-    return plane.bits <= 8 ? new Uint8Array(bytes) : words(bytes);
+  return (plane, level, row, column, signal) => {
+    const address = `${base}/${plane.plane.split('/').map(encodeURIComponent).join('/')}/${level}/${column}/${row}`;
+    const fetched = async (/** @type {AbortSignal} */ given) => {
+      const bytes = await getBytes(address, given);
+      return plane.bits <= 8 ? new Uint8Array(bytes) : words(bytes);
+    };
+    return store.get(address, fetched, signal);
   };
 }
 

@@ -9,6 +9,7 @@ import { filterBar, filtered, isFiltered } from './filters.js';
 import { number } from './format.js';
 import { setKeys } from './keys.js';
 import { askNumbers } from './numbers.js';
+import { why } from './problems.js';
 import { COLUMNS, ROW_PX, RowView } from './rows.js';
 import { t } from './texts.js';
 
@@ -244,7 +245,7 @@ class QueuePage {
       const came = await askNumbers(rows);
       this.context.say(came ? t('queue.numbers.came', { n: came }) : t('queue.numbers.none'), came ? 'ok' : 'problem');
     } catch (problem) {
-      this.context.say(t('queue.numbers.failed', { why: String(/** @type {Error} */ (problem).message) }), 'problem');
+      this.context.say(t('queue.numbers.failed', { why: why(problem) }), 'problem');
     }
     this.draw();
   }

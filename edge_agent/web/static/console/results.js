@@ -75,7 +75,7 @@ function list(context) {
             el(
               'span',
               {},
-              el('strong', {}, numberOf(row.number) ?? row.scan_id.slice(0, 8)),
+              el('strong', {}, el('bdi', {}, numberOf(row.number) ?? row.scan_id.slice(0, 8))),
               el('span', { class: 'dim' }, ` ${row.site} · ${row.scanner} · ${age(row.at)}`),
               el('span', { class: 'goods' }, clean(row.goods)),
             ),

@@ -12,11 +12,14 @@ import { setKeys } from './keys.js';
 import { askFault, askLabel } from './missed.js';
 import { askNumbers } from './numbers.js';
 import { choices } from './pictures.js';
+import { why } from './problems.js';
 import { nextOpen } from './queue.js';
 import { sentence, t, word } from './texts.js';
 import { pictureKeys, toolbar } from './toolbar.js';
 
 const HEAT = 'heatmap:';
+const AWAY = ['no-answer', 'peer-silent'];
+/** What passes by itself: the picture is asked for again once the site is heard again. */
 
 /**
  * @param {HTMLElement} target
@@ -55,6 +58,7 @@ class ScanPage {
     /** @type {any} */
     this.scan = null;
     this.seen = '';
+    this.isAway = false;
     const fault = el(
       'button',
       { class: 'quiet', 'aria-keyshortcuts': '!', on: { click: () => void this.report() } },
@@ -92,7 +96,14 @@ class ScanPage {
       },
       { signal },
     );
-    this.context.feed.addEventListener('state', () => this.decision.tick(), { signal });
+    this.context.feed.addEventListener(
+      'state',
+      () => {
+        this.decision.tick();
+        if (this.isAway && this.isSiteLive()) this.openPictures();
+      },
+      { signal },
+    );
     this.context.submissions.addEventListener('change', (event) => this.decision.take(/** @type {CustomEvent} */ (event).detail), {
       signal,
     });
@@ -105,13 +116,12 @@ class ScanPage {
       this.scan = await get(`/api/scans/${path(this.site, this.scanId)}`, this.stop.signal);
     } catch (problem) {
       if (this.stop.signal.aborted) return;
-      const why = problem instanceof ApiError ? problem.message : String(problem);
       fill(
         this.facts,
         el(
           'p',
           { class: 'problem', role: 'alert' },
-          t('scan.failed', { why }),
+          t('scan.failed', { why: why(problem) }),
           ' ',
           el('button', { on: { click: () => this.read() } }, t('again')),
         ),
@@ -165,25 +175,23 @@ class ScanPage {
     const { revision } = this.scan.row;
     if (this.seen === String(revision)) return;
     this.seen = String(revision);
+    this.isAway = false;
+    this.desk.say(el('p', { class: 'empty', role: 'status' }, t('scan.loading')));
     try {
       const stored = await get(`/api/scans/${path(this.site, this.scanId)}/r${revision}/planes`, this.stop.signal);
-      this.desk.open(choices(stored.planes), revision);
+      if (this.seen === String(revision)) this.desk.open(choices(stored.planes), revision);
     } catch (problem) {
       if (this.stop.signal.aborted) return;
       this.seen = '';
-      fill(
-        this.desk.element,
-        el(
-          'p',
-          { class: 'empty', role: 'alert' },
-          t('scan.tiles.failed'),
-          ' ',
-          problem instanceof ApiError ? problem.message : '',
-          ' ',
-          el('button', { on: { click: () => this.openPictures() } }, t('again')),
-        ),
-      );
+      this.isAway = problem instanceof ApiError && AWAY.includes(problem.code);
+      const again = el('button', { on: { click: () => this.openPictures() } }, t('again'));
+      this.desk.say(el('p', { class: 'empty', role: 'alert' }, t('scan.no-picture', { why: why(problem) }), ' ', again));
     }
+  }
+
+  isSiteLive() {
+    const { feed } = this.context;
+    return !feed.isSilent && feed.sites.find((site) => site.name === this.site)?.phase === 'live';
   }
 
   /** @returns {import('./keys.js').Key[]} */
@@ -194,7 +202,7 @@ class ScanPage {
       key: String(at + 1),
       text: 'key.reason',
       group,
-      act: () => this.decision.toggleReason(at),
+      act: () => this.decision.toggleReason(at + 1),
     }));
     return [
       ...words,
@@ -236,8 +244,14 @@ class ScanPage {
     this.context.say(t('missed.draw'));
     const drawn = await this.desk.drawMissed();
     if (!drawn || this.stop.signal.aborted) return;
-    const label = await askLabel(this.context.me.missed_labels);
+    const label = await askLabel(this.missedLabels());
     if (label) this.decision.addMissed({ ...drawn, label, name: word('labels', label) });
+  }
+
+  /** What can be marked as missed: first what the site's own models look for, in their words, then what no model may know. */
+  missedLabels() {
+    const { feed, me } = this.context;
+    return [...new Set([...(feed.sites.find((site) => site.name === this.site)?.labels ?? []), ...me.missed_labels])];
   }
 
   async askNumbers() {
@@ -245,15 +259,16 @@ class ScanPage {
       const came = await askNumbers([{ site: this.site, scan_id: this.scanId }]);
       if (!came) this.context.say(t('queue.numbers.none'), 'problem');
     } catch (problem) {
-      this.context.say(t('queue.numbers.failed', { why: String(/** @type {Error} */ (problem).message) }), 'problem');
+      this.context.say(t('queue.numbers.failed', { why: why(problem) }), 'problem');
     }
     this.drawFacts();
   }
 
-  async report() {
+  /** @param {{what: string, note: string}} [begun]  what was entered before and could not be sent */
+  async report(begun) {
     if (!this.scan) return;
-    const entered = await askFault();
-    if (!entered) return;
+    const entered = await askFault(begun);
+    if (!entered || this.stop.signal.aborted) return;
     try {
       const answer = await this.context.submissions.fault({
         fault_id: crypto.randomUUID(),
@@ -262,9 +277,10 @@ class ScanPage {
         revision: this.scan.row.revision,
         ...entered,
       });
-      this.context.say(t(answer.state === 'saved' ? 'fault.saved' : 'decide.is-waiting'));
+      this.context.say(t(answer.state === 'saved' ? 'fault.saved' : 'fault.held'));
     } catch (problem) {
-      this.context.say(`${t('decide.not-saved')} ${/** @type {Error} */ (problem).message}`, 'problem');
+      this.context.say(`${t('decide.not-saved')} ${why(problem)}`, 'problem');
+      this.report(entered);
     }
   }
 

@@ -37,7 +37,7 @@ const PAGES = {
   mine: { page: minePage, text: 'nav.mine' },
   trust: { page: trustPage, text: 'nav.trust' },
   sites: { page: sitesPage, text: 'nav.sites' },
-  faults: { page: faultsPage, text: 'nav.faults', roles: ['supervisor', 'auditor'] },
+  faults: { page: faultsPage, text: 'nav.faults', roles: ['analyst', 'supervisor', 'examiner', 'auditor'] },
 };
 
 export class Shell {

@@ -4,7 +4,7 @@
  */
 import { get } from './api.js';
 import { el, fill, icon } from './dom.js';
-import { number, percent, span } from './format.js';
+import { day, number, percent, span } from './format.js';
 import { loaded } from './loaded.js';
 import { series } from './plot.js';
 import { sentence, t, word } from './texts.js';
@@ -18,16 +18,16 @@ export function sitesPage(target, context) {
   const now = el('div', { class: 'cards' });
   const figures = el('div', { class: 'figures' });
   fill(target, el('div', { class: 'sheet' }, el('h1', {}, t('nav.sites')), now, figures));
+  const maySee = context.me.roles.some((/** @type {string} */ role) => ['supervisor', 'auditor', 'admin'].includes(role));
   const draw = () =>
     fill(
       now,
       context.feed.sites.length
-        ? context.feed.sites.map((site) => card(site, context.feed.isSilent))
+        ? context.feed.sites.map((site) => card(site, context.feed.isSilent, maySee))
         : el('p', { class: 'dim' }, t('sites.none')),
     );
   context.feed.addEventListener('state', draw, { signal: stop.signal });
   draw();
-  const maySee = context.me.roles.some((/** @type {string} */ role) => ['supervisor', 'auditor', 'admin'].includes(role));
   if (context.me.has_headquarters && maySee) loaded(figures, () => get('/api/headquarters/daily', stop.signal), plots, stop.signal);
   return () => stop.abort();
 }
@@ -35,8 +35,9 @@ export function sitesPage(target, context) {
 /**
  * @param {any} site  SiteView
  * @param {boolean} isSilent
+ * @param {boolean} maySee  addresses and the like
  */
-function card(site, isSilent) {
+function card(site, isSilent, maySee) {
   const phase = isSilent ? 'stale' : site.phase;
   const pair = (/** @type {string} */ name, /** @type {any} */ value) =>
     value === null || value === '' ? null : el('div', {}, el('dt', {}, t(name)), el('dd', {}, value));
@@ -49,7 +50,7 @@ function card(site, isSilent) {
       { class: `link ${phase}` },
       icon(phase === 'live' ? 'clear' : 'stale'),
       el('strong', {}, word('phases', phase)),
-      site.detail ? ` · ${site.detail}` : '',
+      maySee && site.detail ? ` · ${site.detail}` : '',
     ),
     el(
       'p',
@@ -79,8 +80,29 @@ function card(site, isSilent) {
       ),
       pair('sites.workstation', site.workstation),
     ),
+    site.drift.map((/** @type {string} */ code) => el('p', { class: 'doubt' }, icon('degraded'), word('drift', code))),
+    site.certificates.map(certificateLine),
   );
 }
+
+/**
+ * What commissioning found for one kind of subject: alarms among clean scans, and how sure that is.
+ * @param {any} one  CertificatePart
+ */
+export const certificateLine = (one) =>
+  el(
+    'p',
+    {},
+    t(one.is_held_out ? 'certificate.held-out' : 'certificate.own', {
+      subject: word('subjects', one.subject),
+      alarms: number(one.alarms),
+      n: number(one.n),
+      low: percent(one.low),
+      high: percent(one.high),
+      from: day(one.made_at),
+      until: day(one.not_after),
+    }),
+  );
 
 /**
  * Headquarters' daily figures of all its sites together.

@@ -7,6 +7,8 @@ import { ApiError, get, path, post } from './api.js';
 /** @typedef {any} Submission  SubmissionView of console/views.py */
 
 const AGAIN_MS = 2000;
+const LATE_MS = 2500;
+/** The console answers within 1.5 s, with the site's word or without it; what takes longer is not on its disk as far as anybody knows. */
 
 export class Submissions extends EventTarget {
   /** @param {import('./feed.js').Feed} feed */
@@ -21,21 +23,23 @@ export class Submissions extends EventTarget {
     feed.addEventListener('submission', (event) => this.take(/** @type {CustomEvent} */ (event).detail));
     feed.addEventListener('open', () => this.readAgain());
     addEventListener('beforeunload', (event) => {
-      if ([...this.open.values()].some((one) => one.state === 'sending')) event.preventDefault();
+      if (this.ofState('sending', 'unsent').length) event.preventDefault();
     });
   }
 
-  get waiting() {
-    return [...this.open.values()].filter((one) => one.state === 'waiting' || one.state === 'sending');
-  }
-
-  get refused() {
-    return [...this.open.values()].filter((one) => one.state === 'refused');
+  /**
+   * What has not come to its end. `sending`: on the way; `unsent`: on this page only, the console does not answer; `waiting`: on the
+   * console's disk, and sent by it until the site answers; `refused`.
+   * @param {...string} states
+   * @returns {Submission[]}
+   */
+  ofState(...states) {
+    return [...this.open.values()].filter((one) => states.includes(one.state));
   }
 
   /** What the console still holds, of an earlier page too, and what was answered while this page could not hear. */
   async readAgain() {
-    const before = this.waiting.filter((one) => one.state === 'waiting').map((one) => one.id);
+    const before = this.ofState('waiting').map((one) => one.id);
     let held;
     try {
       ({ waiting: held } = await get('/api/mine'));
@@ -69,7 +73,9 @@ export class Submissions extends EventTarget {
     } else this.open.set(id, submission);
     if (state === 'sending') {
       const isReplaced = (/** @type {Submission} */ one) => one.kind === kind && one.site === site && one.scan_id === scanId;
-      this.refused.filter(isReplaced).forEach((one) => this.open.delete(one.id)); // entered anew: the old refusal is dealt with
+      this.ofState('refused')
+        .filter(isReplaced)
+        .forEach((one) => this.open.delete(one.id)); // entered anew: the old refusal is dealt with
     }
     this.dispatchEvent(new CustomEvent('change', { detail: submission }));
   }
@@ -120,18 +126,25 @@ export class Submissions extends EventTarget {
     const sending = { id, kind, site, scan_id: scanId, conclusion, entered_at: new Date().toISOString(), state: 'sending', detail: '' };
     this.take(sending);
     this.sent.set(id, { address, body });
-    for (;;) {
-      try {
-        const answer = await post(address, body);
-        this.take(answer);
-        return this.saved.get(id) ?? answer;
-      } catch (problem) {
-        if (!(problem instanceof ApiError) || !isPassing(problem)) {
-          this.forget(id);
-          throw problem;
+    const isLate = () => this.open.get(id)?.state === 'sending' && this.take({ ...sending, state: 'unsent' });
+    const late = setTimeout(isLate, LATE_MS);
+    try {
+      for (;;) {
+        try {
+          const answer = await post(address, body);
+          this.take(answer);
+          return this.saved.get(id) ?? answer;
+        } catch (problem) {
+          if (!(problem instanceof ApiError) || !isPassing(problem)) {
+            this.forget(id);
+            throw problem;
+          }
+          isLate();
+          await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
         }
-        await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
       }
+    } finally {
+      clearTimeout(late);
     }
   }
 }

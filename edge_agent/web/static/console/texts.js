@@ -35,6 +35,13 @@ export function word(group, code) {
   return catalogue.words[group]?.[code] ?? clean(code).replaceAll('-', ' ').replaceAll('_', ' ');
 }
 
+/**
+ * Whether the catalogue has a word for a code.
+ * @param {string} group
+ * @param {string} code
+ */
+export const has = (group, code) => catalogue.words[group]?.[code] !== undefined;
+
 const PERCENT = new Set(['share', 'free']);
 const SCORES = new Set(['score', 'threshold']);
 

@@ -8,6 +8,7 @@ import { moment, number, percent } from './format.js';
 import { loaded } from './loaded.js';
 import { table } from './mine.js';
 import { interval } from './plot.js';
+import { certificateLine } from './sites.js';
 import { sentence, t, word } from './texts.js';
 
 /** @param {HTMLElement} target */
@@ -75,6 +76,7 @@ function ofSite(site) {
     certificate
       ? el('p', {}, icon('clear'), certificate)
       : site.certificate.map((/** @type {any} */ one) => el('p', { class: 'advisory-words' }, icon('advisory'), sentence(one))),
+    site.certificates.map(certificateLine),
     el(
       'p',
       { class: 'dim' },

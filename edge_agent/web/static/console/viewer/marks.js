@@ -2,6 +2,7 @@
  * What lies over a picture: the machine's boxes, what the officer marks as missed, the ruler, the heat map. All in canonical px.
  * @module
  */
+import { drawLabels, widthOf } from './labels.js';
 import { ol } from './library.js';
 
 /**
@@ -30,10 +31,11 @@ export class Marks {
       new ol.layer.Vector({ source, style, updateWhileInteracting: true, updateWhileAnimating: true });
     this.boxLayer = over(this.boxes, (/** @type {any} */ feature) => boxStyle(feature.get('mark')));
     this.drawnLayer = over(this.drawn, (/** @type {any} */ feature) =>
-      feature.get('ruler') ? rulerStyle(feature) : missedStyle(feature.get('name')),
+      framed(feature.get('ruler') ? COLOURS.ruler : COLOURS.missed, feature.get('ruler') ? undefined : MISSED_DASH),
     );
     picture.map.addLayer(this.boxLayer);
     picture.map.addLayer(this.drawnLayer);
+    this.drawnLayer.on('postrender', (/** @type {any} */ event) => this.drawWords(event));
     /** @type {any} */
     this.heatLayer = null;
     /** @type {any} */
@@ -54,8 +56,34 @@ export class Marks {
 
   drawBoxes() {
     this.boxes.clear(true);
-    const drawn = this.marks.filter((mark) => mark.alerts || mark.score >= this.leastScore);
-    this.boxes.addFeatures(drawn.map((mark) => new ol.Feature({ geometry: polygon(mark.box), mark })));
+    const drawn = this.marks
+      .filter((mark) => mark.alerts || mark.score >= this.leastScore)
+      .sort((one, other) => Number(other.alerts) - Number(one.alerts) || other.score - one.score); // the first have the best places
+    this.boxes.addFeatures(
+      drawn.map((mark) => new ol.Feature({ geometry: polygon(mark.box), mark, words: wordsOf(mark), colour: colourOf(mark) })),
+    );
+  }
+
+  /**
+   * The words of all boxes at once, over everything: so that they can make room for each other.
+   * @param {any} event  of the library, with the canvas that was painted
+   */
+  drawWords({ context, frameState }) {
+    const { coordinateToPixelTransform: toPixel, pixelRatio, size } = frameState;
+    const shown = this.boxLayer.getVisible() ? this.boxes.getFeatures() : [];
+    const labels = [...shown, ...this.drawn.getFeatures()]
+      .filter((/** @type {any} */ feature) => feature.get('words'))
+      .map((/** @type {any} */ feature) => {
+        const [x0, y0, x1, y1] = feature.getGeometry().getExtent();
+        const { words, colour } = feature.getProperties();
+        const [left, top] = moved(toPixel, x0, y1);
+        const [right, bottom] = moved(toPixel, x1, y0);
+        return { box: [left, top, right, bottom], wide: widthOf(context, words), words, colour };
+      });
+    context.save();
+    context.setTransform(pixelRatio, 0, 0, pixelRatio, 0, 0);
+    drawLabels(context, labels, size[0], size[1]);
+    context.restore();
   }
 
   /** @param {boolean} isShown */
@@ -87,7 +115,7 @@ export class Marks {
         type: 'Circle',
         freehand: true,
         geometryFunction: ol.interaction.Draw.createBox(),
-        style: missedStyle(''),
+        style: framed(COLOURS.missed, MISSED_DASH),
       }),
       (geometry) => {
         const [x0, y0, x1, y1] = geometry.getExtent();
@@ -139,7 +167,9 @@ export class Marks {
       .getFeatures()
       .filter((/** @type {any} */ one) => !one.get('ruler'))
       .forEach((/** @type {any} */ one) => this.drawn.removeFeature(one));
-    this.drawn.addFeatures(missed.map(({ box, name }) => new ol.Feature({ geometry: polygon(box), name })));
+    this.drawn.addFeatures(
+      missed.map(({ box, name }) => new ol.Feature({ geometry: polygon(box), words: name, colour: COLOURS.missed })),
+    );
   }
 
   /**
@@ -154,7 +184,8 @@ export class Marks {
       style: (/** @type {any} */ feature) => (feature.getGeometry().getType() === 'LineString' ? rulerStyle(feature, told) : []),
     });
     const line = await this.draw(tool, (geometry) => geometry);
-    if (line) this.drawn.addFeature(new ol.Feature({ geometry: line, ruler: told }));
+    if (!line) return;
+    this.drawn.addFeature(new ol.Feature({ geometry: line, ruler: true, words: told(lengthOf(line)), colour: COLOURS.ruler }));
   }
 
   clearRuler() {
@@ -211,64 +242,64 @@ function polygon([x0, y0, x1, y1]) {
 }
 
 /**
- * A light line in a dark one: seen on steel and on air alike.
- * @param {string} colour
- * @param {string} words
- * @param {number[] | undefined} dash
+ * A place of the map on the screen, CSS px.
+ * @param {number[]} transform  a, b, c, d, e, f
+ * @param {number} x
+ * @param {number} y
+ * @returns {[number, number]}
  */
-function framed(colour, words, dash) {
-  const stroke = (/** @type {string} */ color, /** @type {number} */ width) => new ol.style.Stroke({ color, width, lineDash: dash });
-  const text =
-    words === ''
-      ? undefined
-      : new ol.style.Text({
-          text: words,
-          font: '600 13px system-ui, sans-serif',
-          textBaseline: 'bottom',
-          textAlign: 'left',
-          offsetY: -3,
-          overflow: true,
-          justify: 'left',
-          fill: new ol.style.Fill({ color: colour }),
-          stroke: new ol.style.Stroke({ color: HALO, width: 4 }),
-        });
-  const corner = (/** @type {any} */ feature) => new ol.geom.Point(ol.extent.getTopLeft(feature.getGeometry().getExtent()));
-  return [
-    new ol.style.Style({ stroke: stroke(HALO, 5) }),
-    new ol.style.Style({ stroke: stroke(colour, 2) }),
-    ...(text ? [new ol.style.Style({ text, geometry: corner })] : []),
-  ];
-}
+const moved = ([a, b, c, d, e, f], x, y) => [a * x + c * y + e, b * x + d * y + f];
 
 /** @type {Map<string, any>} */
-const styles = new Map();
-
-/** @param {Mark} mark */
-function boxStyle(mark) {
-  const colour = mark.agrees === false ? COLOURS.disagreed : mark.alerts ? COLOURS.alert : COLOURS.other;
-  const words = `${mark.name} ${mark.score.toFixed(2)}${mark.agrees === true ? ' ✓' : mark.agrees === false ? ' ✗' : ''}`;
-  return remembered(`${colour} ${words}`, () => framed(colour, words, mark.agrees === false ? [6, 5] : undefined));
-}
-
-/** @param {string} name */
-const missedStyle = (name) => remembered(`missed ${name}`, () => framed(COLOURS.missed, name, [8, 4]));
+const frames = new Map();
+const DISAGREED_DASH = [6, 5];
+const MISSED_DASH = [8, 4];
 
 /**
- * @param {string} key
- * @param {() => any} make
+ * A light line in a dark one: seen on steel and on air alike.
+ * @param {string} colour
+ * @param {number[]} [dash]
  */
-function remembered(key, make) {
-  const known = styles.get(key) ?? make();
-  if (styles.size > 500) styles.clear();
-  styles.set(key, known);
+function framed(colour, dash) {
+  const key = `${colour} ${dash}`;
+  const stroke = (/** @type {string} */ color, /** @type {number} */ width) =>
+    new ol.style.Style({ stroke: new ol.style.Stroke({ color, width, lineDash: dash }) });
+  const known = frames.get(key) ?? [stroke(HALO, 5), stroke(colour, 2)];
+  frames.set(key, known);
   return known;
 }
 
+/** @param {Mark} mark */
+const colourOf = ({ agrees, alerts }) => (agrees === false ? COLOURS.disagreed : alerts ? COLOURS.alert : COLOURS.other);
+
+/** @param {Mark} mark */
+const wordsOf = ({ agrees, name, score }) => `${name} ${score.toFixed(2)}${agrees === true ? ' ✓' : agrees === false ? ' ✗' : ''}`;
+
+/** @param {Mark} mark */
+const boxStyle = (mark) => framed(colourOf(mark), mark.agrees === false ? DISAGREED_DASH : undefined);
+
+/** Of a ruler's line, px along x and y. @param {any} line @returns {[number, number]} */
+function lengthOf(line) {
+  const [[x0, y0], [x1, y1]] = line.getCoordinates();
+  return [Math.abs(x1 - x0), Math.abs(y1 - y0)];
+}
+
 /**
+ * The ruler while it is drawn, with its length so far.
  * @param {any} feature
- * @param {(px: [number, number]) => string} [told]
+ * @param {(px: [number, number]) => string} told
  */
-function rulerStyle(feature, told = feature.get('ruler')) {
-  const [[x0, y0], [x1, y1]] = feature.getGeometry().getCoordinates();
-  return framed(COLOURS.ruler, told([Math.abs(x1 - x0), Math.abs(y1 - y0)]), undefined);
+function rulerStyle(feature, told) {
+  const line = feature.getGeometry();
+  const text = new ol.style.Text({
+    text: told(lengthOf(line)),
+    font: '600 13px system-ui, sans-serif',
+    textBaseline: 'bottom',
+    offsetY: -6,
+    overflow: true,
+    fill: new ol.style.Fill({ color: COLOURS.ruler }),
+    stroke: new ol.style.Stroke({ color: HALO, width: 4 }),
+  });
+  const middle = new ol.geom.Point(ol.extent.getCenter(line.getExtent()));
+  return [...framed(COLOURS.ruler), new ol.style.Style({ text, geometry: middle })];
 }

@@ -32,9 +32,10 @@ export class Picture {
     /** @type {Shade} */
     this.shade = plainShade(bits);
     this.frame = projection(width, height);
-    this.source = tileSource(planes, load, this.frame, options.failed ?? (() => {}));
+    /** @param {0 | 1} gutter */
+    this.makeSource = (gutter) => tileSource(planes, load, this.frame, options.failed ?? (() => {}), gutter);
     this.layer = new ol.layer.WebGLTile({
-      source: this.source,
+      source: this.makeSource(0),
       style: style(this.shade, this.bands),
       cacheSize: MOST_TILES,
       extent: [0, -height, width, 0],
@@ -120,8 +121,17 @@ export class Picture {
   setShade(change) {
     const before = this.shade;
     this.shade = { ...before, ...change };
+    if (before.edges > 0 !== this.shade.edges > 0) this.setSource(this.makeSource(this.shade.edges > 0 ? 1 : 0));
     if (needsOtherProgram(before, this.shade)) this.layer.setStyle(style(this.shade, this.bands));
     else this.layer.updateStyleVariables(variables(this.shade));
+  }
+
+  /** @param {any} source */
+  setSource(source) {
+    const before = this.layer.getSource();
+    this.layer.setSource(source);
+    before.clear?.();
+    before.dispose();
   }
 
   /**
@@ -147,9 +157,10 @@ export class Picture {
   /** Give back everything: textures, tiles, listeners. */
   close() {
     this.map.setTarget(undefined);
+    const source = this.layer.getSource();
     this.layer.dispose();
-    this.source.clear?.();
-    this.source.dispose();
+    source.clear?.();
+    source.dispose();
     this.map.dispose();
   }
 }

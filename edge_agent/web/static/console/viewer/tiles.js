@@ -46,14 +46,16 @@ export function projection(width, height) {
  * @param {LoadTile} load
  * @param {any} frame  what `projection` gave
  * @param {(problem: unknown) => void} failed  told when a tile cannot be had
+ * @param {0 | 1} [gutter]  1: each tile brings the nearest line of its neighbours, which a filter over neighbouring samples needs
  */
-export function tileSource(planes, load, frame, failed) {
+export function tileSource(planes, load, frame, failed, gutter = 0) {
   const { width, height, levels } = planes[0];
   const extent = [0, -height, width, 0];
   const resolutions = Array.from({ length: levels }, (_, z) => 2 ** (levels - 1 - z));
   const bands = planes.reduce((sum, plane) => sum + plane.channels, 0);
   const source = new ol.source.DataTile({
     bandCount: bands,
+    gutter,
     interpolate: false,
     projection: frame,
     tileGrid: new ol.tilegrid.TileGrid({ extent, origin: [0, 0], resolutions, tileSize: TILE }),
@@ -64,7 +66,10 @@ export function tileSource(planes, load, frame, failed) {
       const level = levels - 1 - z;
       try {
         const parts = await Promise.all(planes.map((plane) => load(plane, level, y, x, signal)));
-        return widened(parts, planes, tileSize(planes[0], level, y, x));
+        const size = tileSize(planes[0], level, y, x);
+        const out = widened(parts, planes, size, gutter);
+        if (gutter) await addNeighbours(out, planes, (plane, dx, dy) => load(plane, level, y + dy, x + dx, signal), { level, x, y });
+        return out;
       } catch (problem) {
         if (!signal.aborted) failed(problem);
         throw problem;
@@ -88,35 +93,80 @@ export function tileSize(plane, level, row, column) {
 }
 
 /**
- * Interleave the samples of several planes into one full tile. Beyond the picture's border the last sample is repeated, so that edge
- * enhancement makes no false edge there.
+ * Interleave the samples of several planes into one full tile. Beyond the picture's border, and in the gutter, the last sample is
+ * repeated, so that edge enhancement makes no false edge there.
  * @param {(Uint16Array | Uint8Array)[]} parts
  * @param {Plane[]} planes
  * @param {[number, number]} size  px of the parts
- * @returns {Float32Array}  TILE x TILE x bands
+ * @param {number} gutter  px around the tile
+ * @returns {Float32Array}  (TILE + 2 gutter) squared x bands
  */
-function widened(parts, planes, [width, height]) {
+function widened(parts, planes, [width, height], gutter) {
   const bands = planes.reduce((sum, plane) => sum + plane.channels, 0);
-  const out = new Float32Array(TILE * TILE * bands);
+  const out = new Float32Array((TILE + 2 * gutter) ** 2 * bands);
   let band = 0;
   parts.forEach((part, at) => {
     const { channels } = planes[at];
-    if (part.length !== width * height * channels)
-      throw new RangeError(`a tile of ${part.length} samples, not ${width * height * channels}`);
+    checkSize(part, width * height * channels);
     for (let channel = 0; channel < channels; channel += 1, band += 1) {
-      spread(part, channel, channels, out, band, bands, width, height);
+      spread(part, channel, channels, out, band, bands, width, height, gutter);
     }
   });
   return out;
 }
 
+/**
+ * @param {Uint16Array | Uint8Array} part
+ * @param {number} wanted  samples
+ */
+function checkSize(part, wanted) {
+  if (part.length !== wanted) throw new RangeError(`a tile of ${part.length} samples, not ${wanted}`);
+}
+
 /* eslint-disable-next-line max-params -- the inner loop: plain numbers are much faster than objects here */
-function spread(part, channel, channels, out, band, bands, width, height) {
-  for (let y = 0; y < TILE; y += 1) {
-    const row = Math.min(y, height - 1) * width;
-    let to = y * TILE * bands + band;
-    for (let x = 0; x < TILE; x += 1, to += bands) {
-      out[to] = part[(row + (x < width ? x : width - 1)) * channels + channel];
+function spread(part, channel, channels, out, band, bands, width, height, gutter) {
+  let to = band;
+  for (let y = -gutter; y < TILE + gutter; y += 1) {
+    const row = Math.max(0, Math.min(y, height - 1)) * width;
+    for (let x = -gutter; x < TILE + gutter; x += 1, to += bands) {
+      out[to] = part[(row + (x < 0 ? 0 : x < width ? x : width - 1)) * channels + channel];
     }
   }
+}
+
+/** The neighbours that share a side with a tile. */
+const SIDES = [
+  [-1, 0],
+  [1, 0],
+  [0, -1],
+  [0, 1],
+];
+
+/**
+ * Fill a gutter of one px with the lines of the neighbouring tiles that lie next to it, as far as there are neighbours.
+ * @param {Float32Array} out  what `widened` gave
+ * @param {Plane[]} planes
+ * @param {(plane: Plane, dx: number, dy: number) => Promise<Uint16Array | Uint8Array>} load
+ * @param {{level: number, x: number, y: number}} tile
+ */
+async function addNeighbours(out, planes, load, { level, x, y }) {
+  const bands = planes.reduce((sum, plane) => sum + plane.channels, 0);
+  const side = TILE + 2;
+  const first = planes.map((_, at) => planes.slice(0, at).reduce((sum, plane) => sum + plane.channels, 0));
+  const lines = planes.flatMap((plane, at) =>
+    SIDES.map(async ([dx, dy]) => {
+      const [width, height] = tileSize(plane, level, y + dy, x + dx);
+      if (x + dx < 0 || y + dy < 0 || width <= 0 || height <= 0) return;
+      const part = await load(plane, dx, dy);
+      checkSize(part, width * height * plane.channels);
+      const along = dx ? height : width;
+      for (let step = 0; step < along; step += 1) {
+        const [px, py] = dx ? [dx < 0 ? width - 1 : 0, step] : [step, dy < 0 ? height - 1 : 0];
+        const [ox, oy] = dx ? [dx < 0 ? 0 : TILE + 1, step + 1] : [step + 1, dy < 0 ? 0 : TILE + 1];
+        for (let channel = 0; channel < plane.channels; channel += 1)
+          out[(oy * side + ox) * bands + first[at] + channel] = part[(py * width + px) * plane.channels + channel];
+      }
+    }),
+  );
+  await Promise.all(lines);
 }

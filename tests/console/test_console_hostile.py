@@ -1,0 +1,309 @@
+"""What an attacker wrote into file names and XML side-cars stays text on every page: from a scanner's folder through a real site.
+
+The pages are walked once, in two languages; each law looks at what was seen on the way.
+"""
+
+import os
+import re
+import uuid
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from xml.sax.saxutils import escape
+
+import numpy as np
+import pytest
+
+from benchmarks import busy_scans
+from benchmarks.browser import Wish
+from benchmarks.office import Office, Reached
+from benchmarks.officer import Officer
+from benchmarks.site import Scanner, running
+from benchmarks.small_site import SmallSite
+from edge_agent.formats.encode import jpeg_bytes
+from tests.console.conftest import until_served
+
+pytestmark = pytest.mark.timeout(400)
+SITE = "demo"
+ARABIC = "\u0645\u0635\u0631"
+OVERRIDE = "box \u202egpj.exe\u202c \u2067isolated"
+WRITTEN = (
+    *busy_scans.HOSTILE,
+    OVERRIDE,
+    "line one\nline\ttwo\u2028three",
+    "'-rf ../..; $(reboot) `reboot` %2e%2e%00",
+    f"{ARABIC} <b>12</b>",
+)
+"""What stands in the names and in the side-cars; each of them in one scan of either scanner."""
+NAME_BYTES = 200
+TORN = 3
+"""One text has a line's end in it: no rule knows such a name, so two files of the first scanner and three of the second stand alone."""
+NOT_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+"""Signs that XML 1.0 cannot hold at all."""
+CONTROLS = r"[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u202a-\u202e\ufeff]"
+"""Signs that no page may show: control characters, and marks that turn the direction of what follows (isolates end where they stand)."""
+OWN = {"X-Edge-Agent": "1"}
+
+_LOOK = """(controls) => {
+    const odd = new RegExp(controls, 'u'), texts = [], attributes = [];
+    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    while (walker.nextNode()) texts.push(walker.currentNode.data);
+    const all = [...document.querySelectorAll('*')];
+    for (const element of all) for (const one of element.attributes) attributes.push([element.tagName, one.name, one.value]);
+    const isClipped = (element) => {
+        for (let at = element.parentElement; at && at !== document.body; at = at.parentElement)
+            if (getComputedStyle(at).overflowX !== 'visible') return true;
+        return false;
+    };
+    const isOut = (element) => {
+        const box = element.getBoundingClientRect();
+        return box.width > 0 && (box.right > innerWidth + 1 || box.left < -1) && !element.matches('.skip') && !isClipped(element);
+    };
+    const rows = [...document.querySelectorAll('.grid .space [role=row]')].filter((row) => !row.hidden);
+    return {
+        title: document.title,
+        text: document.body.innerText,
+        injected: document.querySelectorAll('body :is(script, iframe, object, embed, img, link, b, meta, base), svg[onload]').length,
+        active: attributes.filter(([, name, value]) => /^on/.test(name) || /^\\s*(javascript|data|vbscript):/i.test(value)).map(String),
+        controls: [...texts, ...attributes.map(([, , value]) => value)].filter((text) => odd.test(text)),
+        outside: all.filter(isOut).map((one) => `${one.tagName}.${one.className}`),
+        heights: [...new Set(rows.map((row) => Math.round(row.getBoundingClientRect().height)))],
+        downloads: document.querySelectorAll('a[download]').length,
+    };
+}"""
+_MIXED = """() => [...document.querySelectorAll('main *')]
+    .filter((e) => [...e.childNodes].some((node) => node.nodeType === Node.TEXT_NODE && /[\u0600-\u06ff]/.test(node.data)))
+    .filter((e) => !e.closest('bdi, [dir=auto]') && !/[\u2066-\u2069]/.test(e.textContent))
+    .map((e) => `${e.tagName}.${e.className}: ${e.textContent}`)"""
+"""Elements of an English page that hold Arabic outside of an isolate: it would turn around the words beside it."""
+
+
+@dataclass
+class Seen:
+    """What was seen on one page after the other, and what the browser did meanwhile."""
+
+    places: dict[str, dict[str, object]] = field(default_factory=dict)
+    mixed: dict[str, list[str]] = field(default_factory=dict)
+    dialogs: list[str] = field(default_factory=list)
+    attachments: list[str] = field(default_factory=list)
+    downloads: list[str] = field(default_factory=list)
+
+
+def file_name(text, suffix):
+    """The nearest that a folder can hold; half a UTF-8 sign at its end is what a torn name looks like."""
+    raw = text.replace("/", "\u2215").replace("\0", "\x01").encode()[:NAME_BYTES]
+    return raw + suffix
+
+
+def xml(text):
+    return escape(NOT_XML.sub("", text), {'"': "&quot;"})
+
+
+def picture(number):
+    """A picture that no other scan has: two scans of the same pixels are one."""
+    ramp = np.tile(np.linspace(20, 235, 200).astype(np.uint8), (150, 1))
+    ramp[10:40, 10 + 8 * number : 18 + 8 * number] = 255
+    return jpeg_bytes(ramp)
+
+
+def dataform(text):
+    """A DataForm of the vendor in which everything that is read says ``text``."""
+    said = xml(text)
+    words = f"<Comments><Label><Param>{said}</Param></Label></Comments>"
+    recognised = f'<ATR ATRType="{said}"><Status>Success</Status><Result>alarm</Result>{words}</ATR>'
+    return (
+        f'<DataForm xmlns="dataforms.model.cargovision.smiths.com"><Version>V01.20</Version><TruckId>{said}</TruckId>'
+        "<Date>2025-11-12T07:30:08.910Z</Date><InTraining>0</InTraining><AdminData><Vehicle>"
+        f"<PlateNumber>{said}</PlateNumber><Trailers><Trailer><PlateNumber>{said}</PlateNumber><Containers><Container>"
+        f"<ContainerId>{said}</ContainerId></Container></Containers></Trailer></Trailers><Driver>{said}</Driver></Vehicle>"
+        f"<DeclarationID>{said}</DeclarationID></AdminData><Operations><Operation Type='1'><System>{said}</System><Login>{said}</Login>"
+        f"<ATR_Results>{recognised}</ATR_Results><Resources><Resource Type='img' IsDeleted='false'>{said}</Resource></Resources>"
+        "</Operation></Operations></DataForm>"
+    )
+
+
+def mapped(text):
+    """A side-car of the mapped XML scanner: goods, ship, way and risks say ``text``."""
+    said = xml(text)
+    return (
+        f'<scan id="{said}"><capture><taken_at>2026-03-02T09:00:00Z</taken_at></capture><system>{said}</system>'
+        f'<subject><container ocr="97">{said}</container><plate>{said}</plate></subject>'
+        f'<declaration id="{said}"><carrier>{said}</carrier><consignee>{said}</consignee><origin>{said}</origin>'
+        f"<destination>{said}</destination><vessel>{said}</vessel><voyage>{said}</voyage>"
+        f'<goods hs="0202" gross_kg="120">{said}</goods></declaration><risk source="{said}"><flag>{said}</flag></risk>'
+        f"<files><file>{said}</file></files></scan>"
+    )
+
+
+def deliver(small):
+    """Write every hostile scan into both scanners' folders, as the scanner does: another name first."""
+    forms, folders = (str(small.site.watched(name)).encode() for name in ("form", "xml"))
+    for number, text in enumerate(WRITTEN):
+        put(forms, file_name(f"{number} {text}", b".jpg"), picture(number))
+        put(forms, file_name(f"{number} {text}", b".xml"), dataform(text).encode())
+        folder = folders + b"/" + file_name(f"{number} {text}", b"")
+        put(folder, file_name(text, b".jpg"), picture(len(WRITTEN) + number))
+        put(folder, b"scan.xml", mapped(text).encode())
+        put(folder, b"scan.done", b"")
+
+
+def put(folder, name, content):
+    folder = Path(os.fsdecode(folder))
+    folder.mkdir(exist_ok=True)
+    (folder / ".part").write_bytes(content)
+    (folder / ".part").rename(folder / os.fsdecode(name))
+
+
+def outcomes(small):
+    return {body.scan_id for body in small.bodies("assessment", "set-aside")}
+
+
+async def record_answers(page, seen):
+    def heard(answer):
+        named = answer.headers.get("content-disposition")
+        seen.attachments += [] if named is None else [named]
+
+    await page.route("**/tiles/**", lambda route: route.fulfill(status=404))  # the pictures are no matter here, and cost the most
+    page.on("dialog", lambda dialog: seen.dialogs.append(dialog.message))
+    page.on("download", lambda download: seen.downloads.append(download.suggested_filename))
+    page.on("response", heard)
+
+
+async def looked(officer, seen, place, name=""):
+    """Go to a page, let it be whole, and keep what is seen."""
+    page = officer.page
+    await page.evaluate("(place) => { location.hash = place; }", f"#/{place}")
+    await page.locator(f"main.{place.partition('/')[0]}").wait_for()
+    if place.startswith("scan/"):
+        await page.locator("main.scan .facts h2").first.wait_for()
+        async with page.expect_response("**/api/identities"):
+            await page.keyboard.press("o")
+        await page.evaluate("document.querySelector('main.scan .facts details')?.setAttribute('open', '')")
+    await officer.settled()
+    seen.places[name or place] = await page.evaluate(_LOOK, CONTROLS)
+    seen.mixed[name or place] = await page.evaluate(_MIXED)
+
+
+async def said_by_people(officer, scan):
+    """A decision, a report and an examination's result with hostile free texts; a site takes printable signs only."""
+    text = f"{busy_scans.HOSTILE[0]} {ARABIC}"
+    address = f"/api/scans/{SITE}/{scan}"
+    found = [{"what": "other", "quantity": "5 pieces"}]
+    result = {"conclusion": "found", "office": "gate", "examined_at": "2026-03-02T12:00:00Z", "irregularity": "smuggling", "remarks": text}
+    posts = (
+        (f"{address}/verdict", {"verdict_id": str(uuid.uuid4()), "revision": 1, "conclusion": "suspicious", "note": text}),
+        ("/api/faults", {"fault_id": str(uuid.uuid4()), "site": SITE, "scan_id": scan, "revision": 1, "what": "other", "note": text}),
+        (f"{address}/control", {"control_id": str(uuid.uuid4()), "revision": 1, "result": result, "found": found}),
+    )
+    for path, body in posts:
+        answer = await officer.page.context.request.post(officer.url + path, data=body, headers=OWN)
+        assert (200, "saved") == (answer.status, (await answer.json()).get("state")), await answer.text()
+
+
+async def walk(stage, url, scans, language, seen):
+    """See every page in one language; the scans' own pages all in English, one in the language that runs the other way."""
+    kept = f"localStorage.setItem('language', '{language}');"
+    await stage.context.add_init_script(f"if (location.protocol.startsWith('http')) {{ {kept} }}")
+    officer = await Officer.logged_in(stage, url, "chandra")
+    await record_answers(officer.page, seen)
+    about = scans["xml", OVERRIDE]
+    if language == "en":
+        await said_by_people(officer, about)
+        await officer.page.get_by_label("Search").fill("document")
+        await looked(officer, seen, "queue", "en queue, searched")
+        await officer.page.get_by_label("Search").fill("")
+    for (scanner, text), scan in scans.items():
+        if language == "en" or scan == about:
+            await looked(officer, seen, f"scan/{SITE}/{scan}", f"{language} {scanner} {text}")
+    for place in ("queue", "results", f"results/{SITE}/{about}", "mine", "trust", "sites", "faults"):
+        await looked(officer, seen, place, f"{language} {place}")
+
+
+def plain(text):
+    """What is left of a text whatever was done to its signs."""
+    return re.sub(r"[^\w<>=]", "", text)
+
+
+def told_apart(small):
+    """The scans by scanner and by the text that stands in their side-cars."""
+    scans = {}
+    for body in small.bodies("assessment", "set-aside"):
+        said = ""
+        if body.kind == "assessment":
+            said = body.declared.goods[0].description if body.scanner == "xml" else body.third_party[0].algorithm
+        known = next((text for text in WRITTEN if said and plain(text).startswith(plain(said)[:30])), f"set aside {len(scans)}")
+        scans[body.scanner, known] = body.scan_id
+    return scans
+
+
+@pytest.fixture(scope="module")
+def scans_and_seen(chromium, tmp_path_factory):
+    """The scans as :func:`told_apart` gives them, and what was seen of them."""
+    small = SmallSite(tmp_path_factory.mktemp("hostile") / "site", more=[Scanner("xml", "generic-xml")])
+    toml = small.site.agent_toml
+    toml.write_text(toml.read_text().replace('name = "console"', 'name = "console"\ncontrols = true\nsupervisors = true'))
+    daemon = small.site.daemon()
+    with running(daemon):
+        small.ready(daemon)
+        deliver(small)
+        small.wait_for(lambda: len(outcomes(small)) == 2 * len(WRITTEN) + TORN, daemon, 120)
+        scans = told_apart(small)
+        office = Office(
+            small.site.folder / "office", [Reached(SITE, small.site.endpoint, small.site.keys["site"].public)], small.site.keys["console"]
+        )
+        console = office.process()
+        with running(console):
+            until_served(office, console)
+            seen = Seen()
+            for language in ("en", "ar"):
+                law = partial(walk, url=office.url, scans=scans, language=language, seen=seen)
+                chromium.run(law, Wish(expects=("status of 404",)))  # pictures; any request elsewhere fails
+            yield scans, seen
+
+
+def of_every_page(seen, what):
+    """What ``what`` says of the pages where it says anything."""
+    return {place: look[what] for place, look in seen.places.items() if look[what]}
+
+
+def test_nothing_that_was_written_runs_or_becomes_an_element(scans_and_seen):
+    _, seen = scans_and_seen
+    assert [] == seen.dialogs
+    assert {} == of_every_page(seen, "injected")
+    assert {} == of_every_page(seen, "active")
+    assert not any("owned" in look["title"] for look in seen.places.values())
+
+
+@pytest.mark.parametrize("scanner", ["form", "xml"])
+def test_what_was_written_is_shown_as_it_was_written(scans_and_seen, scanner):
+    scans, seen = scans_and_seen
+    hidden = [
+        text
+        for text in WRITTEN
+        if (scanner, text) in scans and plain(NOT_XML.sub("", text))[:30] not in plain(seen.places[f"en {scanner} {text}"]["text"])
+    ]
+    assert [] == hidden
+    assert len(WRITTEN) - 1 <= sum(where == scanner for where, _ in scans)
+
+
+def test_no_page_and_no_tooltip_holds_a_control_sign_or_turns_what_stands_beside_it(scans_and_seen):
+    _, seen = scans_and_seen
+    assert {} == of_every_page(seen, "controls")
+    assert {} == {place: found for place, found in seen.mixed.items() if found and place.startswith("en ")}
+
+
+def test_no_text_is_long_enough_to_break_a_page(scans_and_seen):
+    _, seen = scans_and_seen
+    assert {} == of_every_page(seen, "outside")
+    assert {36} == {height for look in seen.places.values() for height in look["heights"]}
+
+
+def test_what_people_wrote_is_read_on_the_scans_page_and_by_the_supervisor(scans_and_seen):
+    _, seen = scans_and_seen
+    for place in (f"en xml {OVERRIDE}", f"ar xml {OVERRIDE}", "en faults"):
+        assert plain(busy_scans.HOSTILE[0]) in plain(seen.places[place]["text"]), place
+
+
+def test_nothing_is_handed_over_as_a_file_under_a_name_that_was_written(scans_and_seen):
+    _, seen = scans_and_seen
+    assert ([], [], {}) == (seen.downloads, seen.attachments, of_every_page(seen, "downloads"))
