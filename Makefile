@@ -7,7 +7,7 @@ KILLS ?= 200
 SEED ?= 1
 SEEDS ?= 5
 
-.PHONY: bench-drain bench-many-sites bench-console soak-console screenshots bench-wire power-loss storm soak chaos help venv demo test lint types layers unit fuzz models bench locks wheel clean
+.PHONY: bench-drain bench-many-sites bench-console bench-console-cut soak-console screenshots bench-wire power-loss storm soak chaos help venv demo test lint types layers unit fuzz models bench locks wheel clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -65,6 +65,9 @@ bench-wire: $(VENV)/ready  ## from commit to console, one console stopped, the s
 
 bench-console: $(VENV)/ready  ## the browser console with 10,000 scans and 20 more a second, in chromium; writes benchmarks/results/console.json
 	$(BIN)/python -m benchmarks.console
+
+bench-console-cut: $(VENV)/ready  ## an officer decides on while the line to the site is cut for a minute; writes benchmarks/results/console_cut.json
+	$(BIN)/python -m benchmarks.console_cut
 
 soak-console: $(VENV)/ready  ## the same with 1,000 scans opened one after the other
 	$(BIN)/python -m benchmarks.console --opened 1000 --out benchmarks/results/soak-console.json

@@ -10,7 +10,7 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -117,8 +117,9 @@ async def run(folder: Path, plan: BusyPlan, ports: Sequence[int]) -> None:
         Consumer("hq", hq.public, Role.COLLECTOR, durable=True),
     )
     sync, live, blob = (f"tcp://127.0.0.1:{port}" for port in ports)
-    shown = {"live_shown": plan.live_shown or live, "blob_shown": plan.blob_shown or blob}
-    setting = Setting(keyring, consumers, sync=sync, live=live, blob=blob, state=lambda: _state(folder), **shown)
+    shown_live, shown_blob = plan.live_shown or live, plan.blob_shown or blob
+    told = Setting(keyring, consumers, sync=sync, live=live, blob=blob, live_shown=shown_live, blob_shown=shown_blob)
+    setting = replace(told, state=lambda: _state(folder))
     pictures = _Pictures(folder)
     started = datetime.now(UTC)
     _fill(folder, plan, pictures, started)

@@ -98,7 +98,7 @@ class Round:
         await page_meter.pan(officer.page, self._plan.pan_s, box)
 
     async def _heap(self, officer: Officer) -> dict[str, Any]:
-        """Open scans one after the other and give the heap after the first twenty and after all, in a queue that stands still or grows."""
+        """Open scans one after the other and give the heap after the first twenty and after all, with the rows of the queue beside it."""
         session = await page_meter.metering(officer.page)
         samples: dict[int, dict[str, float]] = {}
         moments: list[float] = []
@@ -109,7 +109,8 @@ class Round:
             self._told(f"opening scans: {count} of {self._plan.opened}")
             if count in (HEAP_FIRST, self._plan.opened) or count % 100 == 0:
                 await officer.to_queue()
-                samples[count] = await _weighed(session)
+                rows = await officer.page.evaluate("Number(document.querySelector('.grid').getAttribute('aria-rowcount')) - 1")
+                samples[count] = {**await _weighed(session), "rows": rows}
         first, last = samples[HEAP_FIRST]["heap_mb"], samples[self._plan.opened]["heap_mb"]
         ordered = sorted(moments)
         opening = {"p50_s": round(page_meter.share_of(ordered, 0.5), 2), "p95_s": round(page_meter.share_of(ordered, 0.95), 2)}
@@ -149,7 +150,7 @@ def measure(plan: Plan, chromium: Chromium, told: Callable[[str], None]) -> dict
         with running(process):
             told(f"filling a ledger with {plan.queued} scans")
             _until(lambda: process.has_event("agent_started"), process)
-            extra = f"[queue]\nnewest = {min(20_000, plan.queued + 10_000)}\n"
+            extra = f"[queue]\nnewest = {plan.queued}\n"  # the queue stays as long as it is: what grows is what the page does not let go
             office = Office(
                 Path(name) / "office", [Reached(SITE, site.endpoint, site.keys["site"].public)], site.keys["console"], extra=extra
             )

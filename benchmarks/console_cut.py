@@ -1,9 +1,9 @@
 """An officer goes on while the line to the site is cut for a minute: ``python -m benchmarks.console_cut``.
 
-Scans arrive at the site all the time. Everything between console and site goes through proxies; while they are cut they swallow what
-comes, as a dead line does, and connections of before are worth nothing afterwards. The officer decides on scans meanwhile. Measured: how
-soon the page says that it no longer knows, and that it does again; how long after its making an urgent scan is on the screen while the
-line is whole. Counted, from the site's own journal: scans that the page misses, decisions that were lost or that count twice.
+Scans arrive at the site all the time, every sixteenth an alert. Everything between console and site goes through proxies; while they are
+cut they swallow what comes, as a dead line does, and connections of before are worth nothing afterwards. The officer decides on scans
+meanwhile. Measured: how soon the page says that it no longer knows, and that it does again; how long after its making an alert is on the
+screen while the line is whole. Counted, from the site's own journal: scans that the page misses, decisions lost, decisions doubled.
 
 Writes ``benchmarks/results/console_cut.json`` and prints the figures beside the floors; ``--check`` ends with 1 when one is missed.
 """
@@ -37,6 +37,8 @@ from edge_agent.testing.proxy import Proxy, tcp_proxy
 
 RESULTS = Path(__file__).resolve().parent / "results" / "console_cut.json"
 FLOOR_STATE_S = 3.0
+FLOOR_STALE_S = 3.5
+"""A site is held for silent 3 s after its last word, which may be the very last before the cut; the rest is the way to the page."""
 FLOOR_SEEN_MS = 1000.0
 SITE = "gate"
 _QUEUED = 64
@@ -44,7 +46,7 @@ _PATIENCE_S = 120.0
 _BROKEN_LINES = ("net::ERR_", "status of 50")
 """What the browser itself writes about requests whose answer is at the other end of the line."""
 _WATCH = """() => {
-    window.__seen = {};
+    window.__seen ??= {};
     const look = () => document.querySelectorAll('.grid .space [role=row]').forEach((row) => {
         const id = row.querySelector('.cell.number')?.textContent;
         if (id && !row.hidden && !(id in window.__seen)) window.__seen[id] = Date.now();
@@ -178,7 +180,7 @@ def measure(plan: Plan, chromium: Chromium) -> dict[str, Any]:
     with TemporaryDirectory(prefix="console-cut-") as name:
         ports = free_port(), free_port()
         live, blob = (f"tcp://127.0.0.1:{port}" for port in ports)
-        arriving = int(plan.rate * (plan.cut_s + 2 * plan.whole_s))
+        arriving = int(plan.rate * (plan.cut_s + 2 * plan.whole_s + _PATIENCE_S))  # they come to the very end
         site = BusySite(Path(name), BusyPlan(_QUEUED, plan.rate, arriving, _QUEUED, live_shown=live, blob_shown=blob))
 
         async def law(stage: Stage) -> dict[str, Any]:
@@ -206,7 +208,7 @@ def _until_served(office: Office, *processes: Process) -> None:
 def judged(result: dict[str, Any]) -> list[tuple[str, float, float]]:
     """Give each figure that has a floor: its name, what was measured, what it may be at most."""
     return [
-        ("page says that it is stale, s after the cut", result["stale_after_s"], FLOOR_STATE_S),
+        ("page says that it is stale, s after the cut", result["stale_after_s"], FLOOR_STALE_S),
         ("page is true again, s after the cut ended", result["true_after_s"], FLOOR_STATE_S),
         ("an alert is on the screen, slowest, ms after its making", result["seen_ms"]["max"], FLOOR_SEEN_MS),
         ("scans missing", result["scans_missing"], 0),

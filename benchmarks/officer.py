@@ -1,14 +1,18 @@
 """An officer at the console's pages, as tests and benchmarks play one: by keyboard and by what is on the screen, as an officer would."""
 
+import asyncio
+import time
 from collections.abc import Sequence
 from urllib.parse import quote
 
-from playwright.async_api import Browser, Locator, Page
+from playwright.async_api import Browser, Locator, Page, Request
 
 from benchmarks.browser import Stage
 from benchmarks.office import PASSWORD
 
-_SELECTED = "#selected-row"
+_QUIET_S = 0.25
+_PATIENCE_S = 60.0
+_FRAMES = """async () => { for (let left = 4; left > 0; left -= 1) await new Promise((done) => requestAnimationFrame(done)); }"""
 
 
 class Officer:
@@ -18,6 +22,14 @@ class Officer:
         self.page = page
         self.url = url
         self.name = name
+        self._asked: set[Request] = set()
+        page.on("request", self._asks)
+        page.on("requestfinished", self._asked.discard)
+        page.on("requestfailed", self._asked.discard)
+
+    def _asks(self, request: Request) -> None:
+        if "/api/stream" not in request.url:  # that one never ends
+            self._asked.add(request)
 
     @classmethod
     async def logged_in(cls, stage: Stage, url: str, name: str = "asha") -> "Officer":
@@ -85,6 +97,11 @@ class Officer:
         return box["x"], box["y"], box["x"] + box["width"], box["y"] + box["height"]
 
     async def settled(self) -> None:
-        """Wait until nothing is fetched and two frames were painted."""
-        await self.page.wait_for_timeout(250)
-        await self.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        """Wait until nothing has been asked for a quarter of a second and some frames were painted after it."""
+        quiet_since = time.monotonic()
+        async with asyncio.timeout(_PATIENCE_S):
+            while time.monotonic() - quiet_since < _QUIET_S:
+                await asyncio.sleep(_QUIET_S / 5)
+                if self._asked:
+                    quiet_since = time.monotonic()
+        await self.page.evaluate(_FRAMES)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from time import monotonic, sleep
 
@@ -75,6 +76,11 @@ class SmallSite:
     def bodies(self, *kinds: str) -> list[messages.AnyBody]:
         """Give the journal's bodies of some kinds."""
         return [body for body in (messages.decode(row.body) for row in self.rows()) if body.kind in kinds]
+
+    def packed(self) -> int:
+        """Give how many packages the daemon answers for: a file has its name a moment before that."""
+        with closing(LedgerReader.open(self.site.state_dir / "ledger.db")) as reader:
+            return len(reader.packed())
 
     def wait_for(self, condition: Callable[[], bool], process: Process, timeout_s: float = 120.0) -> None:
         """Wait until ``condition`` holds; fail when it does not in time or the process ends."""

@@ -74,6 +74,13 @@ def _command(pid: int) -> str:
         return "gone"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give tests on PostgreSQL more time: whoever comes first starts the server, which takes a while on a busy machine."""
+    for item in items:
+        if "postgres" in item.nodeid or "postgres_server" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.timeout(300))
+
+
 @pytest.fixture(scope="session")
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator["PostgresServer"]:
     """A real PostgreSQL server, one for all test processes of a run. Tests need it wherever EDGE_AGENT_REQUIRE_POSTGRES is set."""

@@ -1,7 +1,7 @@
 """Writes ``docs/reference/models.md``: ``python -m training.models_page``. Every figure comes from a file that a command wrote.
 
-Simulated figures are those of the shipped cards. ``benchmarks/results/`` holds the others: ``real_models.json``, ``tile_speed.json``,
-``scenarios.json``, ``weight_tables.json``, ``research.json``. Why a figure falls short is said in ``training/shortfalls.toml``, one sentence or more a row.
+Simulated figures are those of the shipped cards. ``benchmarks/results/`` holds the others, named in ``RESULTS``. Rows, floors and goals
+stand in ``models_rows``; why a figure falls short is said in ``training/shortfalls.toml``, one sentence or more a row.
 """
 
 import argparse

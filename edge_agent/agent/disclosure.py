@@ -83,12 +83,10 @@ class Disclosure:
         tokens = unique(token for tokens in named.values() for token in tokens)
         known = {row.token: row for row in await self._store.identities(tokens) if row.value is not None and row.kind in allowed}
         frame = encode_identities([Disclosed(row.token, row.kind.value, row.value) for row in known.values() if row.value is not None])
-        viewer = await self._viewer(consumer, officer)
-        is_new = False
-        for scan, of_scan in named.items():
-            classes = {known[token].kind.value for token in of_scan if token in known}
-            is_new = (bool(classes) and await self._note_view(viewer, scan, classes)) or is_new
-        return frame, is_new
+        shown = {scan: {known[token].kind.value for token in of_scan if token in known} for scan, of_scan in named.items()}
+        viewer = await self._viewer(consumer, officer) if any(shown.values()) else {}
+        is_new = [await self._note_view(viewer, scan, classes) for scan, classes in shown.items() if classes]
+        return frame, any(is_new)
 
     async def _viewer(self, consumer: Consumer, officer: str | None) -> dict[str, str]:
         """Give who looks, as the journal says it: the workstation and its role, and the officer's token where one is named."""

@@ -74,7 +74,7 @@ class SiteMonitor:
             in_flight=self._in_flight,
             daemon=f"edge-agent {__version__}",
             policy_digest=self._around.policy_digest or None,
-            certificates=[_told(one) for one in self._around.certificates],
+            certificates=[certificate_part(one) for one in self._around.certificates],
             labels=list(self._around.labels),
         )
 
@@ -117,7 +117,8 @@ class SiteMonitor:
         self._told = told
 
 
-def _told(certificate: Certificate) -> CertificatePart:
+def certificate_part(certificate: Certificate) -> CertificatePart:
+    """Give what a heartbeat tells of a certificate: the rate on held-out scans, else the one on those that made the thresholds."""
     rate = certificate.held_out or certificate.whole_scan
     return CertificatePart(
         subject=certificate.subject.value,

@@ -32,7 +32,8 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "was stored; 1 when not.",
     )
     parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="collector.toml")
-    parser.add_argument("--until-idle", type=_seconds, metavar="S", help="end when no row has come for S seconds")
+    idle = "end when no row has come for S seconds and no site is being reached or drained"
+    parser.add_argument("--until-idle", type=_seconds, metavar="S", help=idle)
     parser.set_defaults(run=run)
 
 

@@ -16,6 +16,8 @@ from edge_agent.wire.heartbeat import StatusReply
 
 _MOST, _WORD = 32, 100
 """So many reasons and bundles of a site are kept, and so many letters of each: a site is not asked how much it says."""
+_ON_THE_WAY = (Phase.CONNECTING, Phase.DRAINING)
+"""Phases that end by themselves, however slow the machine or the line."""
 _TRIAL = "shadow"
 """State of a bundle that has no voice: it is tried at some sites and not at others."""
 
@@ -49,7 +51,7 @@ class Board:
     def post(self, state: SiteState) -> None:
         """Take a site's new state."""
         book = self._books[state.site]
-        if state.rows > book.state.rows:
+        if state.rows > book.state.rows or book.state.phase in _ON_THE_WAY:
             self._moved = self._clock.monotonic()
         book.post(state)
         self._tell(state)
@@ -70,7 +72,9 @@ class Board:
 
     @property
     def idle_s(self) -> float:
-        """Seconds since a row was last stored, or since the start."""
+        """Seconds since a row was last stored, and since the last site was reached or found to be out of reach."""
+        if any(book.state.phase in _ON_THE_WAY for book in self._books.values()):
+            return 0.0
         return self._clock.monotonic() - self._moved
 
     @property

@@ -60,7 +60,7 @@ CASE_COLUMNS: tuple[tuple[str, pa.DataType, str], ...] = (
     ("referred_by_clock", pa.bool_(), "whether the decision clock ran out"),
     ("referred_by_officer", pa.bool_(), "whether an officer passed it on"),
     ("control", pa.string(), "found, nothing-found or not-examined by the last examination"),
-    ("is_disputed", pa.bool_(), "whether examinations differ; such a scan is in no rate"),
+    ("is_disputed", pa.bool_(), "whether offices differ about the examination; such a scan is in no rate"),
     ("control_us", _MOMENT, "when it was examined"),
     ("found", _WORDS, "what the last examination found"),
     ("stands", pa.string(), "the conclusion that holds now"),

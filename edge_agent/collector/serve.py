@@ -112,7 +112,9 @@ async def collect(
     until_idle_s: float | None,
     refused: Callable[[Refusal], None] = lambda _: None,
 ) -> Board:
-    """Run the collector until SIGTERM or SIGINT, or until no row has come for ``until_idle_s`` seconds. Gives the last states.
+    """Run the collector until SIGTERM or SIGINT, or until no row has come for ``until_idle_s`` seconds.
+
+    While a site is being reached or drained it is not idle, whatever that takes. Gives the last states.
 
     Raises:
         ConfigError: keys, endpoints or the archive's place are not usable.

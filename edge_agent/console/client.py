@@ -68,6 +68,7 @@ __all__ = [
     "Start",
     "Submission",
     "TileRequest",
+    "Undecided",
     "Wish",
     "open_console",
 ]

@@ -10,7 +10,7 @@ from typing import TypeAlias
 from edge_agent.console.client import ConsoleClient, SeenFact
 from edge_agent.console.queue import Queue
 from edge_agent.domain.ids import Seq
-from edge_agent.errors import AnswerUnreadable, PeerError, PeerFailed, PeerSilent, TryLater
+from edge_agent.errors import AnswerUnreadable, MalformedMessage, PeerError, PeerFailed, PeerSilent, TryLater
 from edge_agent.telemetry import events
 from edge_agent.wire.undecided import MAX_UNDECIDED
 
@@ -40,6 +40,9 @@ async def take_older(site: str, client: ConsoleClient, queue: Queue, before: Seq
         queue.note_unshown(site, told.scans)
         if told.after < told.first:
             return True
+        if told.after + 1 >= before:
+            events.console_question_failed(site, MalformedMessage.code)  # an answer that leads nowhere would be asked for without end
+            return False
         before = Seq(told.after + 1)
 
 

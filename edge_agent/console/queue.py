@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from edge_agent.console.events import SeenFact
 from edge_agent.console.record import URGENT, WAITING, ScanRecord
 from edge_agent.console.views import QueueRow
-from edge_agent.wire.messages import AnyBody, AssessmentBody, AuditBody, ControlBody, ShadowBody, VerdictBody
+from edge_agent.wire.messages import AnyBody, AssessmentBody, AuditBody, ControlBody, SetAsideBody, ShadowBody, VerdictBody
 
 MOST_BEHIND = 2_000
 """Changes that a reader may be behind; one that is further behind asks for the whole queue, which is cheaper."""
@@ -82,10 +82,8 @@ class Queue:
             self._faults[site] = [*self._faults.get(site, []), fact][-_MOST_FAULTS:]
         records = self._records.setdefault(site, OrderedDict())
         record = records.get(body.scan_id)
-        if _is_answer(body):
-            self._unshown.get(site, set()).discard(body.scan_id)
         if record is None:
-            if isinstance(body, AuditBody):
+            if isinstance(body, AuditBody) or self._is_of_unshown(site, body):
                 return  # no reason to keep a scan of which nothing else is known
             record = records[body.scan_id] = ScanRecord(site, body.scan_id, self._blind_share)
         if record.apply(fact, body):
@@ -181,6 +179,15 @@ class Queue:
         """Give the event that the next change sets. Take it first, look second, wait third."""
         return self._bell
 
+    def _is_of_unshown(self, site: str, body: AnyBody) -> bool:
+        """Tell whether a fact is only words about a scan that waits without a row; when somebody has spoken, it waits no more."""
+        unshown = self._unshown.get(site, set())
+        if body.scan_id not in unshown or isinstance(body, AssessmentBody | SetAsideBody):
+            return False
+        if isinstance(body, VerdictBody) or (isinstance(body, ControlBody) and body.conclusion != "not-examined"):
+            unshown.discard(body.scan_id)
+        return True
+
     def _count_since(self, version: int) -> int:
         count = 0
         for _ in _newer(self._changed, version):
@@ -244,11 +251,6 @@ class Queue:
     def _rank(self, site: str, name: str) -> int:
         shown = self._shown.get((site, name))
         return 0 if shown is None else shown.row.rank
-
-
-def _is_answer(body: AnyBody) -> bool:
-    """Tell whether somebody has spoken, for whom the scan waited."""
-    return isinstance(body, VerdictBody) or (isinstance(body, ControlBody) and body.conclusion != "not-examined")
 
 
 def _newer(table: OrderedDict[Key, int], version: int) -> Iterator[tuple[Key, int]]:

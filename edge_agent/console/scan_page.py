@@ -58,6 +58,7 @@ def scan_view(record: ScanRecord, my_token: str | None) -> ScanView:
         third_party=body.third_party if body is not None and not is_blind else [],
         provenance=body.provenance if body is not None and not is_blind else None,
         said=[view for one in record.said if (view := _said_view(one, my_token)).kind in _LOOKS or not is_blind],
+        said_left_out=record.said_left_out,
     )
 
 

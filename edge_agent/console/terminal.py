@@ -162,7 +162,7 @@ class Screen:
 
     async def _identified(self, row: ScanRow) -> None:
         try:
-            await self._at(row.site).identify(Seq(row.seq))
+            await self._at(row.site).identify(Seq(row.seq), self._officer or None)
         except PeerError as problem:
             self._say(f"no identifiers: {problem.detail}")
         self._changed.set()

@@ -250,6 +250,7 @@ class ScanView(View):
 
     ``order``: how a verdict given now is recorded. ``wants_reason``: an officer decided blind against an alert, and a reason is due.
     ``declared``: verbatim; the families they were mapped to stand in the heterogeneity's ``against``. ``readings``: number checks.
+    ``said``: in the journal's order; ``said_left_out``: older rows of people that this console no longer holds, looks before decisions.
     """
 
     row: QueueRow
@@ -267,6 +268,7 @@ class ScanView(View):
     third_party: list[ThirdPartyPart]
     provenance: ProvenancePart | None
     said: list[SaidView]
+    said_left_out: int
 
 
 class PlanesView(View):
@@ -298,8 +300,9 @@ class IdentitiesView(View):
 class SubmissionView(View):
     """What became of something sent. Only ``saved`` means that the site has committed it.
 
-    ``waiting``: kept on this console's disk and sent again until the site answers; ``refused``: the site will not take it, and ``code``,
-    ``detail`` and ``hint`` say why.
+    ``waiting``: kept on this console's disk and sent again until the site answers; with the ``code`` ``answer-unreadable`` the site did
+    answer, but not so that it can be read: whether it was committed is not known, and it is asked again under the same ``id``.
+    ``refused``: the site will not take it, and ``code``, ``detail`` and ``hint`` say why.
     """
 
     id: str
@@ -345,7 +348,7 @@ class FaultsView(View):
 
 
 class StateEvent(View):
-    """Event ``state``, each second: the console's clock and the sites. A page that hears none for 3 s shows STALE by itself."""
+    """Event ``state``, each second and when a link changes: our clock and the sites. A page that hears none for 3 s shows STALE."""
 
     now: datetime
     sites: list[SiteView]

@@ -86,7 +86,7 @@ def write_entries(content: ScanJson, entries: Mapping[str, bytes], out: Path) ->
     """
     digests = {name: EntryPart(size=len(data), sha256=_sha256(data)) for name, data in sorted(entries.items())}
     document = content.model_copy(update={"entries": digests}).model_dump_json(indent=1).encode()
-    out.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _make_folder(out.parent)
     unfinished = out.with_name(f".{out.name}.part")
     try:
         _write_zip(unfinished, [("mimetype", MIMETYPE), (SCAN_JSON, document), *sorted(entries.items())])
@@ -192,6 +192,17 @@ def _write_zip(path: Path, entries: Sequence[tuple[str, bytes]]) -> None:
                 archive.writestr(info, data)
         file.flush()
         os.fsync(file.fileno())
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder and those above it that are missing, each name durable before the next.
+
+    A package in a folder that a power cut takes is lost, and the files that it was made from may be gone by then.
+    """
+    if not folder.is_dir():
+        _make_folder(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        _sync_folder(folder.parent)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -60,12 +60,12 @@ class Identities:
         return self.erase([token for token, moment in used.items() if self._db.execute(query, (token, to_us(moment))).fetchone()], at)
 
     def _used_again(self, value: IdentityValue, at: datetime) -> IdentityRow | None:
-        columns = self._db.execute(
+        again = (
             "UPDATE identity SET created_us = max(created_us + 1, ?) WHERE class = ? AND value = ?"
-            " RETURNING token, class, commitment, value",
-            (to_us(at), value.kind, value.value),
-        ).fetchall()
-        return _row(*columns[0]) if columns else None
+            " RETURNING token, class, commitment, value"
+        )
+        rows = [_row(*columns) for columns in self._db.execute(again, (to_us(at), value.kind, value.value))]
+        return rows[0] if rows else None
 
     def _add(self, value: IdentityValue, at: datetime) -> IdentityRow:
         salt = secrets.token_bytes(_SALT_BYTES)

@@ -27,6 +27,8 @@ _OUTCOMES = (FactKind.ASSESSMENT, FactKind.SET_ASIDE)
 _TOLD = (*_OUTCOMES, FactKind.VERDICT, FactKind.CONTROL, FactKind.REFERRAL)
 _WINDOW = 2_000
 """Rows that a filtered read looks at in one go: some ms, so that no reader of a rare topic holds the ledger up."""
+_LOOKED_BACK = 500
+"""Rows that are looked at in one go for scans that wait: of each assessment among them all words are read."""
 _STEPS_PER_SCAN = 8
 """How often a scan may have been judged again before a snapshot looks no further back for older scans."""
 _MOST_TOLD = 100
@@ -84,13 +86,13 @@ class Queries:
     def undecided(self, before: Seq, starts: Sequence[str], most: int, budget: Budget) -> Undecided:
         """Give the scans judged last before row ``before`` about which a person is still to speak; ``most`` 0: their names only.
 
-        At most ``_WINDOW`` rows are looked at in one go, and fewer where the rows of more scans do not fit; a scan whose own rows do not
-        fit in an answer is named without them.
+        At most ``_LOOKED_BACK`` rows are looked at in one go, and fewer where the rows of more scans do not fit; a scan whose own rows
+        do not fit in an answer is named without them.
         """
         with reading(self._db):
             head = self._journal.head()
             before = min(before, Seq(head.seq + 1))
-            after = Seq(max(before - 1 - _WINDOW, head.first - 1, 0))
+            after = Seq(max(before - 1 - _LOOKED_BACK, head.first - 1, 0))
             scans: list[ScanId] = []
             rows: list[JournalRow] = []
             for seq, scan in self._judged_last(after, before, starts):

@@ -23,6 +23,8 @@ _SETTINGS = (
     *("-c", "autovacuum_max_workers=1", "-c", "max_worker_processes=2", "-c", "log_min_messages=fatal"),
 )
 _USER = "postgres"
+_PATIENCE_S = 240
+"""How long a server may take to start or stop, on a machine that does much else."""
 
 
 class PostgresMissing(Exception):
@@ -76,11 +78,26 @@ class PostgresServer:
     def restart(self) -> None:
         """Start it, again where it ran."""
         settings = " ".join([*_SETTINGS, "-k", str(self.folder)])
-        _run(programs() / "pg_ctl", "-D", self.data, "-w", "-s", "-m", "immediate", "-l", self.folder / "log", "-o", settings, "restart")
+        _run(
+            programs() / "pg_ctl",
+            "-D",
+            self.data,
+            "-w",
+            "-t",
+            _PATIENCE_S,
+            "-s",
+            "-m",
+            "immediate",
+            "-l",
+            self.folder / "log",
+            "-o",
+            settings,
+            "restart",
+        )
 
     def halt(self) -> None:
         """End it at once, as a crash would; ``restart`` brings it back."""
-        _run(programs() / "pg_ctl", "-D", self.data, "-w", "-s", "-m", "immediate", "stop")
+        _run(programs() / "pg_ctl", "-D", self.data, "-w", "-t", _PATIENCE_S, "-s", "-m", "immediate", "stop")
 
     def stop(self) -> None:
         """End it and remove everything."""
@@ -147,6 +164,6 @@ def _run(*command: object) -> None:
     if os.geteuid() == 0:
         pwd.getpwnam(_USER)
         words = ["runuser", "-u", _USER, "--", *words]
-    done = subprocess.run(words, capture_output=True, text=True, check=False, cwd="/", timeout=60)  # noqa: S603 - our own words
+    done = subprocess.run(words, capture_output=True, text=True, check=False, cwd="/", timeout=_PATIENCE_S + 60)  # noqa: S603 - our own words
     if done.returncode != 0:
         raise RuntimeError(f"{words[0]}: {done.stdout}{done.stderr}")

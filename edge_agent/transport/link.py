@@ -244,8 +244,12 @@ def unless_refused(reply: Envelope) -> Envelope:
     """Give the reply.
 
     Raises:
-        PeerError: the leaf that an ERR names.
+        PeerError: the leaf that an ERR names. AnswerUnreadable: an ERR that names none.
     """
-    if reply.verb == Verb.ERR:
-        raise raised(read(ErrReply, reply.content))
-    return reply
+    if reply.verb != Verb.ERR:
+        return reply
+    try:
+        refusal = read(ErrReply, reply.content)
+    except MalformedMessage as problem:
+        raise AnswerUnreadable("the answer is a refusal that cannot be read") from problem
+    raise raised(refusal)

@@ -33,7 +33,7 @@ async def shown(officer, place):
     await officer.page.evaluate("(place) => { location.hash = place; }", f"#/{place}")
     if place.startswith("scan/"):
         await officer.sees_picture()
-    await officer.page.wait_for_timeout(400)
+    await officer.settled()
 
 
 @pytest.mark.parametrize(("theme", "language"), [("dark", "en"), ("light", "ar"), ("dark", "fr")])
@@ -49,6 +49,15 @@ def test_axe_finds_nothing_serious_on_any_page(chromium, workplace, theme, langu
         await officer.page.keyboard.press("?")
         await officer.page.locator("dialog[open]").wait_for()
         found["help"] = await complaints(officer.page)
+        await officer.page.keyboard.press("Escape")
+        await shown(officer, f"scan/{SITE}/{named(33)}")
+        await officer.page.keyboard.press("s")
+        await officer.page.locator(".decision .armed").wait_for()
+        found["deciding"] = await complaints(officer.page)
+        await officer.page.keyboard.press("Escape")
+        await officer.page.keyboard.press("!")
+        await officer.page.locator("dialog.ask[open]").wait_for()
+        found["report"] = await complaints(officer.page)
         direction = await officer.page.evaluate(
             "[document.documentElement.dir, document.documentElement.lang, document.documentElement.dataset.theme]"
         )

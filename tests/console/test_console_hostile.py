@@ -23,7 +23,7 @@ from benchmarks.small_site import SmallSite
 from edge_agent.formats.encode import jpeg_bytes
 from tests.console.conftest import until_served
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(600)
 SITE = "demo"
 ARABIC = "\u0645\u0635\u0631"
 OVERRIDE = "box \u202egpj.exe\u202c \u2067isolated"
@@ -71,6 +71,7 @@ _LOOK = """(controls) => {
         downloads: document.querySelectorAll('a[download]').length,
     };
 }"""
+PAINTED = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 _MIXED = """() => [...document.querySelectorAll('main *')]
     .filter((e) => [...e.childNodes].some((node) => node.nodeType === Node.TEXT_NODE && /[\u0600-\u06ff]/.test(node.data)))
     .filter((e) => !e.closest('bdi, [dir=auto]') && !/[\u2066-\u2069]/.test(e.textContent))
@@ -179,7 +180,7 @@ async def looked(officer, seen, place, name=""):
         async with page.expect_response("**/api/identities"):
             await page.keyboard.press("o")
         await page.evaluate("document.querySelector('main.scan .facts details')?.setAttribute('open', '')")
-    await officer.settled()
+    await page.evaluate(PAINTED)
     seen.places[name or place] = await page.evaluate(_LOOK, CONTROLS)
     seen.mixed[name or place] = await page.evaluate(_MIXED)
 

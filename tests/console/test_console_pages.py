@@ -1,5 +1,7 @@
 """What the pages tell an officer, and what they keep: over an ended session, a site that is away, a console that does not answer."""
 
+import asyncio
+
 import pytest
 
 from benchmarks.browser import TABLET, Wish
@@ -86,11 +88,18 @@ def test_what_an_officer_began_is_not_given_to_another_one_who_logs_in(chromium,
 
     async def law(stage):
         officer = await Officer.logged_in(stage, workplace.url, "asha")
-        page, request = officer.page, stage.context.request
+        page, request, has_changed = officer.page, stage.context.request, asyncio.Event()
+
+        async def only_then(route):
+            await has_changed.wait()
+            await route.continue_()
+
         await begins(officer, scan)
+        await page.route("**/me", only_then)  # the page asks who is logged in when bilal is
         await request.post(workplace.url + "/logout", headers=OWN)  # at another tab, where bilal then logs in
         answer = await request.post(workplace.url + "/login", data={"name": "bilal", "password": PASSWORD}, headers=OWN)
-        await page.locator(".officer", has_text="bilal").wait_for(timeout=30_000)
+        has_changed.set()
+        await page.locator(".officer", has_text="bilal").wait_for(timeout=60_000)
         await officer.sees_picture()
         await page.locator(".decision .word").first.wait_for()
         left = await page.locator(".decision .armed, .decision .missed, dialog").count()
@@ -297,3 +306,66 @@ def test_on_a_tablet_the_head_of_the_page_is_one_line_and_nothing_is_cut_off(chr
     assert spread <= 3
     assert fits
     assert tallest < 40
+
+
+def test_a_refused_result_marks_what_is_wrong_in_plain_words_and_a_saved_one_cannot_be_saved_again(chromium, workplace):
+    scan = workplace.an_alert()
+    refused = {
+        "code": "form-refused",
+        "detail": "wrong answers: 1",
+        "hint": "docs/reference/control-form.md",
+        "fields": {"office": "unknown"},
+    }
+
+    async def law(stage):
+        officer = await Officer.logged_in(stage, workplace.url, "chandra")
+        page, answers = officer.page, [refused]
+
+        async def answer(route):
+            entry = route.request.post_data_json
+            saved = {"id": entry["control_id"], "kind": "control", "site": SITE, "scan_id": scan, "conclusion": "not-examined"}
+            said = {**saved, "entered_at": "2026-01-01T00:00:00Z", "state": "saved", "seq": 1, "code": "", "detail": "", "hint": ""}
+            await route.fulfill(status=422 if answers else 200, json=answers.pop() if answers else said)
+
+        await page.route("**/control", answer)
+        await page.evaluate("(place) => { location.hash = place; }", f"#/results/{SITE}/{scan}")
+        await page.get_by_text("Not examined").click()
+        await page.locator("[data-field=office] input").fill("north")
+        for select in await page.locator(".fields select[required]").all():
+            await select.select_option(index=1)
+        save = page.get_by_role("button", name="Save the result")
+        await save.click()
+        problem = page.locator("form.result .problem:visible")
+        await problem.wait_for()
+        told = await problem.inner_text(), await page.locator(".field.wrong").evaluate_all("(all) => all.map((one) => one.dataset.field)")
+        await save.click()
+        await page.locator(".outcome.saved").wait_for()
+        return told, await save.count(), await page.get_by_role("button", name="To the examinations").count()
+
+    (problem, wrong), save, leave = chromium.run(law, Wish(expects=("status of 422",)))
+    assert "docs/" not in problem
+    assert "marked" in problem
+    assert (["office"], 0, 1) == (wrong, save, leave)
+
+
+def test_what_commissioning_found_and_where_a_site_differs_is_shown_with_n_and_interval(chromium, workplace):
+    found = {"subject": "cargo", "alarms": 3, "n": 300, "low": 0.0034, "high": 0.029, "is_held_out": True}
+    found |= {"made_at": "2026-03-01T00:00:00Z", "not_after": "2026-09-01T00:00:00Z"}
+
+    async def more(route):
+        answer = await route.fetch()
+        body = await answer.json()
+        body["sites"][0]["certificates"] = [found]
+        await route.fulfill(response=answer, json=body)
+
+    async def law(stage):
+        officer = await Officer.logged_in(stage, workplace.url, "chandra")
+        await officer.page.route("**/api/trust*", more)
+        await officer.page.evaluate("location.hash = '#/trust'")
+        line = officer.page.locator(".card p", has_text="Commissioned for")
+        await line.wait_for()
+        return await line.inner_text()
+
+    told = chromium.run(law)
+    assert "3 alarms in 300 clean scans" in told
+    assert "0.3 % to 2.9 %" in told

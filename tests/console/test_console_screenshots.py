@@ -87,6 +87,7 @@ def test_the_pages_are_taken(chromium, office, theme, language, size, name, plac
         for place in places:
             if place == "scan":
                 await officer.opens("demo", scan)
+                await officer.page.locator(".pane .wait").wait_for(state="hidden")
             elif place != "queue":
                 await officer.page.evaluate(
                     "(place) => { location.hash = place; }", f"#/{place}" + (f"/demo/{scan}" if place == "results" else "")

@@ -34,7 +34,7 @@ from edge_agent.formats.package import write_package
 from edge_agent.formats.profiles import load_profile
 from edge_agent.testing.drops import dataform, limited, load_picture, picture_profile, png_chunk, sim_sidecar
 
-LIMITS = Limits(deadline_s=10.0, max_memory_bytes=3 << 29)
+LIMITS = Limits(deadline_s=30.0, max_memory_bytes=3 << 29)
 GREY, WIDE = load_picture(18, 26, bits=8), load_picture(18, 26)
 COLOUR = np.dstack([load_picture(18, 26, bits=8, seed=seed) for seed in range(3)])
 

@@ -20,10 +20,10 @@ FINDINGS = sorted(path for path in (ROOT / "tests/hostile/findings").iterdir() i
 def test_what_was_once_found_is_refused_at_once_by_every_parser(finding):
     data = finding.read_bytes()
     for name, parse in targets.TARGETS.items():
-        begun = time.perf_counter()
+        begun = time.process_time()
         with contextlib.suppress(ScanRejected, ConfigError, PeerError):
             parse(data)
-        assert time.perf_counter() - begun < 2.0, name
+        assert time.process_time() - begun < 2.0, name
 
 
 def test_every_target_has_a_good_file_to_start_from(tmp_path):
@@ -37,7 +37,7 @@ def test_the_good_files_pass_their_targets(tmp_path):
         targets.one_input(data)
 
 
-@pytest.mark.timeout(150)
+@pytest.mark.timeout(600)
 def test_the_same_twenty_thousand_inputs_find_nothing(tmp_path):
     """With a seed of its own, so that a change is judged by what it changed; ``make fuzz`` looks for what nobody knows yet."""
     done, found = _fuzz(tmp_path, "--seconds", "100", "--runs", "20000")
@@ -49,5 +49,5 @@ def _fuzz(found: Path, *options: str) -> tuple[subprocess.CompletedProcess[str],
     if importlib.util.find_spec("atheris") is None:
         pytest.skip("atheris is not installed: no coverage-guided fuzzing")
     command = [sys.executable, "-m", "tests.hostile.fuzz", "--seed", "1", "--found", str(found), *options]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=140, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=550, check=False)
     return done, {path.name: path.read_bytes().hex()[:400] for path in found.iterdir() if path.is_file()}

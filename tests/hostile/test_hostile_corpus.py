@@ -194,7 +194,7 @@ def test_a_bad_side_car_costs_neither_the_pixels_nor_the_child_nor_the_time(chil
         sidecar.write_bytes(case.data)
         begun = time.perf_counter()
         result, decoded = child.probe(members, profile), child.decode(members, profile)
-        assert time.perf_counter() - begun < 5.0, case.name
+        assert time.perf_counter() - begun < 25.0, case.name
         assert len(decoded.views) == 1, case.name
         unread = {note.code for note in decoded.notes} & {"sidecar-unreadable"}
         assert (decoded.sidecar is None) == bool(unread), case.name

@@ -104,7 +104,7 @@ def test_no_damaged_request_meets_a_fault_of_ours_or_holds_its_place(monkeypatch
         port = int((await url).rstrip("/").rpartition(":")[2])
         seen: set[int] = set()
         faults = []
-        async with asyncio.timeout(50):
+        async with asyncio.timeout(150):
             for _ in range(REQUESTS // AT_ONCE):
                 group = [damaged(chance) for _ in range(AT_ONCE)]
                 for raw, answer in zip(group, await asyncio.gather(*(answered(port, raw) for raw in group)), strict=True):

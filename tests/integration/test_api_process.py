@@ -28,7 +28,7 @@ insecure_loopback_only = true
 
 
 def ask(url: str, token: str) -> dict[str, object]:
-    return httpx.get(url, headers={"Authorization": f"Bearer {token}"} if token else {}, timeout=20).json()
+    return httpx.get(url, headers={"Authorization": f"Bearer {token}"} if token else {}, timeout=40).json()
 
 
 def test_it_serves_what_a_collector_stores_meanwhile_and_stops_at_once(tmp_path: Path, capsys) -> None:
@@ -48,7 +48,7 @@ def test_it_serves_what_a_collector_stores_meanwhile_and_stops_at_once(tmp_path:
                 assert ask(f"{url}api/v1/health", "")["collector"] == "absent"
             finally:
                 process.send_signal(signal.SIGTERM)
-                process.wait(20)
+                process.wait(40)
             assert process.returncode == 0
             lines = process.stdout.read()
     assert token not in lines

@@ -202,45 +202,47 @@ def test_a_second_writer_is_refused_and_a_reader_is_not(place, archive):
 
 KILLED = """
 import sys
+import time
 from pathlib import Path
 from edge_agent.collector.archive.port import Batch, Cursor
 from edge_agent.collector.archive.store import Archive
 from edge_agent.domain.ids import Seq
+from edge_agent.errors import ArchiveBusy
 from edge_agent.testing.clock import ManualClock
 from edge_agent.testing.site_journal import SiteJournal, assessment
 
-journal = SiteJournal("north")
-journal.add(*(assessment("north", str(n)) for n in range(int(sys.argv[2]))))
 place = sys.argv[1] if "://" in sys.argv[1] else Path(sys.argv[1])
-archive = Archive.open(place, ManualClock())
+archive = None
+while archive is None:
+    try:
+        archive = Archive.open(place, ManualClock())
+    except ArchiveBusy:
+        time.sleep(0.05)  # the server has not seen yet that the one before is dead
+journal = SiteJournal("north")
 newest = archive.newest(journal.site)
-start = newest.seq if newest else 0
-for seq in range(start, len(journal.rows), 3):
-    rows = tuple(journal.rows[seq : seq + 3])
-    archive.commit([Batch(journal.site, Cursor(journal.epoch, Seq(seq), journal.hash_at(Seq(seq))), rows)])
-    print(rows[-1].seq, flush=True)
+journal.add(*(assessment("north", str(n)) for n in range(newest.seq if newest else 0)))
+while True:
+    seq = Seq(len(journal.rows))
+    journal.add(*(assessment("north", str(n)) for n in range(seq, seq + 3)))
+    archive.commit([Batch(journal.site, Cursor(journal.epoch, seq, journal.hash_at(seq)), tuple(journal.rows[seq:]))])
+    print(seq + 3, flush=True)
 """
 
 
 def test_kill_minus_nine_loses_no_acknowledged_row_and_leaves_no_half_batch(place):
-    total, acknowledged = 600, 0
     for deaths in range(3):
-        child = subprocess.Popen([sys.executable, "-c", KILLED, str(place), str(total)], stdout=subprocess.PIPE, text=True)
+        child = subprocess.Popen([sys.executable, "-c", KILLED, str(place)], stdout=subprocess.PIPE, text=True)
         with child, child.stdout:
-            for count, line in enumerate(child.stdout):
-                acknowledged = int(line)
-                if count >= 12 + 7 * deaths:
-                    os.kill(child.pid, signal.SIGKILL)
-                    break
-            for line in child.stdout:
-                acknowledged = int(line)
-        with Archive.read(place, ManualClock()) as archive:
+            told = [child.stdout.readline() for _ in range(13 + 7 * deaths)]
+            os.kill(child.pid, signal.SIGKILL)
+            acknowledged = int([*told, *child.stdout][-1])
+        assert child.returncode == -signal.SIGKILL
+        with Archive.read(place, ManualClock()) as archive, archive.snapshot():  # a server may commit what a dead one had sent
             rows = list(archive.rows(NORTH, b"e" * 16))
-            assert len(rows) >= acknowledged
+            assert len(rows) >= acknowledged > 0
             assert first_break(rows, b"e" * 16, Seq(0)) is None
             assert archive.newest(NORTH).seq == rows[-1].seq
             assert outcomes(archive) == {Outcome.NO_ALERT: len(rows)}
-    assert len(rows) < total
 
 
 def verdict(name, conclusion="suspicious", at=NOON + timedelta(minutes=5), **more):

@@ -95,6 +95,24 @@ def test_the_database_itself_refuses_a_row_number_twice(postgres_address, archiv
         ask(postgres_address, "INSERT INTO journal SELECT * FROM journal")
 
 
+def test_an_archive_of_the_first_version_is_brought_up_to_date_and_folded_anew(postgres_address):
+    with Archive.open(postgres_address, ManualClock()) as archive:
+        archive.commit([batch(journal_of(*alerts("a", "b")))])
+        told = list(archive.cases())
+    now = set(ask(postgres_address, "SELECT indexname FROM pg_indexes WHERE schemaname = current_schema()"))
+    for name in ("fact_by_time", "health_of_site", "audit_of_site", "shadow_of_scan"):
+        ask(postgres_address, f"DROP INDEX {name}")
+    ask(postgres_address, "CREATE INDEX fact_of_trial ON fact (produced_us) WHERE kind = 'shadow'")
+    ask(postgres_address, "UPDATE setting SET value = '1'")
+    ask(postgres_address, "UPDATE scan_case SET value = '{}'")
+    with pytest.raises(ArchiveDamaged, match="edge-agent collect"):
+        Archive.read(postgres_address, ManualClock())
+    with Archive.open(postgres_address, ManualClock()) as archive:
+        assert told == list(archive.cases())
+    assert now == set(ask(postgres_address, "SELECT indexname FROM pg_indexes WHERE schemaname = current_schema()"))
+    Archive.read(postgres_address, ManualClock()).close()
+
+
 def test_a_writer_that_dies_lets_the_lock_go(postgres_address, archive):
     archive.commit([batch(journal_of(audit("north", "1")))])
     with pytest.raises(ArchiveBusy):

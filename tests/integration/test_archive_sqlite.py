@@ -130,7 +130,7 @@ def test_a_file_system_that_refuses_is_low_disk_and_is_recovered_from(path):
     reached = spawn.SimpleQueue()
     child = spawn.Process(target=_fill_under_a_file_limit, args=(path, reached))
     child.start()
-    child.join(30)
+    child.join(50)
     assert child.exitcode == 0
     assert reached.get() == "recovered"
     with Archive.read(path, ManualClock()) as archive:
@@ -168,7 +168,7 @@ def everything(archive):
     return (*(sorted(count, key=repr) for count in counts), list(archive.cases()), archive.newest(NORTH))
 
 
-@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("version", [1, 2, 3])
 def test_an_archive_of_an_earlier_version_tells_the_same_once_it_is_brought_up_to_date(path, version):
     alert = with_findings(assessment("north", "a", "alert"), [detection("knife"), detection("gun", 0.2)], ["knife"])
     first = journal_of(alert, set_aside("north", "b"), assessment("north", "c", "unassessable", obstacles=[blocking("dark")]))

@@ -9,11 +9,13 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
+from edge_agent.agent.at_hand import Outcome, Rules, find_drops, open_workbench
 from edge_agent.analysis.conclude import Conclusion, conclude
 from edge_agent.analysis.deadline import Deadline
 from edge_agent.analysis.policy import Check, parse_policy
 from edge_agent.analysis.ports import Models, one_by_one
 from edge_agent.analysis.run import Examination, examine
+from edge_agent.cli.profiles import named_profile
 from edge_agent.domain.capture import Capture, CaptureKind, Selection, Subject, SubjectKind
 from edge_agent.domain.clock import Stamp
 from edge_agent.domain.declaration import Declaration, DeclaredItem
@@ -21,9 +23,12 @@ from edge_agent.domain.finding import Detection, WeightEstimate
 from edge_agent.domain.ids import ScanId, ScannerId
 from edge_agent.domain.scan import Energy, Plane, Quantity, Scan, ScannerRef, View
 from edge_agent.errors import BundleIncompatible
+from edge_agent.formats.encode import png_bytes
 from edge_agent.inference.load import load_models
 from edge_agent.inference.session import DevicePolicy
+from edge_agent.inference.store import Admission
 from edge_agent.signing.detached import WORKSHOP
+from edge_agent.telemetry.clock import SystemClock
 from edge_agent.testing.bundles import bright_cells_graph, write_detection_bundle
 from edge_agent.testing.clock import ManualClock
 from edge_agent.testing.drops import load_picture
@@ -81,6 +86,37 @@ def test_a_small_but_good_picture_has_no_fault_of_its_own(loaded, pixels, subjec
     examination = examine(scan_of(pixels, subject), (), loaded.models, POLICY, one_by_one, Deadline(ManualClock()))
     faults = {code for _, code in BAD.values()} - {"dark", "polarity-doubtful", "blurred"}  # those depend on what the crop shows
     assert not faults & {obstacle.code for obstacle in examination.evidence.obstacles}
+
+
+# --------------------------------------------------------------------------------------------------- from files, the whole path
+
+
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:
+    """What the shipped bundles make of the bad pictures as files."""
+    folder = tmp_path_factory.mktemp("bad")
+    for name, (pixels, _) in BAD.items():
+        (folder / f"{name}.png").write_bytes(png_bytes(pixels))
+    rules, admission = Rules(SubjectKind.CARGO, (5.0, 5.0), ("0202",)), Admission(WORKSHOP)
+    with open_workbench(POLICY, ROOT / "exported_models", DevicePolicy.CPU, rules, SystemClock(), admission) as bench:
+        drops = find_drops([folder], [named_profile("plain-image")])
+        found = [bench.assess(drop, profile) for drop, profile in drops]
+    return {Path(outcome.drop.members[0].name).stem: outcome for outcome in found}
+
+
+@pytest.mark.parametrize("name", sorted(BAD))
+def test_a_bad_file_is_judged_with_its_fault_named_and_never_cleared(outcomes: dict[str, Outcome], name: str) -> None:
+    judgement = outcomes[name].judgement
+    assert judgement is not None, outcomes[name].rejected
+    assert BAD[name][1] in [obstacle.code for obstacle in judgement.conclusion.obstacles]
+    assert judgement.conclusion.word != "no-alert"
+
+
+def test_the_polarity_that_a_file_shows_is_recorded_beside_its_pixels(outcomes: dict[str, Outcome]) -> None:
+    scan = outcomes["inverted"].scan
+    assert scan is not None
+    (recorded,) = (step for plane in scan.views[0].planes for step in plane.operations if step.name == "polarity")
+    assert (recorded.value("found"), recorded.value("inverted")) == ("dark-air", False)
 
 
 # ------------------------------------------------------------------------------------------------ every head, and graphs gone mad

@@ -62,7 +62,7 @@ class Scene:
             followed = [Followed(site.site, link) for site, link in zip(self.sites, self.links, strict=True)]
             task = asyncio.create_task(follow(followed, archive, "hq", board, PACE))
             try:
-                async with asyncio.timeout(30):
+                async with asyncio.timeout(45):
                     await script(self)
             finally:
                 task.cancel()

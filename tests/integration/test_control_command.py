@@ -99,7 +99,7 @@ async def collected(folder, until):
         with Archive.open(config.archive, clock) as archive:
             task = asyncio.create_task(follow(followed, archive, "hq", board, Pace(wait_ms=50), outgoing))
             try:
-                async with asyncio.timeout(30):
+                async with asyncio.timeout(45):
                     while not until({state.value: n for state, n in (await lane.call(Outbox.counts)).items()}):  # noqa: ASYNC110 - a file
                         await asyncio.sleep(0.05)
             finally:

@@ -4,9 +4,10 @@ import asyncio
 
 import pytest
 
-from edge_agent.errors import ConfigInvalid, MalformedMessage, PeerSilent
+from edge_agent.errors import AnswerUnreadable, ConfigInvalid, MalformedMessage, PeerSilent, TooLarge
 from edge_agent.testing.loopback import Setting, loopback_site
 from edge_agent.testing.proxy import tcp_proxy
+from edge_agent.transport import link as link_module
 from edge_agent.transport.context import open_context
 from edge_agent.transport.link import Retry, SyncLink
 from edge_agent.transport.sockets import InsecureLoopback
@@ -147,14 +148,34 @@ def test_one_link_carries_one_request_at_a_time(tmp_path):
     asyncio.run(law())
 
 
-def test_a_refusal_that_cannot_be_read_is_malformed(tmp_path):
+def test_a_refusal_that_cannot_be_read_is_no_refusal(tmp_path):
     async def answer(_peer, request):
         return Envelope("ERR", request.request_id, {"no": "code"})
 
     async def law():
         async with loopback_site(tmp_path, Setting(answer=answer)) as site:
-            with pytest.raises(MalformedMessage):
+            with pytest.raises(AnswerUnreadable):
                 await site.link(site.keys.console).request("PING", {})
+
+    asyncio.run(law())
+
+
+@pytest.mark.parametrize("problem", [MalformedMessage("no envelope"), TooLarge("a frame over its limit")], ids=lambda problem: problem.code)
+def test_frames_that_cannot_be_read_are_an_unreadable_answer_and_the_link_goes_on(tmp_path, monkeypatch, problem):
+    async def law():
+        async with loopback_site(tmp_path, Setting(answer=Answering())) as site:
+            mine = site.link(site.keys.console)
+            with monkeypatch.context() as patch:
+                patch.setattr(link_module, "decode_envelope", raises(problem))
+                with pytest.raises(AnswerUnreadable):
+                    await mine.request("PING", {})
+            assert (await mine.request("PING", {})).verb == "PONG"
+
+    def raises(problem):
+        def decode(_):
+            raise problem
+
+        return decode
 
     asyncio.run(law())
 

@@ -8,7 +8,7 @@ import zmq
 
 from edge_agent.domain.assessment import FactKind
 from edge_agent.domain.identity import IdentityClass, IdentityValue
-from edge_agent.errors import PeerError
+from edge_agent.errors import MalformedMessage, PeerError
 from edge_agent.ledger.ledger import Ledger
 from edge_agent.ledger.records import Entry
 from edge_agent.testing.clock import ManualClock
@@ -18,6 +18,7 @@ from edge_agent.transport.keys import Consumer, Role
 from edge_agent.transport.sockets import connect
 from edge_agent.wire.identities import decode_identities
 from edge_agent.wire.messages import AssessmentBody, IdentityPart, decode, encode
+from edge_agent.wire.redaction import officer_identity
 
 SCAN = a_scan_id("a")
 CONTAINER = IdentityValue(IdentityClass.CONTAINER, "CANU1234560")
@@ -115,6 +116,28 @@ async def test_a_view_is_journalled_once_for_each_console_scan_and_hour_before_t
         clock.advance(3600)
         await pulled(site, site.keys.console, identities=True)
         assert len(await views(site)) == 4
+
+
+@in_loop
+async def test_a_view_names_the_officer_by_the_token_that_decisions_carry(folder):
+    async with loopback_site(folder, Setting(clock=ManualClock())) as site:
+        await with_identities(site)
+        for officer in ("amara", "chidi", "amara"):
+            await pulled(site, site.keys.console, identities=True, officer=officer)
+        await pulled(site, site.keys.console, identities=True)
+        tokens = [row.token for row in await site.ledger.tokenise([officer_identity(name) for name in ("amara", "chidi")])]
+        told = await views(site)
+        assert [body.event.params.get("officer") for body in told] == [*tokens, None]
+        assert all(name not in encode(body).decode() for body in told for name in ("amara", "chidi"))
+
+
+@in_loop
+async def test_an_officer_s_reference_that_is_none_is_refused_and_nothing_is_shown(folder):
+    async with loopback_site(folder) as site:
+        await with_identities(site)
+        with pytest.raises(MalformedMessage):
+            await pulled(site, site.keys.console, identities=True, officer="a\x00b")
+        assert await views(site) == []
 
 
 @in_loop

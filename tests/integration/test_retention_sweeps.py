@@ -16,7 +16,7 @@ from edge_agent.agent.housekeeping import Duties, Housekeeping
 from edge_agent.agent.keeping import RetentionSection, SpaceSection
 from edge_agent.agent.lanes import Lane
 from edge_agent.agent.ledger_lane import LedgerLane
-from edge_agent.agent.pipeline import Pipeline
+from edge_agent.agent.packing import Packer
 from edge_agent.agent.space import Space
 from edge_agent.agent.sweep import SWEPT, Premises, Sweep
 from edge_agent.domain.arrival import DuplicateOf
@@ -505,11 +505,11 @@ def test_a_package_written_late_takes_no_originals_of_an_alert_with_it(bench: Be
     bench.ledger.append(an_assessment(scan, 2, "no-alert"))
     spool = Spool(bench.state_dir / "spool")
     storage = SimpleNamespace(ledger=bench.premises.ledger, spool=spool, state_dir=bench.state_dir)
-    pipeline = Pipeline(SITE, {}, None, None, storage)  # type: ignore[arg-type]
-    asyncio.run(pipeline._let_originals_go(SimpleNamespace(scan_id=scan, revision=1)))  # type: ignore[arg-type]
+    packer = Packer(None, storage)  # type: ignore[arg-type]
+    asyncio.run(packer._let_originals_go(SimpleNamespace(scan_id=scan, revision=1)))  # type: ignore[arg-type]
     assert (bench.state_dir / f"spool/{scan}/r1").is_dir()
     ordinary = bench.scan("t")
-    asyncio.run(pipeline._let_originals_go(SimpleNamespace(scan_id=ordinary, revision=1)))  # type: ignore[arg-type]
+    asyncio.run(packer._let_originals_go(SimpleNamespace(scan_id=ordinary, revision=1)))  # type: ignore[arg-type]
     assert not (bench.state_dir / f"spool/{ordinary}").exists()
 
 

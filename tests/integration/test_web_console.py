@@ -3,7 +3,7 @@
 import asyncio
 import json
 import uuid
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 
@@ -12,7 +12,7 @@ import pytest
 
 from edge_agent.console import owed
 from edge_agent.console.blind import is_chosen
-from edge_agent.console.client import Phase
+from edge_agent.console.client import Phase, Undecided
 from edge_agent.console.owed import Looked
 from edge_agent.domain.assessment import BlobRef, FactKind
 from edge_agent.domain.ids import FactId, ScanId, ScannerId, SiteId, fact_id
@@ -31,8 +31,10 @@ from edge_agent.testing.web_console import console_config, web_console
 from edge_agent.transport.keys import Consumer, Role
 from edge_agent.wire.frames import topic
 from edge_agent.wire.handed_over import DeclaredPart, GoodsPart
-from edge_agent.wire.messages import AuditBody, BlobPart, ControlBody, FramePart, ReferralBody, VerdictBody, decode, encode
+from edge_agent.wire.heartbeat import CertificatePart, SiteState
+from edge_agent.wire.messages import AuditBody, BlobPart, BundlePart, ControlBody, FramePart, ReferralBody, VerdictBody, decode, encode
 from edge_agent.wire.redaction import officer_identity
+from edge_agent.wire.verbs import Verb
 
 IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 
@@ -520,6 +522,89 @@ async def test_a_site_that_cannot_tell_what_waits_leaves_it_unknown(folder):
             await console.live()
             await console.until(lambda: console.console.desk.queue.find("north", scan_named(SITE, "a")) is not None)
             assert (await console.get("/api/sites"))["sites"][0]["unshown"] is None
+
+
+@in_loop
+async def test_an_ok_that_cannot_be_read_is_no_refusal_and_the_decision_counts_once(folder):
+    async with at_work(folder, judged("a")) as (site, console):
+        client, garbled = console.links[0].client, []
+        asked = client._asked
+
+        async def garbles_the_first(verb, request):
+            reply = await asked(verb, request)
+            if verb != Verb.VERDICT or garbled:
+                return reply
+            garbled.append(verb)
+            return replace(reply, content={"seq": "seven"})
+
+        client._asked = garbles_the_first
+        entry = a_verdict()
+        done = await console.post(address("a", "verdict"), entry)
+        assert done["state"] in ("saved", "waiting")  # as soon as it was asked again
+        assert done["state"] == "saved" or done["code"] == "answer-unreadable"
+        outbox = console.console.outbox
+        await console.until(lambda: not outbox.waiting("officer"))
+        assert garbled
+        assert [body.cause for body in await said(site, VerdictBody)] == [entry["verdict_id"]]
+
+
+@in_loop
+async def test_an_answer_that_leads_nowhere_is_not_asked_for_without_end(folder):
+    async with loopback_site(folder / "site") as site:
+        await site.add(entry_of(judged("a")))
+        async with web_console(folder, [("north", site)]) as console:
+            asked = []
+
+            async def same_again(before, most):
+                asked.append(before)
+                return Undecided([], [], first=1, after=before)
+
+            console.links[0].client.undecided = same_again
+            await console.live()
+            await console.until(lambda: bool(asked))
+            await asyncio.sleep(0)
+            assert (await console.get("/api/sites"))["sites"][0]["unshown"] is None
+            assert len(asked) == 1
+
+
+# What is in force
+
+
+def in_force(policy="a" * 64, version="1.0.0", **more):
+    bundle = BundlePart(name="detector", version=version, sha256="c" * 64, state="commissioned")
+    return Setting(state=lambda: SiteState(state="healthy", policy_digest=policy, bundles=[bundle], **more))
+
+
+@in_loop
+async def test_sites_say_what_commissioning_found_and_where_another_policy_or_model_is_in_force(folder):
+    moment = SystemClock().now()
+    found = CertificatePart(subject="cargo", alarms=3, n=300, low=0.002, high=0.03, is_held_out=True, made_at=moment, not_after=moment)
+    settings = {
+        "usual": in_force(certificates=[found]),
+        "same": in_force(),
+        "policy": in_force(policy="b" * 64),
+        "models": in_force(version="0.9.0"),
+        "too": in_force(),
+    }
+    async with AsyncExitStack() as stack:
+        sites = []
+        for name, setting in settings.items():
+            (folder / name).mkdir()
+            sites.append((name, await stack.enter_async_context(loopback_site(folder / name, setting))))
+        console = await stack.enter_async_context(web_console(folder, sites))
+        await console.until(lambda: all(link.client.heartbeat is not None for link in console.links))
+        shown = {site["name"]: site for site in (await console.get("/api/sites"))["sites"]}
+        assert {name: site["drift"] for name, site in shown.items()} == {
+            "usual": [],
+            "same": [],
+            "policy": ["policy-drifted"],
+            "models": ["bundles-drifted"],
+            "too": [],
+        }
+        (told,) = shown["usual"]["certificates"]
+        assert (told["alarms"], told["n"], told["low"], told["high"], told["is_held_out"]) == (3, 300, 0.002, 0.03, True)
+        trust = {site["site"]: site for site in (await console.get("/api/trust"))["sites"]}
+        assert (trust["usual"]["certificates"], trust["same"]["certificates"]) == ([told], [])
 
 
 # A fact that our own code breaks on

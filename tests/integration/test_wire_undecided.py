@@ -47,7 +47,7 @@ def pages(ledger, most, starts=()):
 @pytest.mark.parametrize("most", [1, 2, 3, 50])
 @pytest.mark.parametrize("window", [1, 4, 2_000])
 def test_pages_of_any_size_tell_of_the_same_scans_newest_first(ledger, monkeypatch, most, window):
-    monkeypatch.setattr(queries, "_WINDOW", window)
+    monkeypatch.setattr(queries, "_LOOKED_BACK", window)
     found = pages(ledger, most)
     assert [scan for page in found for scan in page.scans] == WAITING
     for page in found:

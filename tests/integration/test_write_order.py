@@ -6,11 +6,14 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from edge_agent.agent.results import write_results
 from edge_agent.cli.journal_files import export
 from edge_agent.domain.ids import ScanId, Seq
+from edge_agent.domain.scan import Energy, Plane, Quantity, Scan, ScannerRef, View
+from edge_agent.formats.package import write_package
 from edge_agent.intake.spool import Placement, Spool, Spooled
 from edge_agent.ledger.backup import back_up, restore
 from edge_agent.ledger.blobs import BlobStore
@@ -18,7 +21,7 @@ from edge_agent.ledger.ledger import Ledger
 from edge_agent.ledger.reader import LedgerReader
 from edge_agent.signing.keys import SigningKey
 from edge_agent.testing.clock import ManualClock
-from edge_agent.testing.factories import SITE, a_scan_id, an_assessment, an_audit
+from edge_agent.testing.factories import SCANNER, SITE, a_capture, a_scan_id, an_assessment, an_audit, particulars
 
 SCAN = ScanId("0f3a3c52-0000-5000-8000-000000000001")
 
@@ -84,6 +87,19 @@ def test_a_blob(tmp_path: Path, calls: Recorder) -> None:
     digest, _ = BlobStore(tmp_path / "blobs").put(b"pixels")
     calls.check(tmp_path / "blobs" / digest[:2] / digest)
     assert any(call.path == str(tmp_path / "blobs") for call in calls.calls), "the blob's folder was not synced into its parent"
+
+
+def test_a_package_and_the_folders_of_its_day(tmp_path: Path, calls: Recorder) -> None:
+    out = write_package(a_scan(), (), tmp_path / "packages/2026/03/02/a.scan.zip").path
+    calls.check(out)
+    named = [call.path for call in calls.calls if call.what == "fsync"]
+    places = [named.index(str(folder)) for folder in reversed(out.parents) if folder.is_relative_to(tmp_path) and folder != out.parent]
+    assert places == sorted(places), "a folder was named before the one that it lies in"
+
+
+def a_scan() -> Scan:
+    top = View("top", (Plane(Quantity.DISPLAY, Energy.SINGLE, np.full((8, 8), 7, np.uint8)),), None)
+    return Scan(SCAN, 1, ScannerRef(SCANNER, "sim-cargo"), a_capture(), particulars().subject, (top,), None, ())
 
 
 def test_a_revision_in_the_spool_and_in_quarantine(tmp_path: Path, calls: Recorder) -> None:

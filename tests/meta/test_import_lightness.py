@@ -16,7 +16,7 @@ WEB = ("fastapi", "starlette", "uvicorn", "argon2")
 def loaded_by(module: str) -> set[str]:
     """Names of all modules that importing ``module`` adds in a fresh interpreter."""
     program = f"import json, sys; before = set(sys.modules); import {module}; print(json.dumps(sorted(set(sys.modules) - before)))"
-    done = subprocess.run((sys.executable, "-c", program), capture_output=True, text=True, check=True, timeout=30)
+    done = subprocess.run((sys.executable, "-c", program), capture_output=True, text=True, check=True, timeout=150)
     return set(json.loads(done.stdout))
 
 

@@ -69,7 +69,7 @@ def test_the_unpacked_wheel_runs_without_the_checkout(wheel: Path, tmp_path: Pat
         "import sys; sys.path.insert(0, 'site'); import edge_agent; print(edge_agent.__file__); import edge_agent.cli.main as m; m.main()"
     )
     done = subprocess.run(
-        (sys.executable, "-c", program, *arguments), cwd=tmp_path, capture_output=True, text=True, check=False, timeout=30
+        (sys.executable, "-c", program, *arguments), cwd=tmp_path, capture_output=True, text=True, check=False, timeout=150
     )
     assert done.returncode == 0, done.stderr
     assert str(tmp_path / "site") in done.stdout.splitlines()[0]

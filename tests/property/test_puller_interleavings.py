@@ -87,7 +87,7 @@ class Run:
         puller = SitePuller(Followed(self.site.site, self.site), "hq", self.store, self, self.pace)
         task = asyncio.create_task(puller.run(lambda: 0.0))
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 await self.is_level.wait()
         finally:
             task.cancel()

@@ -90,6 +90,15 @@ def test_a_mass_is_never_negative() -> None:
     assert (0.0, 0.0, 0.0) == SiteFit(constant_kg=-500.0).interval((50.0, 100.0, 150.0), 0.0)
 
 
+@given(st.floats(0.5, 2.0), st.floats(-500.0, 500.0), st.floats(0.1, 3.0), st.floats(0.0, 5000.0), st.floats(0.0, 5000.0))
+def test_a_load_that_may_be_nothing_may_be_nothing_after_the_fit_too(
+    scale: float, constant: float, widening: float, middle: float, more: float
+) -> None:
+    fit = SiteFit(scale=scale, constant_kg=constant, widening=widening)
+    low, corrected, high = fit.interval((0.0, middle, middle + more), 0.0)
+    assert 0.0 == low <= corrected <= high
+
+
 def test_too_few_weighed_containers_are_refused_with_their_number() -> None:
     with pytest.raises(NotWeighable) as refused:
         fit_site(np.ones((9, 3)), np.zeros(9), np.ones(9))

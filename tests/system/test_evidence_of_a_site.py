@@ -28,7 +28,7 @@ def test_evidence_is_exported_beside_the_daemon_and_a_stranger_verifies_it(
     with running(daemon):
         small.ready(daemon)
         small.deliver("scan-1.png", small.scan(1))
-        small.wait_for(lambda: bool(list((small.site.state_dir / "packages").rglob("*.scan.zip"))), daemon)
+        small.wait_for(lambda: small.packed() == 1, daemon)
         scan = small.bodies("assessment")[0].scan_id
         assert main(["evidence", str(scan), "--config", str(config), "--out", str(out), "--reason", "court-order", "--json"]) == 0
         assert daemon.stop() == 0

@@ -172,7 +172,7 @@ def test_the_scanner_may_delete_its_file_as_soon_as_it_is_accepted(small: SmallS
     small.wait_for(lambda: daemon.has_event("scan_accepted"), daemon)
     (small.watched / "scan.png").unlink()
     small.wait_for(lambda: len(assessed(small)) == 1, daemon)
-    small.wait_for(lambda: len(list((small.site.state_dir / "packages").rglob("*.scan.zip"))) == 1, daemon)
+    small.wait_for(lambda: small.packed() == 1, daemon)
 
 
 def test_require_gpu_refuses_to_start_with_78_and_a_hint(tmp_path: Path) -> None:
@@ -264,7 +264,7 @@ def test_the_same_pixels_under_another_container_are_a_new_scan_that_alerts(smal
 def test_no_identifier_in_clear_is_in_journal_log_or_package(small: SmallSite, daemon: Process) -> None:
     deliver_pair(small, "CSQU3054383", 100, "CSQU3054383", "0202")
     small.wait_for(lambda: len(assessed(small)) == 1, daemon)
-    small.wait_for(lambda: len(list((small.site.state_dir / "packages").rglob("*.scan.zip"))) == 1, daemon)
+    small.wait_for(lambda: small.packed() == 1, daemon)
     (package,) = (small.site.state_dir / "packages").rglob("*.scan.zip")
     places = [b"".join(row.body for row in small.rows()), daemon.log.read_bytes(), package.read_bytes(), str(package).encode()]
     assert [place for place in places if b"CSQU305438" in place] == []

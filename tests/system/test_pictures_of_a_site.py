@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -23,9 +22,9 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
 async def looked_at(small: SmallSite, body: AssessmentBody, answers: dict[str, object]) -> None:
     security = ClientSecurity(load_secret(small.site.folder / "keys" / "console.key_secret"), small.site.keys["site"].public)
     with open_context() as context:
-        sync = SyncLink(context, small.site.endpoint, security, Retry(attempts=3))
+        sync = SyncLink(context, small.site.endpoint, security, Retry(attempts=10))
         hello = (await sync.request("HELLO", {"client": "test", "build": "0"})).content
-        blob = SyncLink(context, reachable(hello["blob"], small.site.endpoint), security, Retry(attempts=3))
+        blob = SyncLink(context, reachable(hello["blob"], small.site.endpoint), security, Retry(attempts=10))
         snap = await sync.request("SNAP", {"last": 5})
         answers["snap"] = [decode(row.body).fact_id for row in snap.rows]
         for ref in body.blobs:
@@ -34,7 +33,7 @@ async def looked_at(small: SmallSite, body: AssessmentBody, answers: dict[str, o
             answers[ref.role.partition(":")[0]] = chunk.attachment
         asked = {"scan_id": body.scan_id, "revision": 1}
         planes = (await blob.request("PLANES", asked)).content["planes"]
-        tile = await blob.request("TILE", {**asked, "view": planes[0]["view"], "plane": planes[0]["plane"]}, timeout_s=20)
+        tile = await blob.request("TILE", {**asked, "view": planes[0]["view"], "plane": planes[0]["plane"]}, timeout_s=40)
         answers["tile"] = tile.attachment
         sync.close()
         blob.close()
@@ -48,7 +47,7 @@ def picture(png: object) -> np.ndarray:
 def test_a_console_gets_preview_heat_map_and_tile_of_a_scan_and_its_look_is_journalled(small: SmallSite, daemon: Process) -> None:
     small.deliver("scan-1.png", small.scan(1))
     small.wait_for(lambda: bool(small.bodies("assessment")), daemon)
-    small.wait_for(lambda: bool(list(Path(small.site.state_dir / "packages").rglob("*.scan.zip"))), daemon)
+    small.wait_for(lambda: small.packed() == 1, daemon)
     body = small.bodies("assessment")[0]
     assert isinstance(body, AssessmentBody)
     answers: dict[str, object] = {}

@@ -256,9 +256,10 @@ def availability_section(lines: Iterable[AvailabilityLine]) -> Section:
         for line in lines
     )
     note = (
-        "Healthy, degraded and failing: of the time that the site told of. Unknown: of all time, before its first word and after its last. "
-        "Clock ahead: a site whose clock was ahead of headquarters' is taken to have spoken when it was heard; so much was taken off."
+        "Healthy, degraded and failing: of the time that the site told of. Unknown: of all time, before its first word and after its last."
     )
+    if any(row[-1] for row in rows):
+        note += " Clock ahead: a site whose clock is ahead of headquarters' spoke when it was heard; at most so much was taken off."
     return Section("availability", "Health", ("site", *_STATES, "known_h", "clock_ahead_s"), rows, note, shares=_STATES)
 
 

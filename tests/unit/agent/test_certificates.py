@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from edge_agent.agent.certificate import Certificate, CheckPart, Commissioning, CoveredBundle, RatePart
+from edge_agent.agent.site_state import certificate_part
 from edge_agent.analysis.policy import Levels, parse_policy
 from edge_agent.domain.assessment import BundleState, BundleUse
 from edge_agent.domain.capture import SubjectKind
@@ -39,6 +40,15 @@ def certificate(subject: SubjectKind = CARGO, days: int = 30) -> Certificate:
         checks=checks,
         skipped=0,
     )
+
+
+def test_a_heartbeat_tells_n_and_interval_of_the_held_out_scans_where_there_are_some() -> None:
+    told = certificate_part(certificate())
+    assert (told.subject, told.alarms, told.n, told.is_held_out) == ("cargo", 3, 300, False)
+    assert 0 < told.low < 0.01 < told.high
+    fresh = RatePart.of(Rate(1, 40))
+    told = certificate_part(certificate().model_copy(update={"held_out": fresh}))
+    assert (told.alarms, told.n, told.low, told.high, told.is_held_out) == (1, 40, fresh.low, fresh.high, True)
 
 
 def commissioned(*subjects: SubjectKind, here: frozenset[SubjectKind] = frozenset({CARGO})) -> Commissioning:

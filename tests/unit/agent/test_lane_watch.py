@@ -19,12 +19,12 @@ def held(lane: Lane, pieces: int = 1) -> Iterator[None]:
 
     def piece(_: int) -> None:
         begun.release()
-        gate.wait(10.0)
+        gate.wait(50.0)
 
     fan = threading.Thread(target=lane.fan, args=(piece, range(pieces)))
     fan.start()
     for _ in range(pieces):
-        assert begun.acquire(timeout=10.0)
+        assert begun.acquire(timeout=50.0)
     try:
         yield
     finally:

@@ -95,7 +95,7 @@ def test_never_more_than_there_is_in_the_order_of_asking_and_all_of_it_comes_bac
             await scans.end(number)
         await asyncio.gather(*scans.tasks, return_exceptions=True)
         assert scans.entered == sorted(scans.entered)
-        async with asyncio.timeout(5.0), scans.memory.share(100):
+        async with asyncio.timeout(40.0), scans.memory.share(100):
             assert scans.held == {}
 
     asyncio.run(story())
@@ -113,7 +113,7 @@ def test_an_error_gives_back(wanted: int) -> None:
             with pytest.raises(KeyError):
                 async with memory.share(wanted):
                     raise KeyError
-        async with asyncio.timeout(5.0), memory.share(100):
+        async with asyncio.timeout(40.0), memory.share(100):
             pass
 
     asyncio.run(story())

@@ -67,7 +67,7 @@ async def looked_on(lanes: tuple[Lane, Lane], journal: Journal, detector: ToldDe
         for name in names:
             shadow.offer(assessed(name))
             await asyncio.sleep(0)  # lets it take the scan, so that the next one finds the place free
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(40):
             await rung.wait()
         assert not running.done()
     finally:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from benchmarks import busy_scans, page_meter
+from benchmarks import busy_scans, console_cut, page_meter
 from benchmarks.busy_site import named
 from benchmarks.console import judged
 from edge_agent.domain.numbering import is_container_number
@@ -37,6 +37,20 @@ def test_nothing_measured_is_no_good_figure():
 @pytest.mark.parametrize(("change", "missed"), [({}, 0), ({"key_ms": 101.0}, 2), ({"frame_ms": 51.0}, 2), ({"growth": 0.11}, 1)])
 def test_a_figure_beyond_its_floor_is_missed(change, missed):
     assert missed == sum(value > floor for _, value, floor in judged(figures(**change)))
+
+
+CUT = {"stale_after_s": 3.4, "true_after_s": 2.9, "seen_ms": {"max": 900.0}}
+COUNTED = ("scans_missing", "verdicts_while_cut", "verdicts_lost", "verdicts_doubled")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"stale_after_s": 3.6}, {"true_after_s": 3.1}, {"seen_ms": {"max": math.inf}}, *({name: 1} for name in COUNTED)],
+)
+def test_a_line_that_was_cut_costs_no_scan_and_no_decision(change):
+    whole = {**CUT, **dict.fromkeys(COUNTED, 0)}
+    assert [] == [name for name, value, floor in console_cut.judged(whole) if value > floor]
+    assert 1 == sum(value > floor for _, value, floor in console_cut.judged({**whole, **change}))
 
 
 def test_the_busy_sites_bodies_are_bodies():

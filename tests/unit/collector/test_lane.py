@@ -35,7 +35,7 @@ class SlowArchive:
     def commit(self, batches):
         self.threads.add(threading.get_ident())
         self.entered.set()
-        self.go_on.wait(10)
+        self.go_on.wait(50)
         if self.problem is not None:
             raise self.problem
         self.commits.append([item.site for item in batches])
@@ -57,7 +57,7 @@ def on_lane(archive, scene):
 
 
 async def begun(archive):
-    await asyncio.get_running_loop().run_in_executor(None, archive.entered.wait, 10)
+    await asyncio.get_running_loop().run_in_executor(None, archive.entered.wait, 50)
 
 
 def test_batches_that_wait_during_a_commit_go_into_the_next_one_together():
@@ -128,11 +128,29 @@ def test_the_board_is_idle_from_the_last_stored_row_not_from_the_last_word():
     board.post(SiteState(north, Phase.DRAINING, rows=3))
     clock.advance(2)
     board.post(SiteState(north, Phase.CURRENT, rows=3))
-    assert board.idle_s == 2
-    assert not board.is_complete
     board.post(SiteState(south, Phase.CURRENT))
+    clock.advance(2)
+    board.post(SiteState(south, Phase.CURRENT, detail="a word"))
+    assert board.idle_s == 2
     assert board.is_complete
-    assert [state.site for state in told] == [north, north, south]
+    assert [state.site for state in told] == [north, north, south, south]
+
+
+@pytest.mark.parametrize("end", [Phase.CURRENT, Phase.SILENT, Phase.REFUSED])
+def test_the_board_is_not_idle_while_a_site_is_reached_or_drained_however_slowly(end):
+    clock = ManualClock()
+    north, south = SiteId("north"), SiteId("south")
+    board = Board([north, south], clock, lambda _: None)
+    board.post(SiteState(north, Phase.CURRENT))
+    clock.advance(100)
+    assert (board.idle_s, board.is_complete) == (0, False)
+    board.post(SiteState(south, Phase.DRAINING))
+    clock.advance(100)
+    assert (board.idle_s, board.is_complete) == (0, False)
+    board.post(SiteState(south, end))
+    assert board.idle_s == 0
+    clock.advance(3)
+    assert (board.idle_s, board.is_complete) == (3, end is Phase.CURRENT)
 
 
 def test_a_line_leaves_out_what_is_empty_and_keeps_zeros():

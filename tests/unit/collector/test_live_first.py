@@ -89,7 +89,7 @@ class Scene:
             puller = SitePuller(Followed(self.site.site, self.site), "hq", self.store, self, PACE)
             task = asyncio.create_task(puller.run(lambda: 0.0))
             try:
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(45):
                     await script(self)
             finally:
                 task.cancel()

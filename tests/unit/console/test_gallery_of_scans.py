@@ -47,7 +47,7 @@ class Site:
 async def shown(gallery, changes, row, turns=1, view=0, has_heat=True):
     shot = gallery.shot(row, view, has_heat=has_heat)
     for _ in range(turns):
-        await asyncio.wait_for(changes.get(), 5)
+        await asyncio.wait_for(changes.get(), 40)
         shot = gallery.shot(row, view, has_heat=has_heat)
     return shot
 

@@ -3,17 +3,22 @@
 import json
 from datetime import timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_agent.console.blind import is_chosen, order_of
+from edge_agent.console.catalogue import REASONS_FOR, VERDICT_REASONS
 from edge_agent.console.events import SeenFact
 from edge_agent.console.queue import MOST_BEHIND, Filters, Queue
 from edge_agent.console.scan_page import scan_view
 from edge_agent.console.trust import decisions_of, trust_rows
+from edge_agent.domain.assessment import MachineAssessment
 from edge_agent.domain.ids import Seq, fact_id
+from edge_agent.domain.standing import standing
 from edge_agent.testing.site_journal import NOON, alert_for, assessment, audit, detection, scan_named, set_aside
-from edge_agent.wire.messages import BlobPart, CodeParams, ControlBody, FoundPart, ReferralBody, VerdictBody
+from edge_agent.wire.facts import fact_of
+from edge_agent.wire.messages import BlobPart, BundlePart, CodeParams, ControlBody, FoundPart, ObstaclePart, ReferralBody, VerdictBody
 
 SITE = "north"
 ME, OTHER = "aa" * 16, "bb" * 16
@@ -45,12 +50,14 @@ class Story:
         if conclusion in ("found", "nothing-found", "not-examined"):
             fact = fact_id(scan, "control", revision, cause)
             found = [FoundPart(what="cocaine")] if conclusion == "found" else []
-            return self.tell(ControlBody(**about, fact_id=fact, conclusion=conclusion, found=found, office=more.pop("office", "north"), **more))
+            return self.tell(
+                ControlBody(**about, fact_id=fact, conclusion=conclusion, found=found, office=more.pop("office", "north"), **more)
+            )
         if conclusion == "refer":
             fact = fact_id(scan, "referral", revision, cause)
             return self.tell(ReferralBody(**about, fact_id=fact, reason=CodeParams(code="passed-on"), officer=officer))
         fact = fact_id(scan, "verdict", revision, cause)
-        given = {"workstation": "w", "is_supervisor": False, "reasons": [], "decided_at": self.now}
+        given = {"workstation": "w", "is_supervisor": more.pop("is_supervisor", False), "reasons": [], "decided_at": self.now}
         return self.tell(VerdictBody(**about, **given, fact_id=fact, conclusion=conclusion, officer=officer, **more))
 
     def row(self, name):
@@ -160,6 +167,58 @@ def test_blind_rows_are_alike_whatever_the_machine_says():
     told = [row.model_dump(exclude={"scan_id", "seq", "at", "taken_at"}) for row in rows]
     assert told[0] == told[1] == told[2]
     assert rows[0].rank == 3
+
+
+BLIND_WORDS = ("alert", "no-alert", "unassessable")
+
+
+def a_covered_scan(word):
+    """A scan whose every field that follows from the machine's word differs by that word, with what the site and others add to it."""
+    obstacle = ObstaclePart(code="model-missing", params={}, blocking=True, view=None)
+    more = {"alert": {"decide_by": NOON}, "no-alert": {}, "unassessable": {"decide_by": NOON, "obstacles": [obstacle]}}[word]
+    bundles = [] if word == "unassessable" else [BundlePart(name="detector", version="1", sha256="ab" * 32, state="simulated")]
+    provenance = assessment(SITE, "a", word, NOON).provenance.model_copy(update={"bundles": bundles})
+    heat = BlobPart(sha256=word.ljust(64, "0"), bytes=1, media_type="image/png", role="heatmap:top")
+    story = a_story(share=1.0).judged("a", word, provenance=provenance, timings_ms={word: 1.0}, blobs=[heat], **more)
+    if word != "no-alert":  # only what has a clock is referred by it
+        about = {"site": SITE, "scanner": "gate-1", "scan_id": scan_named(SITE, "a"), "revision": 1, "produced_at": NOON, "cause": "clock"}
+        fact = fact_id(scan_named(SITE, "a"), "referral", 1, "clock")
+        story.tell(ReferralBody(**about, fact_id=fact, reason=CodeParams(code="decision-clock")))
+    return story
+
+
+@pytest.mark.parametrize("word", BLIND_WORDS)
+def test_no_field_of_a_covered_scan_tells_what_the_machine_said_nor_that_its_clock_ran_out(word):
+    shown, wanted = (
+        scan_view(story.queue.find(SITE, scan_named(SITE, "a")), None) for story in (a_covered_scan(word), a_covered_scan("no-alert"))
+    )
+    assert wanted.model_dump() == shown.model_dump()
+    assert (shown.row.is_blind, shown.row.rank, shown.row.state, shown.order) == (True, 3, "open", "blind-first")
+
+
+def test_a_report_of_a_fault_does_not_tell_on_a_covered_scan_and_is_shown_once_somebody_decided():
+    story = a_story(share=1.0).judged("a")
+    fault = CodeParams(code="systematic-fault", params={"what": "false-alarms", "workstation": "w", "officer": OTHER})
+    story.tell(audit(SITE, "a-fault").model_copy(update={"scan_id": scan_named(SITE, "a"), "revision": 1, "event": fault}))
+    record = story.queue.find(SITE, scan_named(SITE, "a"))
+    assert [] == scan_view(record, None).said
+    story.said("a", "suspicious", order="blind-first")
+    assert {"fault", "verdict"} == {one.kind for one in scan_view(record, None).said}
+
+
+def test_an_officers_own_referral_uncovers_and_the_clocks_does_not():
+    story = a_covered_scan("alert")
+    record = story.queue.find(SITE, scan_named(SITE, "a"))
+    assert record.is_blind
+    story.said("a", "refer")
+    assert not record.is_blind
+
+
+@given(st.sampled_from(sorted(REASONS_FOR)))
+def test_reasons_are_offered_from_the_one_list_and_never_a_visible_threat_for_a_scan_that_is_cleared(word):
+    assert set(REASONS_FOR[word]) <= set(VERDICT_REASONS)
+    assert {code for codes in REASONS_FOR.values() for code in codes} == set(VERDICT_REASONS)
+    assert "threat-visible" not in REASONS_FOR["not-suspicious"]
 
 
 def test_a_blind_page_shows_the_picture_and_none_of_the_machines_maps():
@@ -317,3 +376,138 @@ def test_mine_are_my_words_only_with_what_was_found():
         ("suspicious", False, "found"),
     ]
     assert mine[0].found[0].what == "cocaine"
+
+
+# What waits for somebody and has no room; what is asked for because it is old
+
+
+def rank_counts(story):
+    shown, waiting = story.queue.counts(SITE)
+    return shown, waiting, story.queue.unshown(SITE)
+
+
+def test_what_waits_and_has_no_row_is_counted_until_somebody_speaks():
+    story = a_story(capacity=10)
+    for number in range(60):
+        story.judged(f"s{number}")
+    shown, waiting, unshown = rank_counts(story)
+    assert (shown, shown + unshown) == (waiting, 60)
+    left = {scan_named(SITE, f"s{number}"): f"s{number}" for number in range(60)}
+    for name in names_of(story.queue.select(Filters())):
+        del left[name]
+    assert len(left) == unshown > 0
+    first, second, third, *_ = left.values()
+    story.said(first, "suspicious").said(second, "found").said(third, "not-examined")
+    assert story.queue.unshown(SITE) == unshown - 2
+    story.judged(third, revision=2, fact_id=fact_id(scan_named(SITE, third), "assessment", 2, "pixels"))
+    assert story.state(third) == ("open", 3)
+    assert rank_counts(story)[1] + story.queue.unshown(SITE) == 58  # room was made again meanwhile, and none is missing
+
+
+def test_old_scans_that_wait_push_no_new_one_out():
+    story = a_story(capacity=20)
+    for number in range(40):
+        story.judged(f"alert{number}")
+    for number in range(40):
+        story.judged(f"calm{number}", "no-alert")
+    left = set(names_of(story.queue.select(Filters())))
+    assert {scan_named(SITE, f"calm{number}") for number in range(20, 40)} <= left
+    assert {scan_named(SITE, f"alert{number}") for number in range(20, 40)} <= left
+    assert rank_counts(story)[1] + story.queue.unshown(SITE) == 40
+    assert {record.scan_id for record in story.queue.newest(SITE)} == {scan_named(SITE, f"calm{number}") for number in range(20, 40)}
+
+
+def test_names_that_are_not_shown_are_counted_once_and_not_beyond_a_bound(monkeypatch):
+    story = a_story().judged("here")
+    for _ in range(2):
+        story.queue.note_unshown(SITE, [scan_named(SITE, "here"), "x", "y"])
+    assert story.queue.unshown(SITE) == 2
+    monkeypatch.setattr("edge_agent.console.queue._MOST_UNSHOWN", 3)
+    story.queue.note_unshown(SITE, [str(number) for number in range(10)])
+    assert story.queue.unshown(SITE) == 3
+
+
+class Heard:
+    """A queue that is told rows as they come, beside a story that has them all."""
+
+    def __init__(self):
+        self.whole = a_story()
+        self.rows = []
+        taken = self.whole.queue.apply
+
+        def apply(site, fact):
+            self.rows.append(fact)
+            taken(site, fact)
+
+        self.whole.queue.apply = apply
+
+
+@given(
+    st.lists(st.sampled_from(["judge", "suspicious", "not-suspicious", "refer", "found", "nothing-found"]), max_size=8), st.integers(0, 9)
+)
+def test_a_scan_of_long_ago_ends_as_if_all_had_been_read_in_order(words, heard):
+    """However much of it came by itself before the site was asked for all of it."""
+    tale = Heard()
+    tale.whole.judged("a")
+    for number, word in enumerate(words):
+        if word == "judge":
+            revision = 2 + number
+            tale.whole.judged("a", revision=revision, fact_id=fact_id(scan_named(SITE, "a"), "assessment", revision, "p"))
+        else:
+            tale.whole.said("a", word, cause=str(number))
+    queue, scan = Queue(100), scan_named(SITE, "a")
+    for fact in tale.rows[max(heard, 1) :]:
+        queue.apply(SITE, fact)
+    is_known = queue.find(SITE, scan) is not None and queue.find(SITE, scan).row() is not None
+    queue.take_older(SITE, scan, tale.rows)
+    row, expected = queue.find(SITE, scan).row(), tale.whole.row("a")
+    assert is_known or (row.state, row.rank, row.standing, row.seq) == (expected.state, expected.rank, expected.standing, expected.seq)
+    said = [one.seq for one in queue.find(SITE, scan).said]
+    assert is_known or said == [one.seq for one in tale.whole.queue.find(SITE, scan).said]
+    assert [one.scan_id for one in queue.newest(SITE)] == ([scan] if is_known else [])
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["judge", "suspicious", "not-suspicious", "rescan", "refer", "found", "nothing-found", "not-examined"]),
+            st.integers(1, 3),
+            st.booleans(),
+            st.sampled_from(["north", "south"]),
+        ),
+        max_size=40,
+    )
+)
+def test_what_is_kept_of_a_story_says_the_same_as_all_of_it_and_is_short(steps):
+    story, whole = a_story().judged("a"), []
+    record = story.queue.find(SITE, scan_named(SITE, "a"))
+    whole += record.story
+    taken = story.queue.apply
+
+    def apply(site, fact):
+        taken(site, fact)
+        whole.append(fact_of(fact.body))
+
+    story.queue.apply = apply
+    for number, (word, revision, is_supervisor, office) in enumerate(steps):
+        if word == "judge":
+            story.judged("a", revision=revision, fact_id=fact_id(scan_named(SITE, "a"), "assessment", revision, str(number)))
+        elif word in ("found", "nothing-found", "not-examined"):
+            story.said("a", word, cause=str(number), revision=revision, office=office)
+        elif word == "refer":
+            story.said("a", word, cause=str(number), revision=revision)
+        else:
+            story.said("a", word, cause=str(number), revision=revision, is_supervisor=is_supervisor)
+    assert record.standing == standing(whole)
+    assert record.is_decided == any(not isinstance(fact, MachineAssessment) for fact in whole)
+    assert len(record.story) <= 8
+
+
+def test_a_page_says_how_many_rows_of_people_it_no_longer_holds():
+    story = a_story().judged("a").said("a", "suspicious")
+    for number in range(150):
+        look = audit(SITE, f"look {number}").model_copy(update={"scan_id": scan_named(SITE, "a"), "event": CodeParams(code="viewed")})
+        story.tell(look)
+    page = scan_view(story.queue.find(SITE, scan_named(SITE, "a")), ME)
+    assert (len(page.said), page.said_left_out) == (100, 51)
+    assert page.said[0].kind == "verdict"  # looks go before decisions

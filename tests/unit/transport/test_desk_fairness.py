@@ -51,7 +51,7 @@ def a_desk(monkeypatch, inbox, consumer=None):
 async def served(desk, answer, until):
     serving = asyncio.create_task(desk.serve(answer))
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(40):
             await until
     finally:
         serving.cancel()

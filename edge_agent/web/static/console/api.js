@@ -37,6 +37,14 @@ export const onSessionEnd = (act) => {
   logInAgain = act;
 };
 
+/** @type {Record<string, string>} for whom this page was made: the server takes nothing of it as another officer's who logged in meanwhile */
+const made = {};
+
+/** @param {string} name */
+export const madeFor = (name) => {
+  made['X-Edge-Officer'] = encodeURIComponent(name);
+};
+
 /** Have the officer log in again; used by the stream too, which is told of the end in its own way. */
 export const sessionEnded = () => logInAgain();
 
@@ -77,7 +85,7 @@ export async function getBlob(address, signal) {
  * @returns {Promise<any>}  null where the answer has no body
  */
 export async function post(address, body) {
-  const headers = { 'Content-Type': 'application/json', 'X-Edge-Agent': '1' };
+  const headers = { 'Content-Type': 'application/json', 'X-Edge-Agent': '1', ...(address === '/login' ? {} : made) };
   const sent = { method: 'POST', headers, body: body === undefined ? undefined : JSON.stringify(body) };
   try {
     const answer = await asked(address, sent);

@@ -45,6 +45,7 @@ export class Bars {
   unsaved() {
     const told = (/** @type {string} */ kind, /** @type {number} */ n) =>
       n ? [{ kind, sign: 'unsaved', title: t(`bar.${kind}`), words: t(`bar.${kind}.words`, { n }) }] : [];
+    const waiting = this.submissions.ofState('waiting');
     const lost = this.submissions.ofState('refused').map((one) => ({
       kind: 'unsaved',
       sign: 'unsaved',
@@ -53,7 +54,8 @@ export class Bars {
     }));
     return [
       ...told('unsaved', this.submissions.ofState('unsent').length),
-      ...told('held', this.submissions.ofState('waiting').length),
+      ...told('held', waiting.filter((one) => !one.code).length),
+      ...told('doubted', waiting.filter((one) => one.code).length),
       ...lost,
     ];
   }
@@ -89,7 +91,12 @@ function ofSite(site) {
       words: t('bar.unshown.words', { n: site.unshown }),
     });
   if (site.broken > 0)
-    bars.push({ kind: 'degraded', sign: 'degraded', title: t('bar.broken', { site: name }), words: t('bar.broken.words', { n: site.broken }) });
+    bars.push({
+      kind: 'degraded',
+      sign: 'degraded',
+      title: t('bar.broken', { site: name }),
+      words: t('bar.broken.words', { n: site.broken }),
+    });
   if (site.is_commissioned === false)
     bars.push({ kind: 'advisory', sign: 'advisory', title: t('bar.advisory', { site: name }), words: t('bar.advisory.words') });
   return bars;

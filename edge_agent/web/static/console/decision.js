@@ -35,6 +35,7 @@ export class DecisionPanel {
     /** @type {import('./desk.js').Missed[]} */
     this.missed = [];
     this.problem = '';
+    this.doubt = '';
     this.id = crypto.randomUUID();
     /** @type {'open' | 'sending' | 'unsent' | 'saved' | 'waiting'} as of a submission */
     this.state = 'open';
@@ -193,6 +194,7 @@ export class DecisionPanel {
     } else {
       const wasSaved = this.state === 'saved';
       this.state = submission.state;
+      this.doubt = submission.code ? told(submission.code, submission.detail) : ''; // the site answered, and nobody can read what
       if (submission.state === 'saved' && !wasSaved)
         this.context.say(t('decide.saved', { word: word('conclusions', submission.conclusion), seq: submission.seq ?? '' }));
     }
@@ -353,7 +355,7 @@ export class DecisionPanel {
         'p',
         { class: `outcome ${this.state}`, role: 'status' },
         icon(isSaved ? 'clear' : 'unsaved'),
-        el('strong', {}, t(isSaved ? 'decide.is-saved' : 'decide.is-waiting')),
+        el('strong', {}, isSaved ? t('decide.is-saved') : this.doubt || t('decide.is-waiting')),
         el('span', {}, word('conclusions', this.armed)),
       ),
       el('div', { class: 'ends' }, next, again),

@@ -7,7 +7,7 @@ import { el, icon } from './dom.js';
 import { mass, moment, number, percent } from './format.js';
 import { numberOf } from './numbers.js';
 import { conclusionOf, marksOf, signOf } from './rows.js';
-import { clean, sentence, t, word } from './texts.js';
+import { clean, isolated, sentence, t, word } from './texts.js';
 
 /**
  * What the officer can do from the facts.
@@ -262,7 +262,7 @@ function thirdParty({ third_party: others }) {
 }
 
 /** @param {any} scan */
-function said({ said: words }) {
+function said({ said: words, said_left_out: older }) {
   const shown = words.filter((/** @type {any} */ one) => !['opened', 'viewed'].includes(one.kind));
   const views = words.length - shown.length;
   if (!words.length) return [];
@@ -281,7 +281,11 @@ function said({ said: words }) {
       ),
     );
   return [
-    section('scan.said', el('ul', { class: 'plain' }, lines), views ? el('p', { class: 'dim' }, t('scan.views', { n: views })) : null),
+    section(
+      'scan.said',
+      el('ul', { class: 'plain' }, lines, older ? el('li', { class: 'dim' }, t('scan.more', { n: older })) : null),
+      views ? el('p', { class: 'dim' }, t('scan.views', { n: views })) : null,
+    ),
   ];
 }
 
@@ -296,7 +300,9 @@ function saidBy(one) {
 function saidWhat(one) {
   const found = one.found
     .map((/** @type {any} */ part) =>
-      [part.quantity, word('form', part.what), part.where && word('form', part.where)].filter(Boolean).join(' '),
+      [part.quantity && isolated(part.quantity), word('form', part.what), part.where && word('form', part.where)]
+        .filter(Boolean)
+        .join(' '),
     )
     .join('; ');
   const why = one.reasons.map(sentence).join('; ');
@@ -311,7 +317,7 @@ function saidWhat(one) {
     found,
     missed,
     order,
-    note && `“${clean(note)}”`,
+    note && `“${isolated(note)}”`,
   ]
     .filter(Boolean)
     .join(' · ');

@@ -5,7 +5,7 @@
 import { go } from './address.js';
 import { ApiError } from './api.js';
 import { el, fill, icon } from './dom.js';
-import { why } from './problems.js';
+import { told, why } from './problems.js';
 import { t, word } from './texts.js';
 
 /**
@@ -229,7 +229,8 @@ export class ResultForm {
     this.leave.classList.toggle('primary', isDone);
     this.state.hidden = false;
     this.state.className = `outcome ${submission.state}`;
-    fill(this.state, icon(submission.state === 'saved' ? 'clear' : 'unsaved'), el('strong', {}, t(words)));
+    const said = submission.code ? told(submission.code, submission.detail) : t(words);
+    fill(this.state, icon(state === 'saved' ? 'clear' : 'unsaved'), el('strong', {}, said));
   }
 
   /** Places of the questions that want an answer and have none. */

@@ -44,7 +44,7 @@ function drawn({ decisions, waiting, unknown_sites: unknown }) {
                 { class: 'unsaved-words' },
                 icon('unsaved'),
                 word('submissions', one.state),
-                one.state === 'refused' ? ` · ${told(one.code, one.detail)}` : '',
+                one.code ? ` · ${told(one.code, one.detail)}` : '',
               ),
             ]),
           ),

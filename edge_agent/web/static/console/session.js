@@ -71,7 +71,10 @@ export class SessionGate {
     return false;
   }
 
-  /** Whether this page's officer is logged in. For another one the page is begun anew, without anything of this one's. @returns {Promise<boolean>} */
+  /**
+   * Whether this page's officer is logged in. For another one the page is begun anew, without anything of this one's.
+   * @returns {Promise<boolean>}
+   */
   async isBack() {
     for (;;) {
       try {
@@ -101,7 +104,14 @@ export class SessionGate {
         'label',
         {},
         el('span', {}, t('login.password')),
-        el('input', { name: 'password', type: 'password', autocomplete: 'current-password', required: true, maxlength: 1024, autofocus: true }),
+        el('input', {
+          name: 'password',
+          type: 'password',
+          autocomplete: 'current-password',
+          required: true,
+          maxlength: 1024,
+          autofocus: true,
+        }),
       ),
       problem,
       el(
@@ -115,7 +125,8 @@ export class SessionGate {
 
   /** Who was let in by a proxy logs in there. @param {HTMLElement} problem */
   plainForm(problem) {
-    return el('form', {}, this.heading('session.ended.proxy'), problem, el('div', { class: 'ends' }, el('button', { class: 'primary' }, t('again'))));
+    const again = el('button', { class: 'primary' }, t('again'));
+    return el('form', {}, this.heading('session.ended.proxy'), problem, el('div', { class: 'ends' }, again));
   }
 
   /** @param {string} words */

@@ -76,7 +76,11 @@ function card(site, isSilent, maySee) {
       pair('sites.skew', `${number(site.clock_offset_s, 1)} s`),
       pair(
         'sites.models',
-        site.bundles.map((/** @type {any} */ one) => `${one.name} ${one.version} (${word('bundle-states', one.state)})`).join(', ') || null,
+        site.bundles.length
+          ? site.bundles.map((/** @type {any} */ one) =>
+              el('div', {}, el('bdi', {}, `${one.name} ${one.version}`), ` (${word('bundle-states', one.state)})`),
+            )
+          : null,
       ),
       pair('sites.workstation', site.workstation),
     ),

@@ -106,11 +106,13 @@ export function clean(text) {
   return String(text).replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/g, ' ');
 }
 
+const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/;
+
 /**
  * A value inside a sentence, kept from mixing with the sentence's direction (Unicode isolates).
  * @param {string | number} value
  */
-function isolated(value) {
+export function isolated(value) {
   const text = clean(String(value));
-  return catalogue.direction === 'rtl' ? `\u2068${text}\u2069` : text;
+  return catalogue.direction === 'rtl' || RIGHT_TO_LEFT.test(text) ? `\u2068${text}\u2069` : text;
 }

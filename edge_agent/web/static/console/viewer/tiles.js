@@ -66,6 +66,7 @@ export function tileSource(planes, load, frame, failed, gutter = 0) {
       const level = levels - 1 - z;
       try {
         const parts = await Promise.all(planes.map((plane) => load(plane, level, y, x, signal)));
+        await new Promise((go) => setTimeout(go)); // tiles that come together are unpacked one by one: keys are heard in between
         const size = tileSize(planes[0], level, y, x);
         const out = widened(parts, planes, size, gutter);
         if (gutter) await addNeighbours(out, planes, (plane, dx, dy) => load(plane, level, y + dy, x + dx, signal), { level, x, y });
@@ -125,12 +126,14 @@ function checkSize(part, wanted) {
 
 /* eslint-disable-next-line max-params -- the inner loop: plain numbers are much faster than objects here */
 function spread(part, channel, channels, out, band, bands, width, height, gutter) {
+  const side = TILE + 2 * gutter;
   let to = band;
-  for (let y = -gutter; y < TILE + gutter; y += 1) {
-    const row = Math.max(0, Math.min(y, height - 1)) * width;
-    for (let x = -gutter; x < TILE + gutter; x += 1, to += bands) {
-      out[to] = part[(row + (x < 0 ? 0 : x < width ? x : width - 1)) * channels + channel];
-    }
+  for (let y = 0; y < side; y += 1) {
+    let from = Math.max(0, Math.min(y - gutter, height - 1)) * width * channels + channel;
+    const [inside, border, end] = [to + gutter * bands, to + (gutter + width) * bands, (y + 1) * side * bands];
+    for (; to < inside; to += bands) out[to] = part[from];
+    for (; to < border; to += bands, from += channels) out[to] = part[from];
+    for (const last = part[from - channels]; to < end; to += bands) out[to] = last;
   }
 }
 

@@ -1,0 +1,52 @@
+"""What is said of the scale: errors, coverage, and what its alert level is worth against wrong declarations."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="training tests need PyTorch (requirements/train.txt)")
+weight = pytest.importorskip("training.weight")
+weight_bundle = pytest.importorskip("training.weight_bundle")
+
+TRUE = np.array([0.0, 1_000.0, 4_000.0, 8_000.0, 20_000.0])
+
+
+def around(middle: np.ndarray, share: float) -> np.ndarray:
+    """Intervals of a share of the middle to either side, (n, 3) kg."""
+    return np.stack([middle * (1.0 - share), middle, middle * (1.0 + share)], axis=1)
+
+
+def test_errors_are_shares_of_the_mass_and_of_two_tonnes_for_lighter_loads():
+    table = weight.figures(weight.Weighed(around(TRUE + 200.0, 0.0), around(TRUE, 0.1), TRUE))
+    assert table["containers"] == 5
+    assert table["median_error"] == pytest.approx(200.0 / 4_000.0)  # of .1, .1, .05, .025 and .01
+    assert table["p90_error"] == pytest.approx(0.1)
+    assert table["median_error_after_site_fit"] == table["p90_error_after_site_fit"] == 0.0
+    assert (table["covered_by_90_after_site_fit"], table["covered_by_90_after_site_fit_n"]) == (1.0, 5)
+
+
+def test_heavy_loads_are_measured_alone_as_well_where_there_are_any():
+    fitted = around(np.where(TRUE >= 5_000.0, TRUE * 1.03, TRUE * 1.5), 0.01)
+    seen = weight.Weighed(fitted, fitted, TRUE)
+    assert weight.figures(seen)["heavy"] == {"containers": 2, "median_error_after_site_fit": 0.03, "p90_error_after_site_fit": 0.03}
+    light = weight.Weighed(fitted[:3], fitted[:3], TRUE[:3])
+    assert "heavy" not in weight.figures(light)
+
+
+def test_only_wrong_declarations_alert_where_the_scale_is_good():
+    mass = np.linspace(3_000.0, 20_000.0, 50)
+    table = weight_bundle.declaration_figures(around(mass, 0.15), mass, 0.99)
+    assert table["honest_alerted"] == 0.0
+    assert [table[name] for name in weight_bundle.WRONG] == [1.0] * 4
+    assert table["half_found_n"] == 50
+
+
+def test_nothing_is_found_where_the_scale_says_little():
+    mass = np.linspace(3_000.0, 20_000.0, 50)
+    table = weight_bundle.declaration_figures(around(mass, 0.9), mass, 0.99)
+    assert [table[name] for name in ("honest_alerted", "half_found", "a_third_less_found")] == [0.0] * 3
+
+
+def test_loads_that_are_not_worth_a_lie_are_in_no_share_of_wrong_declarations():
+    mass = np.array([500.0, 2_000.0, 10_000.0])
+    table = weight_bundle.declaration_figures(around(mass, 0.1), mass, 0.99)
+    assert (table["honest_alerted_n"], table["twice_found_n"]) == (3, 1)
