@@ -40,6 +40,7 @@ SITE = "gate"
 _QUEUE_KEYS = ("j", "j", "k", "PageDown", "j", "PageUp", "End", "k", "Home", "j") * 4
 _VIEWER_KEYS = ("b", "h", "i", "i", "b", "h", "1", "0") * 4
 _PATIENCE_S = 120.0
+_ARRIVING_S = 90.0
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,11 @@ class Plan:
     rate: float = 20.0
     opened: int = 100
     pan_s: float = 10.0
+
+    @property
+    def arriving(self) -> int:
+        """How many arrive in all: while inputs and frames are measured. The memory is measured in a queue that stands still."""
+        return int(self.rate * _ARRIVING_S)
 
 
 class Round:
@@ -99,6 +105,8 @@ class Round:
 
     async def _heap(self, officer: Officer) -> dict[str, Any]:
         """Open scans one after the other and give the heap after the first twenty and after all, with the rows of the queue beside it."""
+        await officer.to_queue()
+        await officer.sees_lines(self._plan.queued + self._plan.arriving)
         session = await page_meter.metering(officer.page)
         samples: dict[int, dict[str, float]] = {}
         moments: list[float] = []
@@ -144,13 +152,12 @@ async def _scroll(officer: Officer) -> None:
 def measure(plan: Plan, chromium: Chromium, told: Callable[[str], None]) -> dict[str, Any]:
     """Start site and console, play a shift and give everything measured."""
     with TemporaryDirectory(prefix="console-") as name:
-        expected_s = 120 + 3 * plan.opened
-        site = BusySite(Path(name), BusyPlan(plan.queued, plan.rate, int(plan.rate * expected_s), plan.opened + 20))
+        site = BusySite(Path(name), BusyPlan(plan.queued, plan.rate, plan.arriving, plan.opened + 20))
         process = site.process()
         with running(process):
             told(f"filling a ledger with {plan.queued} scans")
             _until(lambda: process.has_event("agent_started"), process)
-            extra = f"[queue]\nnewest = {plan.queued}\n"  # the queue stays as long as it is: what grows is what the page does not let go
+            extra = f"[queue]\nnewest = {plan.queued + plan.arriving}\n"
             office = Office(
                 Path(name) / "office", [Reached(SITE, site.endpoint, site.keys["site"].public)], site.keys["console"], extra=extra
             )

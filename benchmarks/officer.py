@@ -24,12 +24,18 @@ class Officer:
         self.name = name
         self._asked: set[Request] = set()
         page.on("request", self._asks)
-        page.on("requestfinished", self._asked.discard)
-        page.on("requestfailed", self._asked.discard)
+        page.on("requestfinished", self._ended)  # no method of a built-in set: the driver sets attributes on what it is given
+        page.on("requestfailed", self._ended)
 
     def _asks(self, request: Request) -> None:
         if "/api/stream" not in request.url:  # that one never ends
             self._asked.add(request)
+
+    def _is_answered(self, request: Request) -> None:
+        self._asked.discard(request)
+
+    def _ended(self, request: Request) -> None:
+        self._asked.discard(request)
 
     @classmethod
     async def logged_in(cls, stage: Stage, url: str, name: str = "asha") -> "Officer":

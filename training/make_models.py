@@ -1,7 +1,7 @@
 """Every default bundle from nothing: pools, test sets, trainings, calibration, export, figures, golden expectations.
 
-``python -m training.make_models`` (about 100 minutes on two cores; a CUDA device is used where there is one). ``--scale 0.001`` is a trial
-run. What is already in the work folder is kept: an interrupted run goes on where it was. Bundles are unsigned: sign them with
+``python -m training.make_models`` (about two and a half hours on two cores; a CUDA device is used where there is one). ``--scale 0.001``
+is a trial run. What is already in the work folder is kept: an interrupted run goes on where it was. Bundles are unsigned: sign them with
 ``edge-agent bundle sign``.
 """
 
@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from training.weight_bundle import export_weight, weight_settings
 
 NOTE = "simulated scans only"
 WEIGHT_SEED = 1
+TRAININGS = ("detector", "contents")
 WORKERS = 2
 
 
@@ -40,11 +42,12 @@ class Amounts:
     ``weighed``: containers that the scale learns from, ``weighed_again``: that its level is set on; ``sites``: see ``weight.Sites``.
     """
 
-    tiles: int = 14_000
-    views: int = 10_000
+    tiles: int = 28_000
+    varied: int = 26_000
+    views: int = 19_000
     checks: int = 400
-    detector_images: int = 275_000
-    contents_images: int = 60_000
+    detector_images: int = 380_000
+    contents_images: int = 160_000
     detection_scans: int = 140
     contents_scans: int = 240
     weighed: int = 8000
@@ -55,6 +58,7 @@ class Amounts:
         """Give less of everything, for a trial; at least what a training needs to run at all."""
         return Amounts(
             max(48, round(self.tiles * scale)),
+            max(48, round(self.varied * scale)),
             max(32, round(self.views * scale)),
             max(24, round(self.checks * scale)),
             max(64, round(self.detector_images * scale)),
@@ -71,8 +75,8 @@ def make(work: Path, root: Path, results: Path, scale: float) -> None:
     """Make the bundles under ``root`` and their figures under ``results``; ``scale`` shrinks everything alike."""
     amounts = Amounts() if scale == 1.0 else Amounts().scaled(scale)
     pools(work, amounts, scale)
-    _train(work, "detector", amounts.detector_images)
-    _train(work, "contents", amounts.contents_images)
+    with ThreadPoolExecutor(len(TRAININGS)) as both:  # each is a process of one thread
+        list(both.map(lambda name: _train(work, name, amounts), TRAININGS))
     _train_scale(work / "weight", amounts)
     finish(work, root, results, amounts)
 
@@ -80,6 +84,7 @@ def make(work: Path, root: Path, results: Path, scale: float) -> None:
 def pools(work: Path, amounts: Amounts, scale: float) -> None:
     """Make what is trained on, and the frozen test sets (with ``scale`` below 1 only their beginning)."""
     _pool(work / "pool" / "tiles-train", "tiles", amounts.tiles, 1)
+    _pool(work / "pool" / "tiles-varied", "tiles-varied", amounts.varied, 2)
     _pool(work / "pool" / "views-train", "views", amounts.views, 3)
     _pool(work / "pool" / "views-check", "views", amounts.checks, 4)
     for one in SETS:
@@ -112,7 +117,7 @@ def detector_settings(work: Path, amounts: Amounts) -> dict[str, Any]:
     figures |= detector_figures(detected(draft, TEST_SEED, amounts.detection_scans), thresholds)
     pool = work / "test" / "containers"
     figures["small_metal_containers"] = container_figures(containers(draft, pool), thresholds) | {"sha256": pool_digest(pool)}
-    images = len(open_pool(work / "pool" / "tiles-train")[1])
+    images = sum(len(open_pool(work / "pool" / name)[1]) for name in ("tiles-train", "tiles-varied"))
     return {"thresholds": thresholds, "metrics": figures, "images": images}
 
 
@@ -154,13 +159,15 @@ def _pool(folder: Path, kind: str, count: int, seed: int) -> None:
         _run("data", kind, "--count", count, "--out", folder, "--seed", seed)
 
 
-def _train(work: Path, name: str, images: int) -> None:
+def _train(work: Path, name: str, amounts: Amounts) -> None:
     """Train in a process of its own, unless that is done."""
-    kind = {"detector": "tiles", "contents": "views"}[name]
-    check = work / "test" / "s0" if name == "detector" else work / "pool" / "views-check"
+    images, pools, check = {
+        "detector": (amounts.detector_images, ("tiles-train", "tiles-varied"), work / "test" / "s0"),
+        "contents": (amounts.contents_images, ("views-train",), work / "pool" / "views-check"),
+    }[name]
     if not (work / name / "metrics.json").exists():
-        pool = work / "pool" / f"{kind}-train"
-        _run(name, "--images", images, "--pool", pool, "--check", check, "--out", work / name, "--seed", WEIGHT_SEED, "--resume")
+        shown = ("--images", images, "--pool", *(work / "pool" / pool for pool in pools))
+        _run(name, *shown, "--check", check, "--out", work / name, "--seed", WEIGHT_SEED, "--resume")
 
 
 def _train_scale(folder: Path, amounts: Amounts) -> None:

@@ -5,6 +5,7 @@ Every answer is over the archive as it is now, provisional rows included, except
 
 import base64
 import json
+import re
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
@@ -12,7 +13,7 @@ from typing import Annotated
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from edge_agent import __version__
 from edge_agent.collector.api_figures import FigureDesk, TablesView
@@ -48,11 +49,20 @@ from edge_agent.web.routes import Route
 from edge_agent.web.tokens import Scope as TokenScope
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_DAY = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _DEFAULT_DAYS = 30
 _MOST_DAYS = 400
 _LATEST_US = (1 << 63) - 1
 _COUNT_WITHIN_S = 120.0
 _ARCHIVE = (ArchiveBusy, ArchiveAway, ArchiveDamaged)
+
+
+def _written_out(day: object) -> object:
+    """Refuse what is no day as the description says, though pydantic would take it: seconds since 1970, or a moment at midnight."""
+    if isinstance(day, str) and _DAY.fullmatch(day) is None:
+        raise ValueError("a day is written as 2026-03-01")
+    return day
+
 
 Limit = Annotated[int, Field(ge=1, le=500, description="scans on a page")]
 FactLimit = Annotated[int, Field(ge=1, le=500, description="facts on a page")]
@@ -60,7 +70,7 @@ PassedOver = Annotated[int, Field(ge=0, le=1_000_000_000, description="`next` of
 SiteName = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[a-z0-9._-]+$", description="the site's id")]
 ScanUuid = Annotated[UUID, Field(description="as the site numbered it")]
 Word = Annotated[str, Field(max_length=64, pattern=r"^[a-z0-9._-]*$", description="only these; empty = all")]
-Day = Annotated[date | None, Field(description="site-local day, included")]
+Day = Annotated[date | None, BeforeValidator(_written_out), Field(description="site-local day, included")]
 PageCursor = Annotated[
     str, Field(max_length=300, pattern=r"^[A-Za-z0-9_-]*$", description="`next` of the page before; empty = the first page")
 ]

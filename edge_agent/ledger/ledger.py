@@ -157,11 +157,7 @@ class Ledger(LedgerReads):
         return erased
 
     def forget(self, used: Mapping[Token, datetime]) -> int:
-        """Erase the values behind tokens that were not used since these moments, which ``Inventory.identities`` gave; give how many.
-
-        Raises:
-            LedgerBusy: as of ``erase``.
-        """
+        """Erase as above, but nothing that was used since these moments, which ``Inventory.identities`` gave."""
         with writing(self._db):
             forgotten = self._identities.forget(used, self._clock.now())
         shrink_log(self._db)

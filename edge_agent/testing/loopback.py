@@ -111,9 +111,9 @@ def _healthy() -> SiteState:
 
 @dataclass(frozen=True)
 class Setting:
-    """What a test may choose. ``answer`` replaces the journal's desk, ``consumers`` the allow-list, ``live_shown`` and ``blob_shown`` what
-    HELLO tells.
+    """What a test may choose.
 
+    ``answer`` replaces the journal's desk, ``consumers`` the allow-list, ``live_shown`` and ``blob_shown`` what HELLO tells.
     ``outbound``: where headquarters, the consumer ``hq``, listens for the site. ``state``: what heartbeats tell of the site's health.
     """
 

@@ -247,6 +247,12 @@ def test_days_are_bounded(headquarters: Path, query: str) -> None:
     assert refusal(got(headquarters, f"/api/v1/days?{query}")) == (422, "request-invalid")
 
 
+@pytest.mark.parametrize("day", ["0", "-5.2e-22", "1772452800", "20260302", "2026-03-02T00:00:00", "2026-W10-1", "2026-02-30", "today"])
+@pytest.mark.parametrize("path", ["scans", "days", "kpis"])
+def test_a_day_is_written_as_described_and_in_no_other_way(headquarters: Path, path: str, day: str) -> None:
+    assert refusal(got(headquarters, f"/api/v1/{path}?since={day}")) == (422, "request-invalid")
+
+
 def test_a_scan_is_told_with_all_its_facts_and_nobody_is_named(headquarters: Path) -> None:
     """Officers, workstations and everything that stands for an identifier stay in the archive."""
     with Archive.read(headquarters / "archive.db", ManualClock()) as archive:

@@ -23,7 +23,7 @@ from training import finetune  # noqa: E402
 from training.network import Averaged, Detector  # noqa: E402
 from training.tiles import IGNORED, NONE  # noqa: E402
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from edge_agent.signing.detached import WORKSHOP
 
 torch = pytest.importorskip("torch", reason="training tests need PyTorch (requirements/train.txt)")
 
-pytestmark = [pytest.mark.timeout(180), pytest.mark.filterwarnings("default")]  # the exporter warns of its own internals
+pytestmark = [pytest.mark.timeout(600), pytest.mark.filterwarnings("default")]  # the exporter warns of its own internals
 
 NAMES = ["Folding_Knife", "Scissor"]
 

@@ -46,7 +46,7 @@ async def told(process, text):
 
 
 @pytest.mark.system
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_the_wheel_brings_no_heavy_package(clean_python):
     installed = {one["name"].lower() for one in json.loads(pip(clean_python, "list", "--format", "json").stdout)}
     assert "pyzmq" in installed
@@ -54,7 +54,7 @@ def test_the_wheel_brings_no_heavy_package(clean_python):
 
 
 @pytest.mark.system
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_the_terminal_console_and_the_key_commands_start_there(clean_python):
     for words in (("watch", "--help"), ("keys", "--help"), ("collect", "--help")):
         done = subprocess.run((clean_python, "-I", "-m", "edge_agent", *words), capture_output=True, text=True, check=False, timeout=200)
@@ -62,7 +62,7 @@ def test_the_terminal_console_and_the_key_commands_start_there(clean_python):
 
 
 @pytest.mark.system
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_ten_lines_make_a_console_there(clean_python, tmp_path):
     async def law():
         keys = Keyring(*(new_key_pair(name, tmp_path / "keys") for name in ("site", "console-1", "hq", "stranger")))

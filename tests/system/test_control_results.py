@@ -11,7 +11,7 @@ from benchmarks.small_site import SmallSite
 from edge_agent.cli.main import main
 from edge_agent.wire.messages import ControlBody
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
 RESULTS, KILLS = 150, 4
 

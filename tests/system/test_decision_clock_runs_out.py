@@ -6,7 +6,7 @@ from benchmarks.site import running
 from benchmarks.small_site import SmallSite
 from edge_agent.wire.messages import AssessmentBody, ReferralBody
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 CLOCK_S = 12.0
 
 

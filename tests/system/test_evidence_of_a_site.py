@@ -14,7 +14,7 @@ from edge_agent.signing import verify_evidence
 from edge_agent.signing.keys import SigningKey
 from edge_agent.wire.messages import AuditBody
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
 
 def test_evidence_is_exported_beside_the_daemon_and_a_stranger_verifies_it(

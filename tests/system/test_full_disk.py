@@ -18,7 +18,7 @@ from edge_agent.domain.ids import Seq
 from edge_agent.ledger.reader import LedgerReader
 from edge_agent.wire import messages
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
 
 def why_not() -> str:

@@ -13,7 +13,7 @@ from edge_agent.formats.encode import jpeg_bytes, tiff_bytes
 from edge_agent.testing.drops import load_picture, sim_sidecar
 from edge_agent.wire.messages import AssessmentBody, AuditBody, ControlBody
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
 MANIFEST = """<manifest><accession>77001</accession><createdate>2026-03-02T12:00:00Z</createdate><inspectdone>-1</inspectdone>
 <inspectionsuspicious>{suspicious}</inspectionsuspicious><searchdone>{searched}</searchdone><searchfound>{found}</searchfound>

@@ -14,7 +14,7 @@ from benchmarks.small_site import SmallSite
 from edge_agent.formats.encode import tiff_bytes
 from edge_agent.telemetry.clock import SystemClock
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
 
 def test_twenty_thousand_scans_that_came_meanwhile_are_found_and_the_site_answers(tmp_path: Path) -> None:

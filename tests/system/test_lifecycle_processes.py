@@ -16,7 +16,7 @@ from edge_agent.cli.main import main
 from edge_agent.formats.encode import png_bytes
 from edge_agent.wire.messages import AnyBody, AssessmentBody, HealthBody
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
 
 @pytest.fixture
@@ -167,9 +167,10 @@ def test_a_stop_waits_no_longer_than_the_grace_and_a_second_signal_not_at_all(sm
     small.site.agent_toml.write_text(small.site.agent_toml.read_text().replace("grace_s = 1.0", "grace_s = 600.0"))
     service.start()
     service.wait_for("READY=1")
+    hung = len(logged(service, "lane_hangs"))
     when.touch()
     small.deliver("two.png", small.scan(2))
-    wait_until(lambda: len(logged(service, "lane_hangs")) == 2, service)
+    wait_until(lambda: len(logged(service, "lane_hangs")) > hung, service)
     assert service.process is not None
     service.process.send_signal(signal.SIGTERM)
     service.wait_for("STOPPING=1")

@@ -21,7 +21,7 @@ from edge_agent.telemetry.clock import SystemClock
 from edge_agent.wire.chain import JournalRow
 from edge_agent.wire.messages import AssessmentBody, HealthBody, SetAsideBody
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
 
 def assessed(small: SmallSite) -> list[AssessmentBody]:

@@ -15,7 +15,7 @@ from edge_agent.formats.encode import png_bytes
 from edge_agent.testing.bundles import write_detection_bundle
 from edge_agent.wire.messages import AssessmentBody, AuditBody, HealthBody, ShadowBody
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
 
 def assessed(small: SmallSite) -> list[AssessmentBody]:

@@ -13,7 +13,7 @@ from edge_agent.errors import ArchiveDamaged, ConfigInvalid
 from edge_agent.telemetry.clock import SystemClock
 from edge_agent.wire.messages import HealthBody
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
 
 def unreached(small: SmallSite) -> list[str]:

@@ -16,7 +16,7 @@ from edge_agent.transport.link import Retry, SyncLink
 from edge_agent.transport.sockets import ClientSecurity
 from edge_agent.wire.messages import AssessmentBody, AuditBody, decode
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
 
 async def looked_at(small: SmallSite, body: AssessmentBody, answers: dict[str, object]) -> None:

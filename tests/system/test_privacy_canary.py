@@ -21,7 +21,7 @@ from edge_agent.telemetry.clock import SystemClock
 from edge_agent.testing.drops import load_picture
 from edge_agent.transport.sockets import ClientSecurity
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
 CANARIES = {
     "containers": "CNRU4455660",

@@ -13,7 +13,7 @@ from benchmarks.small_site import SmallSite
 from edge_agent.ledger.reader import LedgerReader
 from edge_agent.testing.bundles import write_detection_bundle
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
 STUCK_S = 5.0
 LANES = ("spool", "decode-0", "cpu", "device", "ledger", "results", "shadow", "shadow-device")

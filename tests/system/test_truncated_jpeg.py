@@ -102,7 +102,7 @@ def with_entry(package: Path, name: str, data: bytes) -> bytes:
 
 
 @pytest.mark.system
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_the_daemon_sets_it_aside_and_tells_its_fences(small: SmallSite, daemon: Process) -> None:
     for name, data in CUTS.items():
         small.deliver(f"cut-{name}.jpg", data)
@@ -118,6 +118,6 @@ def test_the_daemon_sets_it_aside_and_tells_its_fences(small: SmallSite, daemon:
 
 
 @pytest.mark.system
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_assess_rejects_it(folder: Path) -> None:
     assert exit_code_of(["assess", str(folder / "cut-0.99.jpg")]) == 3

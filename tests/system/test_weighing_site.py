@@ -14,7 +14,7 @@ from edge_agent.testing.weight_bundle import write_weight_bundle
 from edge_agent.wire.findings import WeightPart
 from edge_agent.wire.messages import AssessmentBody, AuditBody, HealthBody
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
 SCANS = 12
 
