@@ -81,8 +81,8 @@ def formula_from(scans: Sequence[Examined], temperature: float) -> tuple[Formula
     a, b = _platt(ours[:, chosen], theirs[:, chosen])
     middle, slope = _empty_line(scans)
     formula = Formula(SHARES[chosen], round(a, 3), round(b, 3), empty_fill=middle, empty_slope=slope, temperature=temperature)
-    alert = float(_sigmoid(a * levels[chosen] + b))
-    thresholds = {"heterogeneity": round(min(0.98, alert + 0.002), 3), "empty": 0.9, "product": _product_level(clean)}
+    alert, highest = (float(_sigmoid(a * level + b)) for level in (levels[chosen], 1.0))
+    thresholds = {"heterogeneity": round(min(alert + 0.002, (alert + highest) / 2), 4), "empty": 0.9, "product": _product_level(clean)}
     return formula, thresholds
 
 

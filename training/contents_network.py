@@ -10,7 +10,7 @@ The trunk sees an image at 20 mm a pixel and gives a softmax P over K goods fami
     n, inside   = number of cells with load, and of cells with load or with P[empty] > 0.5
     k           = max(1, round(inside * top_share))
     score       = sigmoid(a * mean of the k largest evidences + b); 0 when n = 0                   -> ``score``
-    fill        = n / inside
+    fill        = n / inside, both without the floor: the lowest fifth of the rows that show the inside
     p_empty     = sigmoid(empty_slope * ln(empty_fill / (fill + 0.001)))
     product     = p_empty for ``empty``; for the others (1 - p_empty) * sum of P[family] / sum of all these     -> ``product_probs``
 
@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from edge_agent.inference.heads import INSIDE_AT
-from training.formula import LEAST_FILL, Formula
+from training.formula import FLOOR_ROW_AT, FLOOR_SHARE, LEAST_FILL, Formula
 from training.network import Conv
 
 _TINY = 1e-6
@@ -75,8 +75,9 @@ class ExportedContents(nn.Module):
         evidence, is_load = self._evidence(loads, free, totals, declared)
         empty = (goods[:, : self.families] * self.is_empty[None, :, None, None]).sum(dim=1)
         loaded = is_load.sum(dim=(1, 2))[:, None]
-        inside = torch.maximum(is_load, (empty > INSIDE_AT).float()).sum(dim=(1, 2))[:, None]
-        return self._score(evidence, loaded, inside), evidence[:, None], self._product(totals, loaded / (inside + _TINY)), goods
+        is_inside = torch.maximum(is_load, (empty > INSIDE_AT).float())
+        score = self._score(evidence, loaded, is_inside.sum(dim=(1, 2))[:, None])
+        return score, evidence[:, None], self._product(totals, _fill(is_load, is_inside)), goods
 
     def _evidence(self, loads: Tensor, free: Tensor, totals: Tensor, declared: Tensor) -> tuple[Tensor, Tensor]:
         majority = (totals >= totals.amax(dim=1, keepdim=True)).float()
@@ -98,3 +99,13 @@ class ExportedContents(nn.Module):
         p_empty = torch.sigmoid(self.formula.empty_slope * torch.log(self.formula.empty_fill / (fill + LEAST_FILL)))
         shares = totals / (totals.sum(dim=1, keepdim=True) + _TINY)
         return self.is_empty * p_empty + (1.0 - p_empty) * shares
+
+
+def _fill(is_load: Tensor, is_inside: Tensor) -> Tensor:
+    """Give (N, 1) shares of load above the floor; both (N, rows, columns), 0 or 1, the floor below."""
+    shown = is_inside.mean(dim=2)
+    rows = (shown > FLOOR_ROW_AT * shown.amax(dim=1, keepdim=True)).float()
+    count = rows.sum(dim=1, keepdim=True)
+    above = rows * ((count - torch.cumsum(rows, dim=1) + rows) > FLOOR_SHARE * count).float()
+    kept = above[:, :, None]
+    return ((is_load * kept).sum(dim=(1, 2)) / ((is_inside * kept).sum(dim=(1, 2)) + _TINY))[:, None]

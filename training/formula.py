@@ -5,6 +5,10 @@ from dataclasses import asdict, dataclass
 LEAST_FILL = 0.001
 """Added to the fill before its logarithm is taken: an empty container has none."""
 
+FLOOR_SHARE, FLOOR_ROW_AT = 0.2, 0.05
+"""The fill is taken above the floor: without the lowest fifth of the rows that show the inside, those whose share of inside is at least
+5 % of the fullest row's. Where rays fall in at an angle, boards, members and pockets fill that band and look like a low layer of goods."""
+
 
 @dataclass(frozen=True, slots=True)
 class Formula:

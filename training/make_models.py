@@ -49,7 +49,7 @@ class Amounts:
     detector_images: int = 380_000
     contents_images: int = 160_000
     detection_scans: int = 140
-    contents_scans: int = 240
+    contents_scans: int = 640
     weighed: int = 8000
     weighed_again: int = 600
     sites: tuple[int, int, int] = (6, 80, 120)
@@ -108,7 +108,7 @@ def finish(work: Path, root: Path, results: Path, amounts: Amounts) -> None:
 
 def detector_settings(work: Path, amounts: Amounts) -> dict[str, Any]:
     """Give thresholds and figures of the trained detector."""
-    checkpoint, draft = work / "detector" / "checkpoint.pt", work / "draft-detector"
+    checkpoint, draft = work / "detector" / "checkpoint.pt", _empty(work / "draft-detector")
     export_detector(checkpoint, draft, {})
     thresholds = detector_thresholds(detected(draft, CALIBRATION_SEED, amounts.detection_scans))
     figures: dict[str, Any] = {"note": NOTE}
@@ -123,7 +123,7 @@ def detector_settings(work: Path, amounts: Amounts) -> dict[str, Any]:
 
 def contents_settings(work: Path, amounts: Amounts) -> dict[str, Any]:
     """Give formula, thresholds and figures of the trained contents network."""
-    checkpoint, draft = work / "contents" / "checkpoint.pt", work / "draft-contents"
+    checkpoint, draft = work / "contents" / "checkpoint.pt", _empty(work / "draft-contents")
     network, check = contents.load(checkpoint), work / "pool" / "views-check"
     temperature = contents.temperature(network, check)
     export_contents(checkpoint, draft, {"formula": {"temperature": temperature}})
@@ -181,6 +181,12 @@ def _faults(kind: str) -> dict[str, str]:
     """Give what people found wrong with a bundle of these amounts, for its card; see ``known_faults.json``."""
     known = _read(Path(__file__).with_name("known_faults.json"))
     return {"known_faults": known[kind]} if kind in known else {}
+
+
+def _empty(folder: Path) -> Path:
+    """Give the folder with nothing in it: a draft of another version would be a second bundle."""
+    shutil.rmtree(folder, ignore_errors=True)
+    return folder
 
 
 def _is_newer(made: Path, source: Path) -> bool:

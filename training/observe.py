@@ -24,7 +24,7 @@ from edge_agent.sim.goods import BACKGROUND, EMPTY, FAMILIES, FOREIGN
 from edge_agent.sim.scene import Scene
 from edge_agent.sim.threat import LABELS
 from training.data import open_pool
-from training.formula import Formula
+from training.formula import FLOOR_ROW_AT, FLOOR_SHARE, Formula
 from training.scans import CONTAINER_MM, contents_scan, detection_scan
 
 SHARES = (0.0025, 0.005, 0.01, 0.02, 0.05)
@@ -144,11 +144,14 @@ def _evidences(goods: NDArray[np.uint8], declared: Sequence[str]) -> tuple[float
 
 
 def _fill(goods: NDArray[np.uint8]) -> float:
-    """Give the share of load cells among cells inside the container: ``fill`` of the formula."""
+    """Give the share of load cells among cells inside the container above its floor: ``fill`` of the formula."""
     shares = goods.astype(np.float32) / 255.0
     load = shares[: len(FAMILIES)].sum(axis=0) - shares[EMPTY] > Formula().load_threshold
     inside = load | (shares[EMPTY] > INSIDE_AT)
-    return float(load.sum() / max(1, inside.sum()))
+    shown = inside.mean(axis=1)
+    rows = shown > FLOOR_ROW_AT * shown.max()
+    above = rows & (np.cumsum(rows[::-1])[::-1] > FLOOR_SHARE * rows.sum())
+    return float(load[above].sum() / max(1, inside[above].sum()))
 
 
 def _product(goods: NDArray[np.uint8]) -> tuple[str, float]:

@@ -126,6 +126,13 @@ def test_a_temperature_takes_confidence_away_and_changes_no_order():
 
 @pytest.mark.parametrize("fill", [0.05, 0.2, 0.9])
 def test_the_graph_and_the_calibration_agree_how_probable_an_empty_container_is(fill):
-    seen = (20 - int(20 * (1 - fill))) / 20  # whole rows of cells
+    seen = max(0, 20 - int(20 * (1 - fill)) - 4) / 16  # whole rows of cells; the lowest fifth is the floor's
     product = judged(a_load(0.0, fill=fill), [hot("coffee")])[2][0]
     assert float(product[EMPTY]) == pytest.approx(FORMULA.p_empty(seen), rel=0.02)
+
+
+def test_a_low_layer_that_may_be_the_floor_does_not_fill_a_container():
+    floor, load = (judged(a_load(0.0, fill=fill), [hot("coffee")])[2][0] for fill in (0.2, 0.3))
+    nothing = judged(a_load(0.0, fill=0.0), [hot("coffee")])[2][0]
+    assert float(floor[EMPTY]) == pytest.approx(float(nothing[EMPTY]), abs=1e-6)
+    assert load[EMPTY] < floor[EMPTY]

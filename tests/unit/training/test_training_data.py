@@ -212,6 +212,19 @@ def test_the_formula_alerts_on_three_of_a_hundred_clean_loads():
     assert 2.0 <= formula.a <= 40.0
 
 
+def test_the_alert_level_can_be_reached_where_clean_loads_come_near_the_highest_score():
+    rng = default_rng(5)
+
+    def scan(role, level):
+        evidence = tuple(float(min(1.0, rng.normal(level, 0.01))) for _ in SHARES)
+        return Examined(role, ("coffee",), evidence, 0.7, ("coffee", 0.9), points=False)
+
+    scans = [scan("clean", 0.2) for _ in range(190)] + [scan("clean", 0.995) for _ in range(10)]
+    scans += [scan("foreign", 1.0) for _ in range(50)] + [scan("overlay", 0.4) for _ in range(20)] + [scan("empty", 0.1) for _ in range(20)]
+    formula, levels = formula_from(scans, 1.0)
+    assert levels["heterogeneity"] < 1.0 / (1.0 + np.exp(-(formula.a + formula.b)))
+
+
 def test_the_line_between_empty_and_loaded_is_graded_and_the_alert_level_lies_on_the_side_of_the_empty_ones():
     formula = Formula(empty_fill=0.1, empty_slope=4.0)
     fills = [0.0, 0.02, 0.06, 0.099, 0.2, 0.5, 0.9]
