@@ -372,7 +372,8 @@ def test_the_command_journals_the_export_and_the_file_tells_of_it(state, key, tm
 def test_nothing_is_journalled_of_an_export_that_cannot_be(state, key, tmp_path, capsys):
     words = configured(tmp_path, key)
     assert 1 == main(["evidence", a_scan_id("nobody"), *words])
-    assert 1 == main(["evidence", SCAN, *words[:-1], "Mr Smith"])
+    with pytest.raises(SystemExit, match="2"):
+        main(["evidence", SCAN, *words[:-1], "Mr Smith"])
     (tmp_path / "evidence.zip").write_bytes(b"")
     assert 78 == main(["evidence", SCAN, *words])
     assert [] == exports_of(state)

@@ -17,7 +17,7 @@ from edge_agent.domain.ids import ScannerId, Seq
 from edge_agent.errors import ConfigUnreadable, LedgerBusy, LedgerDamaged, LedgerFailed, LedgerForeign
 from edge_agent.ledger import backup as backup_module
 from edge_agent.ledger import epochs
-from edge_agent.ledger.backup import NEXT, back_up, finish_restore, restore
+from edge_agent.ledger.backup import NEXT, Copy, back_up, finish_restore, restore
 from edge_agent.ledger.ledger import Ledger
 from edge_agent.ledger.reader import LedgerReader
 from edge_agent.signing.keys import SigningKey
@@ -81,7 +81,13 @@ def test_a_backup_holds_what_the_ledger_held_and_only_its_owner_reads_it(path: P
 
 
 def test_a_backup_taken_while_rows_are_written_is_one_moment_of_the_journal(path: Path, tmp_path: Path) -> None:
-    stop = threading.Event()
+    stop, wrote = threading.Event(), threading.Event()
+
+    def copied(number: int) -> Copy:
+        """A copy of the journal after it has grown again."""
+        wrote.clear()
+        assert wrote.wait(30)
+        return back_up(path, tmp_path / f"b{number}.db")
 
     def write() -> None:
         with closing(opened(path)) as ledger:
@@ -92,11 +98,12 @@ def test_a_backup_taken_while_rows_are_written_is_one_moment_of_the_journal(path
                 assert job is not None
                 ledger.complete(job.job_id, an_assessment(job.scan_id))
                 number += 1
+                wrote.set()
 
     writer = threading.Thread(target=write)
     writer.start()
     try:
-        copies = [back_up(path, tmp_path / f"b{number}.db") for number in range(4)]
+        copies = [copied(number) for number in range(4)]
     finally:
         stop.set()
         writer.join()

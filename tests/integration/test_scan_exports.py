@@ -211,13 +211,21 @@ def test_dicos_in_clear_names_the_container(site, tmp_path):
         ("package", ("--full",)),
         ("package", ("--full", "--reason", "court-order")),
         ("package", ("--full", "--role", "evidence")),
-        ("package", ("--full", "--role", "evidence", "--reason", "Jane said so")),
         ("csv", ("--full", "--role", "evidence", "--reason", "court-order")),
     ],
 )
 def test_an_export_in_clear_without_its_grounds_writes_and_journals_nothing(site, tmp_path, form, grounds):
     before = len(audits(site))
     assert 1 == export(site, tmp_path, form, *grounds)
+    assert ([], before) == (list(tmp_path.iterdir()), len(audits(site)))
+
+
+def test_a_sentence_is_no_reason_and_is_not_repeated(site, tmp_path, capsys):
+    before = len(audits(site))
+    with pytest.raises(SystemExit) as ended:
+        export(site, tmp_path, "package", "--full", "--role", "evidence", "--reason", "Jane said so")
+    assert 2 == ended.value.code
+    assert "Jane" not in capsys.readouterr().err
     assert ([], before) == (list(tmp_path.iterdir()), len(audits(site)))
 
 
