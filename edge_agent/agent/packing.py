@@ -7,7 +7,7 @@ from pathlib import Path
 from edge_agent.agent.engine import Engine
 from edge_agent.agent.storage import Storage
 from edge_agent.domain.scan import Scan
-from edge_agent.errors import DiskLow
+from edge_agent.errors import DiskLow, LedgerFailed
 from edge_agent.formats.package import PackageRef, write_package
 from edge_agent.ledger import eviction
 from edge_agent.ledger.inventory import hold_file
@@ -30,6 +30,9 @@ class Packer:
         """Keep the scan as a package and its side-cars as blobs, then let go of the spool copy.
 
         What alerted or could not be judged may become evidence: there the scanner's own files stay too.
+
+        Raises:
+            LedgerFailed: the file system of the state directory, which is the ledger's, refuses what is no matter of space.
         """
         storage = self._storage
         if storage.packages is None or job.job_id in self._packing:
@@ -42,6 +45,8 @@ class Packer:
         self._packing.add(job.job_id)
         try:
             await self._pack_in(storage, storage.packages, job, scan)
+        except OSError as problem:
+            raise LedgerFailed(f"a package cannot be kept: {problem.strerror}", {"errno": problem.errno or 0}) from problem
         finally:
             self._packing.discard(job.job_id)
 
