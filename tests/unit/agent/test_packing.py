@@ -5,7 +5,7 @@ import errno
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -28,11 +28,11 @@ def pack(code: int) -> Room:
         raise OSError(code, "refused")
 
     room = Room()
-    engine = SimpleNamespace(cpu=SimpleNamespace(run=refused))
-    storage = SimpleNamespace(packages=Path("packages"), state_dir=Path(), room=room, ledger=None, spool=None)
-    job = SimpleNamespace(job_id=1, spool=".", scanner="s1", scan_id="a", revision=1, members=())
-    scan = SimpleNamespace(capture=SimpleNamespace(taken_at=SimpleNamespace(at=datetime(2026, 1, 1, tzinfo=UTC))))
-    asyncio.run(Packer(cast(Any, engine), cast(Any, storage)).pack(cast(Any, job), cast(Any, scan)))
+    engine: Any = SimpleNamespace(cpu=SimpleNamespace(run=refused))
+    storage: Any = SimpleNamespace(packages=Path("packages"), state_dir=Path(), room=room, ledger=None, spool=None)
+    job: Any = SimpleNamespace(job_id=1, spool=".", scanner="s1", scan_id="a", revision=1, members=())
+    scan: Any = SimpleNamespace(capture=SimpleNamespace(taken_at=SimpleNamespace(at=datetime(2026, 1, 1, tzinfo=UTC))))
+    asyncio.run(Packer(engine, storage).pack(job, scan))
     return room
 
 
