@@ -76,27 +76,9 @@ function ofSite(site) {
   }
   if (!site.durable && site.phase === 'live')
     bars.push({ kind: 'failing', sign: 'degraded', title: t('bar.not-durable', { site: name }), words: t('bar.not-durable.words') });
-  if (site.missed > 0)
-    bars.push({
-      kind: 'degraded',
-      sign: 'degraded',
-      title: t('bar.missed', { site: name }),
-      words: t('bar.missed.words', { n: site.missed }),
-    });
-  if (site.unshown > 0)
-    bars.push({
-      kind: 'degraded',
-      sign: 'degraded',
-      title: t('bar.unshown', { site: name }),
-      words: t('bar.unshown.words', { n: site.unshown }),
-    });
-  if (site.broken > 0)
-    bars.push({
-      kind: 'degraded',
-      sign: 'degraded',
-      title: t('bar.broken', { site: name }),
-      words: t('bar.broken.words', { n: site.broken }),
-    });
+  for (const [what, n] of Object.entries({ missed: site.missed, unshown: site.unshown, broken: site.broken }))
+    if (n > 0)
+      bars.push({ kind: 'degraded', sign: 'degraded', title: t(`bar.${what}`, { site: name }), words: t(`bar.${what}.words`, { n }) });
   if (site.is_commissioned === false)
     bars.push({ kind: 'advisory', sign: 'advisory', title: t('bar.advisory', { site: name }), words: t('bar.advisory.words') });
   return bars;
