@@ -2,7 +2,8 @@
 
 Detector: a level for each label, so that 2 % of all clean scans reach any of them. Contents: the share of the inside over which
 evidence is averaged; a logistic score of that mean (Platt, "Probabilistic outputs for support vector machines", 1999), fitted to loads
-with and without foreign goods; an alert level that 3 % of the clean loads reach; the level under which a product is not named.
+with and without foreign goods; an alert level that 3 % of the clean loads reach; the fill that 2 % of the loads stay below, under which
+a container is called empty; the level under which a product is not named.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,7 +17,7 @@ from training.formula import LEAST_FILL, Formula
 from training.metrics import auc, auc_with_interval, share
 from training.observe import SHARES, Detected, Examined
 
-ALARM_SHARE, GOODS_ALARM_SHARE = 0.02, 0.03
+ALARM_SHARE, GOODS_ALARM_SHARE, EMPTY_MISS_SHARE = 0.02, 0.03, 0.02
 _PRODUCT_RIGHT = 0.93
 _MOST_SLOPE = 40.0
 _SURE_AT_09 = 2.2  # logit of 0.9
@@ -139,14 +140,13 @@ def _is_right(seen: Examined) -> bool:
 def _empty_line(scans: Sequence[Examined]) -> tuple[float, float]:
     """Give the fill at which empty and loaded are as probable, and how steeply that changes with the ratio of fills.
 
-    On a scale of ratios the fill lies in the middle between the fullest of the empty containers and the emptiest of the loaded ones (1 %
-    beyond each), and the slope is such that the alert level of 0.9 lies half of the way towards the empty ones.
+    The alert level of 0.9 lies where 2 % of the loaded containers, those with the least in them, still pass for empty; even odds lie
+    where 5 % do.
     """
-    empty = float(np.quantile([seen.fill for seen in _of(scans, "empty")], 0.99)) + LEAST_FILL
-    loaded = float(np.quantile([seen.fill for seen in _of(scans, "clean")], 0.01)) + LEAST_FILL
-    middle = float(np.sqrt(empty * loaded))
-    apart = abs(np.log(loaded / empty)) / 4.0
-    return round(middle, 4), round(float(np.clip(_SURE_AT_09 / max(apart, 1e-3), 2.0, 12.0)), 1)
+    loaded = np.array([seen.fill for seen in _of(scans, "clean")]) + LEAST_FILL
+    sure, even = (float(np.quantile(loaded, share_)) for share_ in (EMPTY_MISS_SHARE, 2.5 * EMPTY_MISS_SHARE))
+    slope = float(np.clip(_SURE_AT_09 / max(np.log(even / sure), 1e-3), 2.0, 12.0))
+    return round(sure * float(np.exp(_SURE_AT_09 / slope)), 4), round(slope, 1)
 
 
 def _platt(clean: NDArray[np.float64], guilty: NDArray[np.float64]) -> tuple[float, float]:

@@ -15,6 +15,7 @@ from edge_agent.analysis.ports import ContentsModel, ObjectDetector, one_by_one
 from edge_agent.domain.capture import SubjectKind
 from edge_agent.domain.finding import Detection
 from edge_agent.domain.scan import Energy, Plane, Quantity, View
+from edge_agent.imaging.regions import peak_of
 from edge_agent.inference.card import ContentsCard
 from edge_agent.inference.heads import INSIDE_AT, GoodsClasses, judge_goods
 from edge_agent.inference.load import load_models
@@ -164,8 +165,8 @@ def _product(goods: NDArray[np.uint8]) -> tuple[str, float]:
 def _points(heat: NDArray[np.float32], scene: Scene) -> bool:
     if not scene.hidden or not heat.any():
         return False
-    row, column = np.unravel_index(int(heat.argmax()), heat.shape)
-    y, x = ((place + 0.5) * scene.mask.shape[axis] / heat.shape[axis] for place, axis in ((row, 0), (column, 1)))
+    across, down = peak_of(heat)
+    x, y = across * scene.mask.shape[1], down * scene.mask.shape[0]
     return any(box[0] <= x <= box[2] and box[1] <= y <= box[3] for box in (hidden.box for hidden in scene.hidden))
 
 

@@ -48,10 +48,15 @@ def detection_scan(seed: int, number: int) -> tuple[str, Scene, Camera]:
 
 
 def contents_scan(seed: int, number: int) -> tuple[str, Scene, Camera]:
-    """Give role, scene and scanner of one scan for the contents network."""
+    """Give role, scene and scanner of one scan for the contents network.
+
+    Undeclared goods that are too large for the room left to them are not loaded (``scene.hidden`` is empty): such a load is clean.
+    """
     rng = default_rng((seed, number, 1))
     role = CONTENTS_ROLES[number % len(CONTENTS_ROLES)]
     scene = cargo_scene(_plan(role, rng), _CONTENTS_MM, rng)
+    if role == "foreign" and not scene.hidden:
+        role = "clean"
     if role == "overlay":
         scene = draw_threats(scene, rng, Shapes.HELD_OUT)
     return role, scene, draw_camera(rng, _DISPLAY_SHARE)

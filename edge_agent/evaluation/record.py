@@ -12,6 +12,7 @@ from edge_agent.domain.finding import Detection, Finding, Heterogeneity, Product
 from edge_agent.domain.geometry import Box
 from edge_agent.domain.scan import Energy, Scan, View
 from edge_agent.evaluation.dataset import Truth
+from edge_agent.imaging.regions import peak_of
 from edge_agent.imaging.render import to_grey
 
 DARK_BELOW = 128
@@ -100,9 +101,8 @@ def _peak(view: View, maps: Sequence[ViewMaps]) -> tuple[float, float] | None:
     mine = sorted((one for one in maps if one.view == view.name), key=lambda one: one.goods is None)
     if not mine:
         return None
-    heat = mine[0].heat
-    row, column = np.unravel_index(int(heat.argmax()), heat.shape)
-    x, y = (float(column) + 0.5) * view.size.width / heat.shape[1], (float(row) + 0.5) * view.size.height / heat.shape[0]
+    across, down = peak_of(mine[0].heat)
+    x, y = across * view.size.width, down * view.size.height
     point = view.to_native(Box(x, y, x, y))
     return point.x0, point.y0
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edge_agent.domain.geometry import Box, Size
-from edge_agent.imaging.regions import strongest_regions
+from edge_agent.imaging.regions import peak_of, strongest_regions
 from edge_agent.imaging.resample import resampled
 
 
@@ -31,3 +31,12 @@ def test_shrinking_keeps_the_mean_and_enlarging_the_level() -> None:
 def test_the_same_grid_costs_nothing() -> None:
     values = np.ones((10, 20), dtype=np.float32)
     assert resampled(values, Size(20, 10)) is values
+
+
+def test_the_strongest_place_is_an_area_and_not_one_high_cell():
+    heat = np.zeros((40, 80), dtype=np.float32)
+    heat[10:13, 60:63] = 0.8
+    heat[30, 0] = 1.0
+    assert peak_of(heat) == (61.5 / 80, 11.5 / 40)
+    heat[10:13, 60:63] = 0.0
+    assert peak_of(heat) == (0.5 / 80, 30.5 / 40)

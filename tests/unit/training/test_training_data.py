@@ -200,7 +200,7 @@ def test_the_formula_alerts_on_three_of_a_hundred_clean_loads():
         evidence = tuple(float(np.clip(rng.normal(level, 0.08), 0.0, 1.0)) for _ in SHARES)
         return Examined(role, ("coffee",), evidence, fill, ("coffee", 0.9), points=False)
 
-    clean = [scan("clean", 0.2, 0.7) for _ in range(300)]
+    clean = [scan("clean", 0.2, float(rng.uniform(0.2, 0.9))) for _ in range(300)]
     scans = [*clean, *(scan("foreign", 0.7, 0.7) for _ in range(100)), *(scan("overlay", 0.4, 0.7) for _ in range(100))]
     scans += [scan("empty", 0.1, 0.01) for _ in range(60)]
     formula, levels = formula_from(scans, 1.5)
@@ -233,6 +233,23 @@ def test_the_line_between_empty_and_loaded_is_graded_and_the_alert_level_lies_on
     assert len(set(chances)) == len(chances)
     assert chances[3] == pytest.approx(0.5)
     assert chances[1] > 0.9 > chances[2]
+
+
+def test_two_of_a_hundred_loads_pass_for_an_empty_container():
+    rng = default_rng(6)
+    evidence = (0.5,) * len(SHARES)
+    fills = [float(fill) for fill in np.exp(rng.normal(np.log(0.3), 0.8, 1000))]
+    scans = [Examined("clean", ("coffee",), evidence, fill, ("coffee", 0.9), points=False) for fill in fills]
+    scans += [Examined(role, ("coffee",), evidence, 0.3, ("coffee", 0.9), points=False) for role in ("foreign", "overlay")]
+    formula, levels = formula_from(scans, 1.0)
+    chances = np.array([formula.p_empty(fill) for fill in fills])
+    assert 0.018 <= np.mean(chances >= levels["empty"]) <= 0.022
+    assert 0.045 <= np.mean(chances >= 0.5) <= 0.055
+
+
+def test_undeclared_goods_that_found_no_room_make_no_guilty_scan():
+    scans = [contents_scan(77, number) for number in (2, 114)]  # 114: steel coils in a gap that is too narrow for them
+    assert [("foreign", True), ("clean", False)] == [(role, bool(scene.hidden)) for role, scene, _ in scans]
 
 
 def test_cards_are_written_as_toml_that_reads_back():
