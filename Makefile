@@ -16,6 +16,7 @@ venv: $(VENV)/ready  ## virtual environment with everything for tests and demo
 
 $(VENV)/ready: requirements/dev.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
+	@echo 'installing some 90 packages: several minutes the first time, without a word'
 	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@
@@ -91,6 +92,12 @@ locks:  ## rewrite the locked requirements
 
 wheel: $(VENV)/ready  ## the package to install
 	$(BIN)/python -m build --wheel --no-isolation
+
+offline: wheel  ## all that a workstation without a network is installed from, in dist/offline
+	rm -rf dist/offline && mkdir -p dist/offline
+	$(BIN)/pip download -q --disable-pip-version-check --require-hashes --only-binary :all: -r requirements/agent.txt -d dist/offline
+	cp dist/edge_agent-*.whl requirements/agent.txt dist/offline
+	cd dist/offline && sha256sum *.whl agent.txt > SHA256SUMS
 
 clean:  ## remove what was made here
 	rm -rf $(VENV) dist build demo-out fuzz-found .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

@@ -1,6 +1,7 @@
 """The two commands on a foreign graph: from an ONNX file and a card to a signed bundle, to findings, to an explanation."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -60,7 +61,10 @@ def test_an_adopted_bundle_is_believed_once_it_is_signed_and_explained_where_it_
     capsys.readouterr()
     arguments = [*common, "--trust", TEST_KEY.public.text, "--masks", "60", "--out", str(place / "out")]
     assert 0 == main(["explain", *arguments])
-    (first,) = json.loads(capsys.readouterr().out)["detections"]
+    told = capsys.readouterr()
+    assert re.search(r"explaining red \d+%.*: 60 masks, one look of fixture/1\.0\.0 each, about \d+ s", " ".join(told.err.split()))
+    (first,) = json.loads(told.out)["detections"]
+    assert first["seconds"] > 0
     assert ("red", "fixture/1.0.0", 60, 0) == (first["label"], first["bundle"], first["masks"], first["seed"])
     assert Path(first["picture"]).read_bytes().startswith(b"\x89PNG")
 
