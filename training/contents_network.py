@@ -10,7 +10,8 @@ The trunk sees an image at 20 mm a pixel and gives a softmax P over K goods fami
     n, inside   = number of cells with load, and of cells with load or with P[empty] > 0.5
     k           = max(1, round(inside * top_share))
     score       = sigmoid(a * mean of the k largest evidences + b); 0 when n = 0                   -> ``score``
-    fill        = n / inside, both without the floor: the lowest fifth of the rows that show the inside
+    fill        = solid / inside, both without the floor: the lowest fifth of the rows that show the inside; solid = cells of load that
+                  lie in 3 x 3 cells of load (24 cm): members, rails and ripples of the container are thinner than goods
     p_empty     = sigmoid(empty_slope * ln(empty_fill / (fill + 0.001)))
     product     = p_empty for ``empty``; for the others (1 - p_empty) * sum of P[family] / sum of all these     -> ``product_probs``
 
@@ -77,7 +78,7 @@ class ExportedContents(nn.Module):
         loaded = is_load.sum(dim=(1, 2))[:, None]
         is_inside = torch.maximum(is_load, (empty > INSIDE_AT).float())
         score = self._score(evidence, loaded, is_inside.sum(dim=(1, 2))[:, None])
-        return score, evidence[:, None], self._product(totals, _fill(is_load, is_inside)), goods
+        return score, evidence[:, None], self._product(totals, _fill(_opened(is_load), is_inside)), goods
 
     def _evidence(self, loads: Tensor, free: Tensor, totals: Tensor, declared: Tensor) -> tuple[Tensor, Tensor]:
         majority = (totals >= totals.amax(dim=1, keepdim=True)).float()
@@ -99,6 +100,12 @@ class ExportedContents(nn.Module):
         p_empty = torch.sigmoid(self.formula.empty_slope * torch.log(self.formula.empty_fill / (fill + LEAST_FILL)))
         shares = totals / (totals.sum(dim=1, keepdim=True) + _TINY)
         return self.is_empty * p_empty + (1.0 - p_empty) * shares
+
+
+def _opened(mask: Tensor) -> Tensor:
+    """Give what is left of masks (N, rows, columns) of 0 or 1 when all that is thinner than 3 cells goes; beyond the edge lies 0."""
+    eroded = -nn.functional.max_pool2d(-nn.functional.pad(mask[:, None], (1, 1, 1, 1)), 3, stride=1)
+    return nn.functional.max_pool2d(eroded, 3, stride=1, padding=1)[:, 0]
 
 
 def _fill(is_load: Tensor, is_inside: Tensor) -> Tensor:

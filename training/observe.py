@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
@@ -33,6 +34,7 @@ SHARES = (0.0025, 0.005, 0.01, 0.02, 0.05)
 
 _SHOW_AT = dict.fromkeys(LABELS, 0.02)
 _WORKERS = 2
+_SOLID = np.ones((3, 3), dtype=np.uint8)
 _NAMES = GoodsClasses(tuple(family.name for family in FAMILIES), BACKGROUND)
 
 Order = TypeVar("Order")
@@ -145,14 +147,15 @@ def _evidences(goods: NDArray[np.uint8], declared: Sequence[str]) -> tuple[float
 
 
 def _fill(goods: NDArray[np.uint8]) -> float:
-    """Give the share of load cells among cells inside the container above its floor: ``fill`` of the formula."""
+    """Give the share of solid load among cells inside the container above its floor: ``fill`` of the formula."""
     shares = goods.astype(np.float32) / 255.0
     load = shares[: len(FAMILIES)].sum(axis=0) - shares[EMPTY] > Formula().load_threshold
     inside = load | (shares[EMPTY] > INSIDE_AT)
     shown = inside.mean(axis=1)
     rows = shown > FLOOR_ROW_AT * shown.max()
     above = rows & (np.cumsum(rows[::-1])[::-1] > FLOOR_SHARE * rows.sum())
-    return float(load[above].sum() / max(1, inside[above].sum()))
+    solid = cv2.morphologyEx(load.astype(np.uint8), cv2.MORPH_OPEN, _SOLID, borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    return float(solid[above].sum() / max(1, inside[above].sum()))
 
 
 def _product(goods: NDArray[np.uint8]) -> tuple[str, float]:

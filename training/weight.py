@@ -22,7 +22,7 @@ from rich.progress import track
 
 from edge_agent.imaging.weighing import FEATURES
 from edge_agent.inference.weight import SiteFit, features_of, fit_site
-from edge_agent.sim.scene import cargo_scene, draw_plan
+from edge_agent.sim.scene import Scene, cargo_scene, draw_plan
 from training.camera import Camera, draw_camera
 from training.loop import write_json
 from training.metrics import share
@@ -35,7 +35,10 @@ LIGHTEST_KG = 2000.0
 HEAVY_KG = 5000.0
 """From here on the container's own mass, which differs from one to the next, no longer makes most of the error."""
 
-_PITCH_MM = (6.0, 14.0)
+PAYLOAD_KG = 28_500.0
+"""What an ISO 668 container may carry at most, about."""
+
+_PITCH_MM, _PACKED = (6.0, 14.0), (1.0, 3.0)
 
 Rows = NDArray[np.float64]
 """(n, FEATURES + 3): features, coarse estimate kg, dark share, true mass of the load kg."""
@@ -62,11 +65,18 @@ class Weighed:
 def row_of(seed: SeedSequence, camera: Camera | None) -> NDArray[np.float64]:
     """Give one container as one of :data:`Rows`; ``camera`` None draws a scanner for it alone."""
     rng = default_rng(seed)
-    plan = replace(draw_plan(rng), window_mm=None)
-    scene = cargo_scene(plan, float(rng.uniform(*_PITCH_MM)), rng)
+    scene = _container(rng)
+    while scene.load_kg > PAYLOAD_KG:
+        scene = _container(rng)
     own = camera if camera is not None else draw_camera(rng, 0.0)
     seen = features_of(replace(own, seed=int(rng.integers(0, 2**31))).view(scene))
     return np.concatenate([seen.values, [seen.coarse_kg, seen.dark_share, scene.load_kg]])
+
+
+def _container(rng: np.random.Generator) -> Scene:
+    """Draw a container as heavy as traders fill them: up to three times the density that the pictures' scenes have."""
+    packed = float(np.exp(rng.uniform(*np.log(_PACKED))))
+    return cargo_scene(replace(draw_plan(rng), window_mm=None, packed=packed), float(rng.uniform(*_PITCH_MM)), rng)
 
 
 def _row(order: tuple[SeedSequence, Camera | None]) -> NDArray[np.float64]:

@@ -39,11 +39,11 @@ class Stack:
     is_level: bool = False
 
 
-def stow(canvas: Canvas, place: int, region: Region, slant: float, rng: Generator) -> None:
-    """Draw goods of a family into ``region``, from the floor up to a height of their own."""
+def stow(canvas: Canvas, place: int, region: Region, slant: float, rng: Generator, packed: float = 1.0) -> None:
+    """Draw goods of a family into ``region``, from the floor up to a height of their own; ``packed`` times their ordinary areal density."""
     what = family(place)
     share = rng.uniform(*what.fill) if rng.random() < 0.9 else rng.uniform(0.2, what.fill[0])
-    areal = float(rng.uniform(*what.areal))
+    areal = packed * float(rng.uniform(*what.areal))
     top = region.y1 - region.height * share
     packing = what.packings[0] if rng.random() < 0.6 else str(rng.choice(what.packings))
     PACKINGS[packing](Load(canvas, replace(region, y0=top), what, map_class(place), areal, slant, rng))

@@ -79,7 +79,7 @@ class CargoPlan:
     part to draw (None = everything). ``margins_mm``: air at the left and right, above, and what is seen below the container (less than 0:
     the picture ends above its lower edge). ``slant``: see ``container.Container``. ``tilt``: fall of the picture to the right, as a share
     of the way; ``sway_mm``: how far the picture wavers up and down, as the scanner or the truck does not run evenly. ``floor_rise``: see
-    ``container.Container``.
+    ``container.Container``. ``packed``: how much more than usual of the goods lies behind one another.
     """
 
     loads: tuple[int, ...]
@@ -95,6 +95,7 @@ class CargoPlan:
     tilt: float = 0.0
     sway_mm: float = 0.0
     floor_rise: float = 0.0
+    packed: float = 1.0
 
 
 def draw_plan(rng: Generator, held_out: bool = False) -> CargoPlan:  # noqa: FBT001, FBT002 - "which distribution", as elsewhere here
@@ -308,9 +309,9 @@ def _stow_all(canvas: Canvas, box: container.Container, plan: CargoPlan, rng: Ge
         for spot in spots:
             parts = [piece for part in parts for piece in _around(part, spot)]
         for part in parts:
-            stow(canvas, place, part, box.slant, rng)
+            stow(canvas, place, part, box.slant, rng, plan.packed)
     if plan.foreign is not None:
-        stow(canvas, plan.foreign, spots[0], box.slant, rng)
+        stow(canvas, plan.foreign, spots[0], box.slant, rng, plan.packed)
 
 
 def _loaded_part(inside: Region, rng: Generator) -> Region:

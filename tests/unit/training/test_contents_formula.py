@@ -9,6 +9,7 @@ from edge_agent.sim.goods import BACKGROUND, CLASSES, EMPTY, FAMILIES
 
 torch = pytest.importorskip("torch", reason="training tests need PyTorch (requirements/train.txt)")
 formulas = pytest.importorskip("training.contents_network")
+observe = pytest.importorskip("training.observe")
 
 NAMES = tuple(family.name for family in FAMILIES)
 FORMULA = formulas.Formula(top_share=0.05, a=6.0, b=-2.0, load_threshold=0.4)
@@ -136,3 +137,29 @@ def test_a_low_layer_that_may_be_the_floor_does_not_fill_a_container():
     nothing = judged(a_load(0.0, fill=0.0), [hot("coffee")])[2][0]
     assert float(floor[EMPTY]) == pytest.approx(float(nothing[EMPTY]), abs=1e-6)
     assert load[EMPTY] < floor[EMPTY]
+
+
+def test_what_is_thinner_than_goods_does_not_fill_a_container():
+    empty = torch.from_numpy(np.eye(len(CLASSES), dtype=np.float32)[np.full((20, 30), EMPTY)].transpose(2, 0, 1)[None] * 12.0)
+
+    def p_empty(rows, columns):
+        logits = empty.clone()
+        logits[0, EMPTY, rows, columns] = 0.0
+        logits[0, NAMES.index("coffee"), rows, columns] = 12.0
+        return float(judged(logits, [hot("coffee")])[2][0][EMPTY])
+
+    nothing = p_empty(slice(0, 0), slice(0, 0))
+    assert p_empty(slice(8, 10), slice(0, 30)) == pytest.approx(nothing, abs=1e-6)  # a rail
+    assert p_empty(slice(0, 20), slice(4, 6)) == pytest.approx(nothing, abs=1e-6)  # a member
+    assert p_empty(slice(8, 11), slice(0, 30)) < 0.5 * nothing
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_graph_and_the_calibration_see_the_same_fill(seed):
+    logits = torch.from_numpy(np.random.default_rng(seed).normal(0, 3, (1, len(CLASSES), 16, 24)).astype(np.float32))
+    logits[:, EMPTY] += 4.0
+    logits[:, NAMES.index("coffee")] += 5.5
+    _, _, product, goods = judged(logits, [hot("coffee")], formulas.Formula())
+    seen = observe._fill(np.rint(goods[0] * 255).astype(np.uint8))
+    assert 0.0 < seen < 1.0
+    assert float(product[0][EMPTY]) == pytest.approx(formulas.Formula().p_empty(seen), rel=0.1)
