@@ -8,6 +8,7 @@ repeated, with their outcomes and one fact each; findings and obstacles are coun
 import argparse
 import io
 import json
+import os
 import platform
 import subprocess
 import sys
@@ -127,7 +128,8 @@ def main() -> None:
             again = [sys.executable, "-m", "benchmarks.report", "--archive", str(path), "--scans", str(args.scans), "--out", str(args.out)]
             subprocess.run(again, check=True)
         return
-    result = {"scans": args.scans, "machine": platform.machine(), **dict(measure(args.archive))}
+    about = {"scans": args.scans, "machine": platform.machine(), "load_before": round(os.getloadavg()[0], 2)}
+    result = {**about, **dict(measure(args.archive))}
     print(json.dumps(result, indent=1))
     args.out.write_text(json.dumps(result, indent=1) + "\n")
 

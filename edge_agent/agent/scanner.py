@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from edge_agent.agent.section import Name, Seconds, Section, Zone
+from edge_agent.agent.section import Seconds, Section
 from edge_agent.domain.capture import SubjectKind
 from edge_agent.domain.profile import Profile
+from edge_agent.telemetry.zone import Zone
+from edge_agent.wire.frames import Name
 
 
 class ScannerSection(Section):

@@ -3,27 +3,20 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from edge_agent.agent.disclosure import PrivacySection
 from edge_agent.agent.keeping import RetentionSection, SpaceSection
 from edge_agent.agent.scanner import ScannerSection
-from edge_agent.agent.section import Name, Seconds, Section, Zone
+from edge_agent.agent.section import Seconds, Section
 from edge_agent.agent.wire_section import ConsumerSection, WireSection
-from edge_agent.errors import ConfigInvalid
 from edge_agent.formats import dicos
 from edge_agent.formats.package import PackageCodec
 from edge_agent.inference.session import DevicePolicy
-from edge_agent.signing.keys import VerifyKey
+from edge_agent.signing.keys import PublicKeyText
+from edge_agent.telemetry.zone import Zone
 from edge_agent.transport.keys import AllowList, Consumer
-
-
-def _verify_key(text: str) -> str:
-    try:
-        VerifyKey.parse(text)
-    except ConfigInvalid as problem:
-        raise ValueError(problem.detail) from problem
-    return text
+from edge_agent.wire.frames import Name
 
 
 class SiteSection(Section):
@@ -52,7 +45,7 @@ class BundlesSection(Section):
     """
 
     dir: Path | None = None
-    trusted: tuple[Annotated[str, AfterValidator(_verify_key)], ...] = ()
+    trusted: tuple[PublicKeyText, ...] = ()
     trust_release_key: bool = True
 
 

@@ -6,20 +6,10 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, model_validator
 
-from edge_agent.agent.section import Name, Section
-from edge_agent.errors import ConfigInvalid
-from edge_agent.transport.endpoints import split
+from edge_agent.agent.section import Section
+from edge_agent.transport.endpoints import Endpoint
 from edge_agent.transport.keys import Role, is_key
-
-
-def _endpoint(text: str) -> str:
-    try:
-        _, port = split(text)
-    except ConfigInvalid as problem:
-        raise ValueError("must look like tcp://HOST:PORT") from problem
-    if port in ("*", "0"):
-        raise ValueError("needs the port at which headquarters listens")
-    return text
+from edge_agent.wire.frames import Name
 
 
 def _curve_key(text: str) -> str:
@@ -35,7 +25,7 @@ class OutboundSection(Section):
     answered.
     """
 
-    endpoint: Annotated[str, AfterValidator(_endpoint)]
+    endpoint: Endpoint
     consumer: Name
 
 

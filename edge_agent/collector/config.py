@@ -6,7 +6,7 @@ Paths may be written relative to the configuration file; they are absolute from 
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -14,32 +14,12 @@ from edge_agent.collector.archive.place import is_server
 from edge_agent.collector.report.groups import Classes, OriginGroups
 from edge_agent.domain.ids import SiteId
 from edge_agent.errors import ConfigInvalid, ConfigUnreadable
-from edge_agent.signing.keys import VerifyKey
-from edge_agent.transport.endpoints import split
+from edge_agent.signing.keys import PublicKeyText, VerifyKey
+from edge_agent.telemetry.zone import Zone
+from edge_agent.transport.endpoints import BindEndpoint, Endpoint
 from edge_agent.transport.keys import is_key
 from edge_agent.web.settings import Bind, ReachTable, absolute
-from edge_agent.wire.frames import is_name
-
-
-def _topic_name(text: str) -> str:
-    if not is_name(text):
-        raise ValueError("must be lower-case letters, digits, dot, dash or underscore, at most 63")
-    return text
-
-
-def _tcp_endpoint(text: str) -> str:
-    host, _, port = text.removeprefix("tcp://").rpartition(":")
-    if not text.startswith("tcp://") or not host or not port.isdecimal() or not 0 < int(port) < 65536:
-        raise ValueError("must look like tcp://HOST:PORT")
-    return text
-
-
-def _zone_name(text: str) -> str:
-    try:
-        ZoneInfo(text)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as problem:
-        raise ValueError("must be an IANA time zone such as Asia/Kolkata") from problem
-    return text
+from edge_agent.wire.frames import Name
 
 
 def _server_address(text: str) -> str:
@@ -48,17 +28,6 @@ def _server_address(text: str) -> str:
     return text
 
 
-def _signing_key(text: str) -> str:
-    try:
-        VerifyKey.parse(text)
-    except ConfigInvalid as problem:
-        raise ValueError(problem.detail) from problem
-    return text
-
-
-Name = Annotated[str, AfterValidator(_topic_name)]
-Endpoint = Annotated[str, AfterValidator(_tcp_endpoint)]
-Zone = Annotated[str, AfterValidator(_zone_name)]
 FilePath = Annotated[Path, Field(strict=False)]
 STATES_NAME = "states.json"
 OUTBOX_NAME = "outbox.db"
@@ -86,7 +55,7 @@ class SiteEntry(Table):
     endpoint: Endpoint | None = None
     outbound: bool = False
     server_key: str | None = None
-    journal_key: Annotated[str, AfterValidator(_signing_key)] | None = None
+    journal_key: PublicKeyText | None = None
     timezone: Zone | None = None
     insecure_loopback_only: bool = False
 
@@ -108,18 +77,10 @@ class SiteEntry(Table):
         return SiteId(self.id)
 
 
-def _bindable(text: str) -> str:
-    try:
-        split(text)
-    except ConfigInvalid as problem:
-        raise ValueError("must look like tcp://ADDRESS:PORT, * for every address") from problem
-    return text
-
-
 class OutboundTable(Table):
     """Where sites that nobody can reach connect to us. ``bind``: our own address and port; ``*`` for every address."""
 
-    bind: Annotated[str, AfterValidator(_bindable)]
+    bind: BindEndpoint
 
 
 class WatchTable(Table):

@@ -71,7 +71,7 @@ def _other(body: Body) -> str:
         case ControlBody():
             return clean(f"examination: {body.conclusion}")
         case HealthBody():
-            return clean(f"site is {body.state}") + "".join(f"; {sentence(reason)}" for reason in body.reasons)
+            return clean(f"is {body.state}") + "".join(f"; {sentence(reason)}" for reason in body.reasons)
         case AuditBody():
             return f"audit: {sentence(body.event)}"
         case _:

@@ -4,7 +4,6 @@ import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -16,6 +15,7 @@ from edge_agent.formats.inspection import SIDECAR_ROLE
 from edge_agent.formats.layout_section import LayoutOrientationSection, LayoutSection, NormaliseSection
 from edge_agent.formats.map_section import MapSection
 from edge_agent.formats.sidecar import READERS
+from edge_agent.telemetry.zone import Zone
 
 _Seconds = Annotated[float, Field(gt=0, le=7 * 86400, allow_inf_nan=False)]
 _Word = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,40}$")]
@@ -116,7 +116,7 @@ class ProfileSection(_Section):
         description="how the side-car is read: `map` (the table [map]), `dataform` (Smiths), `json` (ours), or empty for none",
         examples=['"map"'],
     )
-    clock: str = Field(description="IANA zone of times without one; [[scanner]] timezone in agent.toml counts more", examples=['"UTC"'])
+    clock: Zone = Field(description="IANA zone of times without one; [[scanner]] timezone in agent.toml counts more", examples=['"UTC"'])
     quiet_s: _Seconds = Field(description="seconds without a change before a scan is looked at", examples=["0.5"])
     unknown_after_s: _Seconds = Field(
         description="seconds after which a file that no member fits is accepted alone, and set aside", examples=["30.0"]
@@ -136,15 +136,6 @@ class ProfileSection(_Section):
     )
     map: MapSection | None = None
     member: Annotated[tuple[MemberSection, ...], Field(min_length=1)]
-
-    @field_validator("clock")
-    @classmethod
-    def _is_zone(cls, clock: str) -> str:
-        try:
-            ZoneInfo(clock)
-        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-            raise ValueError("not an IANA time zone") from error
-        return clock
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:

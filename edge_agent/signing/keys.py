@@ -11,10 +11,11 @@ import hashlib
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from pydantic import AfterValidator
 
 from edge_agent.errors import ConfigInvalid, SignatureInvalid, SigningKeyUnusable
 from edge_agent.signing.key_file import read_key_file, write_key_file
@@ -77,6 +78,18 @@ class VerifyKey:
             Ed25519PublicKey.from_public_bytes(self.raw).verify(signature, _bound(purpose, message))
         except InvalidSignature as problem:
             raise SignatureInvalid("the signature does not fit the content", {"purpose": purpose}) from problem
+
+
+def _public(text: str) -> str:
+    try:
+        VerifyKey.parse(text)
+    except ConfigInvalid as problem:
+        raise ValueError(problem.detail) from problem
+    return text
+
+
+PublicKeyText = Annotated[str, AfterValidator(_public)]
+"""A public signing key as configuration files give it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,9 @@
 
 import ipaddress
 import re
+from typing import Annotated
+
+from pydantic import AfterValidator
 
 from edge_agent.errors import ConfigInvalid
 
@@ -19,6 +22,30 @@ def split(endpoint: str) -> tuple[str, str]:
     if match is None or (match["port"] != "*" and int(match["port"]) > 65535):
         raise ConfigInvalid(f"not an endpoint of the form tcp://host:port: {endpoint[:80]!r}")
     return match["host"], match["port"]
+
+
+def _to_connect(text: str) -> str:
+    try:
+        _, port = split(text)
+    except ConfigInvalid as problem:
+        raise ValueError("must look like tcp://HOST:PORT") from problem
+    if port == "*" or int(port) == 0:
+        raise ValueError("needs the port at which the other side listens")
+    return text
+
+
+def _to_bind(text: str) -> str:
+    try:
+        split(text)
+    except ConfigInvalid as problem:
+        raise ValueError("must look like tcp://ADDRESS:PORT, * for every address") from problem
+    return text
+
+
+Endpoint = Annotated[str, AfterValidator(_to_connect)]
+"""Where somebody listens, as configuration files give it."""
+BindEndpoint = Annotated[str, AfterValidator(_to_bind)]
+"""Where we listen: ``*`` stands for every address, or for a free port."""
 
 
 def is_loopback(endpoint: str) -> bool:

@@ -5,7 +5,9 @@ import re
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import AfterValidator
 
 from edge_agent.domain.ids import ScannerId, Seq, SiteId
 from edge_agent.errors import MalformedMessage, TooLarge
@@ -40,6 +42,16 @@ def heartbeat_topic(site: SiteId) -> str:
 def is_name(text: str) -> bool:
     """Tell whether ``text`` may stand in a topic: lower-case letters, digits, dot, dash, underscore; at most 63."""
     return _NAME.fullmatch(text) is not None
+
+
+def _named(text: str) -> str:
+    if not is_name(text):
+        raise ValueError("must be lower-case letters, digits, dot, dash or underscore, at most 63")
+    return text
+
+
+Name = Annotated[str, AfterValidator(_named)]
+"""What configuration files call something that stands in topics: a site, a scanner, a consumer."""
 
 
 def encode_live(row: JournalRow) -> list[bytes]:

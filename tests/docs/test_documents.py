@@ -21,9 +21,14 @@ LANGUAGES = {"sh", "toml", "text", "json", "python", "xml"}
 EXAMPLES = sorted(path for path in (ROOT / "config").rglob("*.toml") if path.parent.name != "mappings")  # read by no program yet
 
 
+def without_blocks(text: str) -> str:
+    """The text without its fenced blocks."""
+    return re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+
+
 def prose(text: str) -> str:
     """The text without its fenced blocks and code."""
-    return re.sub(r"`[^`\n]*`", "", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL))
+    return re.sub(r"`[^`\n]*`", "", without_blocks(text))
 
 
 def slug(heading: str) -> str:
@@ -32,7 +37,7 @@ def slug(heading: str) -> str:
 
 
 def anchors(document: Path) -> set[str]:
-    text = re.sub(r"^```.*?^```", "", document.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+    text = without_blocks(document.read_text("utf-8"))
     return {slug(heading) for heading in re.findall(r"^#+ (.+)$", text, re.MULTILINE)}
 
 
@@ -75,19 +80,30 @@ def test_every_file_of_the_repository_that_is_named_exists(document: Path) -> No
     words = re.findall(
         r"`((?:tests|edge_agent|config|requirements|systemd|benchmarks|training)/[\w./-]+\.\w+)`", document.read_text("utf-8")
     )
-    assert [word for word in words if not (ROOT / word).exists() and word != "benchmarks/results/latest.json"] == []
+    assert [word for word in words if not (ROOT / word).exists()] == []
+
+
+def commands(document: Path, program: str) -> list[str]:
+    """What follows ``program`` in code, in a line or in a block, comments left out."""
+    text = document.read_text("utf-8")
+    spans = re.findall(rf"`{program} ([^`\n]+)`", without_blocks(text))
+    lines = [line for block in re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL) for line in block.splitlines()]
+    return spans + [found[1] for line in lines if (found := re.search(rf"(?:^|/|\s){program} ([^#]+)", line))]
 
 
 def test_every_make_target_that_is_named_exists() -> None:
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
-    named = {
-        word
-        for document in DOCUMENTS
-        for line in re.findall(r"^(?:make|`make) ([a-z ]+)", document.read_text("utf-8"), re.MULTILINE)
-        for word in line.split()
-    }
-    named |= {word for document in DOCUMENTS for word in re.findall(r"`make ([a-z]+)`", document.read_text("utf-8"))}
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    named = {word for document in DOCUMENTS for line in commands(document, "make") for word in line.split() if "=" not in word}
+    assert named >= {"demo", "bench-wire", "power-loss", "storm"}
     assert named - targets == set()
+
+
+def test_every_module_that_is_run_by_name_exists() -> None:
+    run = {line.split()[0] for document in DOCUMENTS for line in commands(document, "python -m")}
+    run |= set(re.findall(r"python -m (\S+)", (ROOT / "Makefile").read_text("utf-8")))
+    ours = {name for name in run if name.partition(".")[0] in ("benchmarks", "edge_agent", "tests", "training")}
+    assert ours >= {"benchmarks.demo", "benchmarks.report", "tests.hostile.frames", "training.make_models"}
+    assert [name for name in sorted(ours) if not (ROOT / name.replace(".", "/")).with_suffix(".py").exists()] == []
 
 
 def test_decision_records_are_short_numbered_without_gap_and_listed() -> None:

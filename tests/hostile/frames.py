@@ -16,10 +16,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from edge_agent.domain.ids import Seq
 from edge_agent.errors import PeerError
 from edge_agent.wire import control, verbs
+from edge_agent.wire.chain import JournalRow
 from edge_agent.wire.export import read_heading, read_row
-from edge_agent.wire.frames import Envelope, decode_envelope, decode_live, decode_rows, encode_envelope
+from edge_agent.wire.frames import Envelope, decode_envelope, decode_live, decode_rows, encode_envelope, encode_live
 from edge_agent.wire.heartbeat import decode_heartbeat
 from edge_agent.wire.messages import FoundPart, decode
 from edge_agent.wire.redaction import officer_identity, refuse_free_text, refuse_free_text_found
@@ -31,26 +33,113 @@ SHA = "ab" * 32
 SCAN = "6f0a2f0e-5d0b-5e3f-9d59-8a4f7c1c2e11"
 AT = "2026-03-02T12:00:00Z"
 
-TODAY: list[tuple[str, dict[str, Any]]] = [
-    ("SNAP", {"topics": ["ei1/harbour/gate-1/"], "last": 20}),
-    ("PULL", {"epoch": "0" * 32, "after": 5, "hash": SHA, "topics": ["ei1/harbour/"]}),
-    (
-        "CONTROL",
-        {
-            "control_id": SCAN,
-            "scan_id": SCAN,
-            "revision": 1,
-            "office": "harbour",
-            "conclusion": "found",
-            "found": [{"what": "cigarettes", "hs": "2402", "quantity": "12.5 kg"}],
-            "at": AT,
-        },
-    ),
-    ("BLOB", {"sha256": SHA, "offset": 0, "length": 262144}),
-    ("PLANES", {"scan_id": SCAN, "revision": 1}),
-    ("TILE", {"scan_id": SCAN, "revision": 1, "view": "side", "plane": "transmission/high", "level": 1, "row": 0, "column": 2}),
-    ("CHUNK", {"sha256": SHA, "bytes": 10, "offset": 0, "media_type": "image/png"}),
-]
+EPOCH = "0" * 32
+SAID_BY = {"scan_id": SCAN, "revision": 1, "officer": "reviewer-1"}
+PLACE = {"epoch": EPOCH, "head": 7}
+
+ASKED: dict[str, dict[str, Any]] = {
+    "HELLO": {"proto": [1, 1], "schemas": ["assessment/1.0"], "client": "console", "build": "0.1.0"},
+    "PULL": {"epoch": EPOCH, "after": 5, "hash": SHA, "topics": ["ei1/harbour/"], "identities": True, "officer": "reviewer-1"},
+    "SNAP": {"topics": ["ei1/harbour/gate-1/"], "last": 20},
+    "UNDECIDED": {"before": 8, "most": 5, "topics": ["ei1/harbour/gate-1/"]},
+    "VERDICT": {
+        **SAID_BY,
+        "verdict_id": SCAN,
+        "conclusion": "suspicious",
+        "reasons": [{"code": "known-goods"}],
+        "at": AT,
+        "note": "a box behind the wall",
+        "assessment": SCAN,
+        "order": "blind-first",
+        "findings": [{"id": 1, "agrees": False}],
+        "missed": [{"view": "side", "box": [1.0, 2.0, 3.5, 9.0], "label": "handgun"}],
+    },
+    "CONTROL": {
+        "control_id": SCAN,
+        "scan_id": SCAN,
+        "revision": 1,
+        "office": "harbour",
+        "conclusion": "found",
+        "found": [{"what": "cigarettes", "hs": "2402", "quantity": "12.5 kg"}],
+        "at": AT,
+    },
+    "VIEW": SAID_BY,
+    "FAULT": {**SAID_BY, "fault_id": SCAN, "what": "wrong-place", "note": "every box lies too far left"},
+    "OFFICER": {"officer": "reviewer-1"},
+    "PING": {},
+    "BLOB": {"sha256": SHA, "offset": 0, "length": 262144},
+    "PLANES": {"scan_id": SCAN, "revision": 1},
+    "TILE": {"scan_id": SCAN, "revision": 1, "view": "side", "plane": "transmission/high", "level": 1, "row": 0, "column": 2},
+}
+"""A good request of each verb."""
+ANSWERED: dict[str, dict[str, Any]] = {
+    "HELLO": {
+        **PLACE,
+        "proto": 1,
+        "first": 1,
+        "first_hash": SHA,
+        "site": "harbour",
+        "schemas": ["assessment/1.0"],
+        "limits": {"rows": 500, "credit": 8},
+        "live": "tcp://*:5570",
+        "you": {"name": "console-1", "role": "console", "durable": False, "supervisors": True},
+    },
+    "BATCH": {
+        **PLACE,
+        "n": 0,
+        "upto": 7,
+        "hash": SHA,
+        "signed_head": {"epoch": EPOCH, "seq": 7, "hash": SHA, "at_us": 1, "key": SHA, "signature": SHA * 2},
+    },
+    "SNAP": {**PLACE, "hash": SHA, "first": 1, "heads": {"ei1/harbour/gate-1/assessment/": 7}, "n": 0, "left_out": 2},
+    "UNDECIDED": {**PLACE, "first": 1, "after": 3, "scans": [SCAN], "n": 0},
+    "OK": {"seq": 8, "fact_id": SCAN},
+    "OFFICER": {"officer": "t-1"},
+    "PONG": {**PLACE, "clock": AT, "state": {"state": "degraded", "reasons": [{"code": "running-on-cpu"}], "labels": ["handgun"]}},
+    "CHUNK": {"sha256": SHA, "bytes": 10, "offset": 0, "media_type": "image/png"},
+    "PLANES": {
+        "scan_id": SCAN,
+        "revision": 1,
+        "planes": [
+            {
+                "view": "side",
+                "plane": "transmission/high",
+                "width": 2000,
+                "height": 700,
+                "channels": 1,
+                "bits": 16,
+                "levels": 3,
+                "pitch_mm": [5.0, 5.0],
+            }
+        ],
+    },
+    "ERR": {"code": "diverged", "detail": "reader and journal hold different rows", "fields": {"seq": 7}},
+}
+"""A good reply of each verb, without rows."""
+SHADOW: dict[str, Any] = {
+    "fact_id": SCAN,
+    "site": "harbour",
+    "scanner": "gate-1",
+    "scan_id": SCAN,
+    "revision": 1,
+    "cause": "shadow",
+    "produced_at": AT,
+    "schema": "shadow/1.0",
+    "kind": "shadow",
+    "beside": SCAN,
+    "active": "no-alert",
+    "capture_kind": "live",
+    "selection": "random",
+    "subject": "cargo",
+    "conclusion": "alert",
+    "reasons": [{"code": "detection-alert", "params": {"label": "handgun", "score": 0.91}}],
+    "obstacles": [{"code": "dark", "params": {"share": 0.12}, "view": "side", "blocking": False}],
+    "findings": [],
+    "bundles": [{"name": "detector", "version": "0.2.0", "sha256": SHA, "state": "shadow"}],
+    "policy_digest": SHA,
+    "timings_ms": {"decode": 12.5},
+}
+"""The kind of body that the first version did not have."""
 NASTY = [
     b"",
     b"\0",
@@ -72,7 +161,11 @@ def starts() -> list[list[bytes]]:
     """Give good messages to begin from."""
     golden = json.loads(GOLDEN.read_text(encoding="utf-8"))
     first = [[base64.b64decode(frame) for frame in one["frames"]] for one in golden]
-    return first + [encode_envelope(Envelope(verb, 7, content)) for verb, content in TODAY]
+    today = [(verb, ASKED[verb]) for verb in REQUESTS] + [
+        (verb, ANSWERED[verb]) for verb in REPLIES
+    ]  # KeyError: give the new verb its message
+    shadow = JournalRow(bytes(16), Seq(8), Seq(7), "ei1/harbour/gate-1/shadow/", json.dumps(SHADOW).encode(), bytes(32))
+    return [*first, encode_live(shadow), *(encode_envelope(Envelope(verb, 7, content)) for verb, content in today)]
 
 
 def as_request(frames: list[bytes]) -> object:

@@ -3,6 +3,7 @@
 import importlib.util
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = [
-    pytest.mark.timeout(600),
+    pytest.mark.timeout(1200),
     pytest.mark.skipif(importlib.util.find_spec("build") is None, reason="the package `build` is not installed"),
 ]
 
@@ -19,7 +20,7 @@ pytestmark = [
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("wheel")
     command = (sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(out), str(ROOT))
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=150)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=500)
     assert done.returncode == 0, done.stdout + done.stderr
     (found,) = out.glob("*.whl")
     return found
@@ -52,6 +53,13 @@ def test_the_wheel_brings_what_a_site_needs_beside_the_package(names: list[str],
     assert files_of(folder) == shared(names, folder)
 
 
+def test_the_wheel_holds_the_default_bundles_and_no_research_bundle(wheel: Path, names: list[str]) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        cards = [tomllib.loads(archive.read(name).decode()) for name in names if name.endswith("/card.toml")]
+    assert {"contents", "detector", "weight"} == {card["name"] for card in cards}
+    assert [] == [card["name"] for card in cards if card.get("research_only")]
+
+
 def test_the_wheel_holds_nothing_of_the_workshop(names: list[str]) -> None:
     tops = {name.partition("/")[0] for name in names}
     assert [top for top in tops if top != "edge_agent" and not top.endswith((".data", ".dist-info"))] == []
@@ -69,7 +77,7 @@ def test_the_unpacked_wheel_runs_without_the_checkout(wheel: Path, tmp_path: Pat
         "import sys; sys.path.insert(0, 'site'); import edge_agent; print(edge_agent.__file__); import edge_agent.cli.main as m; m.main()"
     )
     done = subprocess.run(
-        (sys.executable, "-c", program, *arguments), cwd=tmp_path, capture_output=True, text=True, check=False, timeout=150
+        (sys.executable, "-c", program, *arguments), cwd=tmp_path, capture_output=True, text=True, check=False, timeout=500
     )
     assert done.returncode == 0, done.stderr
     assert str(tmp_path / "site") in done.stdout.splitlines()[0]

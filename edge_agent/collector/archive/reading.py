@@ -93,8 +93,7 @@ class Reading:
     def has_facts(self, site: SiteId, facts: Sequence[FactId]) -> frozenset[FactId]:
         """Give those of ``facts`` that lie in the verified prefix of a site."""
         keys = [(site, fact) for fact in facts]
-        asked = keyed(sql.VERIFIED_FACTS, keys)
-        return frozenset(FactId(fact) for text, values in asked for (fact,) in self.database.execute(text, values))
+        return frozenset(FactId(fact) for (fact,) in keyed(self.database, sql.VERIFIED_FACTS, keys))
 
     def case(self, scan: ScanKey) -> Case | None:
         """Give one scan as figures count it; None while the machine has said nothing of it."""
@@ -126,10 +125,9 @@ class Reading:
     def findings(self, scans: Sequence[ScanKey]) -> list[FindingLine]:
         """Give the findings of the outcomes that count for ``scans``, in no order."""
         keys = [(scan.site, scan.scan_id) for scan in scans]
-        found = (row for text, values in keyed(sql.FINDINGS, keys) for row in self.database.execute(text, values))
         return [
             FindingLine(ScanKey(SiteId(site), ScanId(scan)), type_, label, score, view, bundle, bool(alerts))
-            for site, scan, type_, label, score, view, bundle, alerts in found
+            for site, scan, type_, label, score, view, bundle, alerts in keyed(self.database, sql.FINDINGS, keys)
         ]
 
     def sites(self) -> list[str]:
@@ -171,8 +169,7 @@ class Reading:
         """Give each scan that a bundle in shadow looked at, a page at a time; may reach a day beyond ``period``."""
         after = ("", "")
         while scans := self.database.execute(sql.SHADOWED, (*bounds_us(period), *after)):
-            for text, values in keyed(sql.SAID_OF_SCANS, scans):
-                yield from shadow_tallies(self.database.execute(text, values))
+            yield from shadow_tallies(keyed(self.database, sql.SAID_OF_SCANS, scans))
             after = scans[-1]
 
     def health(self, period: Period = ALWAYS) -> list[HealthChange]:
@@ -246,11 +243,11 @@ def _midnight_us(ordinal: int) -> int:
     return (ordinal - _EPOCH.toordinal()) * _ONE_DAY_US
 
 
-def keyed(text: str, keys: Sequence[tuple[Any, ...]]) -> Iterator[tuple[str, tuple[Any, ...]]]:
-    """Give statement and values for some ``keys`` at a time, in a few lengths only, so that few statements have to be prepared."""
+def keyed(database: Database, text: str, keys: Sequence[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+    """Ask ``text`` for some ``keys`` at a time, in a few lengths only, so that few statements have to be prepared; give the rows."""
     for first in range(0, len(keys), sql.KEYS_AT_ONCE):
         some = list(keys[first : first + sql.KEYS_AT_ONCE])
         length = next(size for size in (1, 8, 32, sql.KEYS_AT_ONCE) if size >= len(some))
         some += [some[-1]] * (length - len(some))  # a key twice in IN (...) is a key
         marks = ", ".join([f"({', '.join('?' * len(some[0]))})"] * length)
-        yield text.format(keys=f"VALUES {marks}"), tuple(value for key in some for value in key)
+        yield from database.execute(text.format(keys=f"VALUES {marks}"), tuple(value for key in some for value in key))

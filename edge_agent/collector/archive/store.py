@@ -5,20 +5,21 @@ which rows are here. Rows that came ahead of the verified prefix count like the 
 or replaces them.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from edge_agent.collector.archive import sql
+from edge_agent.collector.archive.ahead import Ahead
 from edge_agent.collector.archive.ingest import Line, Told, lay_out, new_facts
 from edge_agent.collector.archive.place import open_database, read_database
 from edge_agent.collector.archive.port import Batch, Cursor, Database, ScanKey
 from edge_agent.collector.archive.reading import Reading, keyed
 from edge_agent.collector.archive.stories import CASE_VERSION, Chapter, conclude, gathered, in_order, tells
-from edge_agent.collector.explode import Exploded, explode
+from edge_agent.collector.explode import explode
 from edge_agent.domain.clock import Clock
-from edge_agent.domain.ids import ScanId, Seq, SiteId
+from edge_agent.domain.ids import Seq, SiteId
 from edge_agent.errors import ArchiveDamaged
 from edge_agent.wire.chain import JournalRow
 from edge_agent.wire.messages import decode
@@ -32,9 +33,7 @@ class Archive(Reading):
     def __init__(self, database: Database, clock: Clock) -> None:
         super().__init__(database)
         self._clock = clock
-        self._ahead: set[tuple[str, bytes]] = set()
-        """Site and epoch of every row that may lie ahead of the verified prefix."""
-        self._session = 0
+        self._ahead = Ahead(database)
 
     @classmethod
     def open(cls, place: Path | str, clock: Clock) -> Self:
@@ -95,16 +94,16 @@ class Archive(Reading):
         now_us = self._now_us()
         self.database.make_room(now_us)
         with self.database.transaction():
-            self._learn_ahead()
+            self._ahead.learn()
             self._expect(batches)
             changed: set[ScanKey] = set()
             told = []
             for batch, values in zip(batches, exploded, strict=True):
-                came_us = {**received_us, **self._reach(batch, changed)}
+                came_us = {**received_us, **self._ahead.reach(batch, changed)}
                 rows = zip(batch.rows, values, strict=True)
                 told += [Told(batch.site, row, value, came_us.get(row.seq, now_us)) for row, value in rows]
             self._add("journal", sql.JOURNAL, [one.line() for one in told])
-            changed |= self._prove(told)
+            changed |= self._ahead.prove(told)
             self._tell(told, changed)
             self._keep_heads(batches, now_us)
             ends = [(batch.site, batch.end) for batch in batches]
@@ -122,8 +121,8 @@ class Archive(Reading):
         now_us = self._now_us()
         self.database.make_room(now_us)
         with self.database.transaction():
-            self._learn_ahead()
-            self._ahead |= {(site, row.epoch) for row in rows}
+            self._ahead.learn()
+            self._ahead.await_prefix(site, rows)
             told = [Told(site, row, explode(row, site), now_us) for row in self._unstored(site, rows)]
             self._add("live", sql.JOURNAL, [one.line() for one in told])
             self._tell(told, set())
@@ -131,7 +130,7 @@ class Archive(Reading):
 
     def _begin(self) -> None:
         """Learn what lies ahead of the verified prefix, and fold all cases anew where they were folded by other rules."""
-        self._learn_ahead()
+        self._ahead.learn()
         if self._is_folded():
             return
         after = ("", "")
@@ -142,12 +141,6 @@ class Archive(Reading):
             after = scans[-1]
         self.database.execute(sql.SET_SETTING, ("case", CASE_VERSION))
 
-    def _learn_ahead(self) -> None:
-        """Learn what lies ahead of the verified prefix, unless this very connection has: before it another collector may have written."""
-        if self._session != self.database.session:
-            self._ahead = {(site, epoch) for site, epoch in self.database.execute(sql.AHEAD)}
-            self._session = self.database.session
-
     def _is_folded(self) -> bool:
         """Tell whether all cases were folded by the rules of this program."""
         return self.database.execute(sql.SETTING, ("case",)) == [(CASE_VERSION,)]
@@ -157,7 +150,7 @@ class Archive(Reading):
 
     def _expect(self, batches: Sequence[Batch]) -> None:
         keys = sorted({(batch.site, batch.start.epoch) for batch in batches})
-        ends = {(site, epoch): Cursor(epoch, Seq(seq), end) for site, epoch, seq, end in self._keyed(sql.CURSORS, keys)}
+        ends = {(site, epoch): Cursor(epoch, Seq(seq), end) for site, epoch, seq, end in keyed(self.database, sql.CURSORS, keys)}
         for batch in batches:
             key = (batch.site, batch.start.epoch)
             if ends.get(key) not in (None, batch.start):
@@ -175,53 +168,9 @@ class Archive(Reading):
             left = {key: row for key, row in left.items() if row.epoch != epoch or (row.seq > done and row.seq not in here)}
         return list(left.values())
 
-    def _reach(self, batch: Batch, changed: set[ScanKey]) -> dict[int, int]:
-        """Let the verified prefix take the place of rows that were here ahead of it.
-
-        Gives when these had come, by number. ``changed`` gets the scans of which something else had been said.
-        """
-        if (batch.site, batch.start.epoch) not in self._ahead:
-            return {}
-        place = (batch.site, batch.start.epoch)
-        hashes = {row.seq: row.hash for row in batch.rows}
-        here = self.database.execute(sql.LIVE_BETWEEN, (*place, batch.start.seq, batch.end.seq))
-        reached = {seq: came_us for seq, _, came_us in here}
-        for seq, row_hash, _ in here:
-            if row_hash != hashes[seq]:
-                changed |= self._retract(batch.site, batch.start.epoch, Seq(seq))
-        gone = [(*place, seq) for seq in reached]
-        self.database.run_many(sql.NO_UNREAD, gone)
-        self.database.run_many(sql.FORGET_LIVE, [(*place, seq) for seq, row_hash, _ in here if row_hash == hashes[seq]])
-        return reached
-
-    def _retract(self, site: SiteId, epoch: bytes, seq: Seq) -> set[ScanKey]:
-        """Take back what a row said that came ahead and is not the verified one. Gives the scan that it spoke of."""
-        (row,) = self.database.execute(sql.LIVE_ROW, (site, epoch, seq))
-        value = explode(JournalRow(*row), site)
-        if not isinstance(value, Exploded):
-            return set()
-        if self.database.execute(sql.PLACE_OF_FACT, (site, value.fact.fact_id)) != [(epoch, seq)]:
-            return set()
-        return self._forget(site, value.fact.fact_id, value.fact.scan_id)
-
-    def _prove(self, told: Sequence[Told]) -> set[ScanKey]:
-        """Forget what was known only from rows ahead of a prefix that was never reached, where a verified row tells it now.
-
-        A restored site tells its story again in a new epoch; the old one's newest rows stay ahead for ever.
-        """
-        ahead = {site for site, _ in self._ahead}
-        keys = [one.key for one in told if one.key is not None and one.site in ahead]
-        scans = [self._forget(SiteId(site), fact, scan) for site, fact, scan in list(self._keyed(sql.KNOWN_AHEAD, keys))]
-        return {scan for some in scans for scan in some}
-
-    def _forget(self, site: SiteId, fact: str, scan: str | None) -> set[ScanKey]:
-        for statement in sql.RETRACT:
-            self.database.execute(statement, (site, fact))
-        return set() if scan is None else {ScanKey(site, ScanId(scan))}
-
     def _tell(self, told: Sequence[Told], changed: set[ScanKey]) -> None:
         """Write what rows say. ``changed``: scans that have lost a fact."""
-        known = {(site, fact) for site, fact in self._keyed(sql.KNOWN, [one.key for one in told if one.key is not None])}
+        known = {(site, fact) for site, fact in keyed(self.database, sql.KNOWN, [one.key for one in told if one.key is not None])}
         fresh = new_facts(told, known)
         stories: dict[ScanKey, list[Chapter]] = {scan: [] for scan in changed} | gathered(fresh)
         stored = self._stored_chapters(stories)
@@ -241,7 +190,7 @@ class Archive(Reading):
 
     def _stored_chapters(self, scans: Iterable[ScanKey]) -> dict[ScanKey, list[Chapter]]:
         stored: dict[ScanKey, list[Chapter]] = {}
-        for site, scan, epoch, seq, came_us, body in self._keyed(sql.STORIES, [(scan.site, scan.scan_id) for scan in scans]):
+        for site, scan, epoch, seq, came_us, body in keyed(self.database, sql.STORIES, [(scan.site, scan.scan_id) for scan in scans]):
             chapter = Chapter(epoch, Seq(seq), came_us, decode(body))
             if tells(chapter.body):
                 stored.setdefault(ScanKey(site, scan), []).append(chapter)
@@ -273,7 +222,3 @@ class Archive(Reading):
     def _add(self, table: str, columns: Sequence[str], lines: Sequence[Line]) -> None:
         if lines:
             self.database.add(table, columns, lines)
-
-    def _keyed(self, text: str, keys: Sequence[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
-        for statement, values in keyed(text, keys):
-            yield from self.database.execute(statement, values)

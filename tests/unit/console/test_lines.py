@@ -8,7 +8,7 @@ from edge_agent.console.lines import json_line, link_line, plain_line
 from edge_agent.console.terminal import Stop, Until
 from edge_agent.domain.ids import Seq
 from edge_agent.testing.factories import NOON, a_scan_id, a_set_aside, a_verdict, an_assessment, an_audit
-from edge_agent.wire.messages import decode
+from edge_agent.wire.messages import HealthBody, decode
 
 SCAN = a_scan_id("a")
 
@@ -38,6 +38,11 @@ def test_a_plain_line_says_alert_and_advisory():
 def test_every_kind_of_fact_has_a_plain_line():
     lines = [plain_line(seen(entry)) for entry in (a_set_aside(SCAN), a_verdict(SCAN), an_audit())]
     assert ["SET ASIDE" in lines[0], "officer: suspicious" in lines[1], "audit: started" in lines[2]] == [True] * 3
+
+
+def test_a_word_about_the_site_itself_is_one_sentence_with_its_place():
+    body = HealthBody(fact_id="f", site="harbour", revision=1, cause="c", produced_at=NOON, state="degraded", reasons=[])
+    assert plain_line(SeenFact(Seq(2), "ei1/harbour/~/health/", body, False, NOON)).endswith(" - site is degraded")
 
 
 def test_a_kind_this_version_does_not_know_is_still_told():
