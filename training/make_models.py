@@ -50,9 +50,9 @@ class Amounts:
     contents_images: int = 160_000
     detection_scans: int = 140
     contents_scans: int = 640
-    weighed: int = 8000
+    weighed: int = 16_000
     weighed_again: int = 600
-    sites: tuple[int, int, int] = (6, 80, 120)
+    sites: tuple[int, int, int] = (6, 80, 320)
 
     def scaled(self, scale: float) -> "Amounts":
         """Give less of everything, for a trial; at least what a training needs to run at all."""

@@ -74,8 +74,8 @@ def row_of(seed: SeedSequence, camera: Camera | None) -> NDArray[np.float64]:
 
 
 def _container(rng: np.random.Generator) -> Scene:
-    """Draw a container as heavy as traders fill them: up to three times the density that the pictures' scenes have."""
-    packed = float(np.exp(rng.uniform(*np.log(_PACKED))))
+    """Draw a container: half of them packed as the pictures' scenes are, half up to three times as densely, as traders fill them."""
+    packed = float(np.exp(rng.uniform(*np.log(_PACKED)))) if rng.random() < 0.5 else 1.0
     return cargo_scene(replace(draw_plan(rng), window_mm=None, packed=packed), float(rng.uniform(*_PITCH_MM)), rng)
 
 

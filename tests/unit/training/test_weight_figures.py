@@ -1,7 +1,12 @@
 """What is said of the scale: errors, coverage, and what its alert level is worth against wrong declarations."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from numpy.random import default_rng
+
+from edge_agent.sim.scene import cargo_scene, draw_plan
 
 pytest.importorskip("torch", reason="training tests need PyTorch (requirements/train.txt)")
 weight = pytest.importorskip("training.weight")
@@ -50,3 +55,11 @@ def test_loads_that_are_not_worth_a_lie_are_in_no_share_of_wrong_declarations():
     mass = np.array([500.0, 2_000.0, 10_000.0])
     table = weight_bundle.declaration_figures(around(mass, 0.1), mass, 0.99)
     assert (table["honest_alerted_n"], table["twice_found_n"]) == (3, 1)
+
+
+def test_a_container_may_be_packed_more_densely_and_weighs_that_much_more():
+    loads = [replace(draw_plan(default_rng(4)), loads=(5,), packed=packed) for packed in (1.0, 2.5)]
+    light, heavy = (cargo_scene(plan, 14.0, default_rng(9)) for plan in loads)
+    assert light.load_kg > 500.0
+    assert 2.0 < heavy.load_kg / light.load_kg <= 2.5  # the pallets are no heavier
+    assert heavy.areal.shape == light.areal.shape
