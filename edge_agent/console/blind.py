@@ -16,8 +16,8 @@ def is_chosen(scan_id: str, share: float) -> bool:
     return drawn < share * _STEPS
 
 
-def order_of(*, is_chosen: bool, is_decided: bool) -> Order:
+def order_of(*, is_chosen: bool, is_revealed: bool) -> Order:
     """Say how a verdict given now is recorded."""
     if not is_chosen:
         return "assisted"
-    return "after-reveal" if is_decided else "blind-first"
+    return "after-reveal" if is_revealed else "blind-first"

@@ -238,7 +238,8 @@ class ConsoleClient:
     async def identify(self, seq: Seq, officer: str | None = None) -> Mapping[str, str]:
         """Ask for the identifiers behind the tokens of row ``seq``, those that this role may see; the site journals the view.
 
-        Gives the values that the site holds now, by token. ``officer``: for whom they are asked, whom the journal then names by a token.
+        Gives the values that the site holds now, by token. ``officer``: for whom they are asked, whom the journal then names by a token;
+        a site too old for that is asked without, and its journal names this workstation alone, as it always did.
 
         Raises:
             NotAllowed, PeerSilent, PeerError: not given.
@@ -247,7 +248,13 @@ class ConsoleClient:
         if epoch is None:
             raise PeerSilent("the site has not answered yet; iterate events() first")
         request = PullRequest(epoch=epoch.hex(), after=seq - 1, max=1, identities=True, officer=officer)
-        return self._identities.take(await self._asked(Verb.PULL, request))
+        try:
+            reply = await self._asked(Verb.PULL, request)
+        except MalformedMessage as problem:
+            if officer is None or problem.fields.get("field") != "officer":
+                raise
+            reply = await self._asked(Verb.PULL, request.model_copy(update={"officer": None}))
+        return self._identities.take(reply)
 
     async def undecided(self, before: Seq, most: int) -> Undecided:
         """Ask which scans judged last before row ``before`` still wait for a person; ``most`` 0: for their names only.

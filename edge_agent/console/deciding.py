@@ -32,7 +32,7 @@ class Deciding:
     async def verdict(self, officer: Officer, site: str, scan_id: str, entry: VerdictEntry) -> SubmissionView:
         """Take a decision."""
         record = self._desk.record(site, scan_id)
-        order = order_of(is_chosen=record.is_chosen, is_decided=record.is_decided)
+        order = order_of(is_chosen=record.is_chosen, is_revealed=record.is_revealed)
         unknown = [code for code in entry.reasons if code not in VERDICT_REASONS]
         if unknown:
             raise RequestInvalid("no such reason for a verdict", {"reasons": len(unknown)})

@@ -30,6 +30,7 @@ _STATE_FRESH_S = 0.25
 _TOKEN_WITHIN_S = 2.0
 _PICTURE_WITHIN_S = 5.0
 _DEAD = frozenset({Phase.CONNECTING, Phase.STALE, Phase.REFUSED})
+_COVERS_EVERY_S = 1.0
 _CERTIFICATE = "certificate-"
 
 
@@ -74,6 +75,7 @@ class Desk:
             for link in self.sites:
                 tasks.create_task(self._follow(link))
                 tasks.create_task(self._look_back(link))
+            tasks.create_task(self._lift_covers())
             tasks.create_task(outbox.run())
             tasks.create_task(self._views.run({name: link.client for name, link in self._sites.items()}))
 
@@ -243,12 +245,20 @@ class Desk:
             self.queue.ring()
 
     def _take(self, link: SiteLink, seq: Seq, into_queue: Callable[[], None]) -> None:
-        """Take facts into the queue; what our own code breaks on is counted, shown with the site, and costs nobody else anything."""
+        """Take facts, or time, into the queue; what our own code breaks on is counted and shown with the site, and costs nobody else."""
         try:
             into_queue()
         except Exception as problem:  # noqa: BLE001 - the guard around one fact: it must not end the links to this site and all others
             link.broken += 1
             events.console_fact_broken(link.name, seq, problem)
+
+    async def _lift_covers(self) -> None:
+        """Uncover scans whose time to decide is over, by the clock of each site that has told it."""
+        while True:
+            for link in self.sites:
+                if link.client.heartbeat is not None:
+                    self._take(link, Seq(link.client.state.seq), partial(self.queue.lift_covers, link.name, self.site_time(link.name)))
+            await asyncio.sleep(_COVERS_EVERY_S)
 
     async def _look_back(self, link: SiteLink) -> None:
         """Once the newest rows are read, ask for what waited for somebody before them."""

@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter, OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from edge_agent.console.events import SeenFact
 from edge_agent.console.record import URGENT, WAITING, ScanRecord
@@ -70,6 +71,7 @@ class Queue:
         self._faults: dict[str, list[SeenFact]] = {}
         self._counts: Counter[tuple[str, bool]] = Counter()
         self._policies: dict[str, dict[str, str]] = {}
+        self._clocks: dict[tuple[str, str, str], timedelta] = {}
         self._bell = asyncio.Event()
         self.version = 0
 
@@ -107,6 +109,15 @@ class Queue:
         records[scan_id] = record
         self._show(record)
         self._make_room(site)
+
+    def lift_covers(self, site: str, now: datetime) -> None:
+        """Show what the machine says of covered scans whose time to decide is over, alert or not. ``now``: by the site's clock."""
+        if not self._blind_share:
+            return
+        for record in self.records(site):
+            if record.is_blind and record.covered_until is not None and record.covered_until <= now:
+                record.is_over = True
+                self._show(record)
 
     def note_unshown(self, site: str, scan_ids: Iterable[str]) -> None:
         """Count scans that wait for somebody and have no row here."""
@@ -196,7 +207,24 @@ class Queue:
                 break
         return count
 
+    def _tell_clock(self, record: ScanRecord) -> None:
+        """Learn how long officers have from scans that are not covered, and tell it to those that are.
+
+        Only an alert and an unassessable scan have a clock: a covered one that showed its own would tell what the machine said.
+        """
+        judged = record.judged
+        if judged is None or not self._blind_share:
+            return
+        key = (record.site, judged.subject, judged.policy)
+        if record.is_blind:
+            record.clock = self._clocks.get(key)
+        elif judged.decide_by is not None and key not in self._clocks:
+            self._clocks[key] = judged.decide_by - judged.produced_at
+            for covered in [one for one in self.records(record.site) if one.is_blind]:
+                self._show(covered)
+
     def _show(self, record: ScanRecord) -> None:
+        self._tell_clock(record)
         row = record.row()
         if row is None:
             return

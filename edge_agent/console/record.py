@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from edge_agent.console.blind import is_chosen
 from edge_agent.console.events import SeenFact
@@ -31,7 +31,6 @@ _MOST_VOICES = 200
 _MOST_GOODS = 120
 _NUMBERS = (IdentityClass.CONTAINER, IdentityClass.PARCEL, IdentityClass.PLATE)
 _BLIND_FIRST = "blind-first"
-_DECISION_CLOCK = "decision-clock"
 
 URGENT, WAITING, NOTHING_TO_DO, DONE = 3, 2, 1, 0
 """Ranks in the queue."""
@@ -45,6 +44,7 @@ class Judged:
     raw: bytes
     revision: int
     at: datetime
+    produced_at: datetime
     conclusion: str
     is_advisory: bool
     labels: tuple[str, ...]
@@ -83,6 +83,10 @@ class ScanRecord:
         self.said: list[Said] = []
         self.said_left_out = 0
         self.story: list[Assessment | Referral] = []
+        self.clock: timedelta | None = None
+        """How long officers have for scans like this one, told while it is covered: whether it has a clock of its own is covered too."""
+        self.is_over = False
+        """That time was over before anybody spoke: the cover is lifted, alert or not."""
         self.is_older = False
         """It was asked for because somebody is still to decide; it is none of the newest, of which figures are counted."""
 
@@ -126,17 +130,19 @@ class ScanRecord:
         return standing(self.story)
 
     @property
-    def is_decided(self) -> bool:
-        """Tell whether anybody has spoken since the machine did first: then its word is no secret any more.
-
-        A referral by the clock is nobody's word, and no-alerts have no clock: it would tell what the machine said.
-        """
-        return any(not isinstance(fact, MachineAssessment) and not _is_by_clock(fact) for fact in self.story)
+    def is_revealed(self) -> bool:
+        """Tell whether the machine's word is no secret any more: somebody has spoken, the clock has referred the scan, or it is over."""
+        return self.is_over or any(not isinstance(fact, MachineAssessment) for fact in self.story)
 
     @property
     def is_blind(self) -> bool:
         """Tell whether the machine's word is withheld."""
-        return self.is_chosen and self.judged is not None and not self.is_decided
+        return self.is_chosen and self.judged is not None and not self.is_revealed
+
+    @property
+    def covered_until(self) -> datetime | None:
+        """Give when the cover is lifted by the site's clock if nobody has spoken; None while nobody knows."""
+        return None if self.judged is None or self.clock is None else self.judged.produced_at + self.clock
 
     @property
     def wants_reason(self) -> bool:
@@ -184,7 +190,7 @@ class ScanRecord:
             obstacles=0 if is_blind else judged.obstacles,
             goods=judged.goods,
             number=judged.number,
-            decide_by=judged.decide_by if state == "open" and not is_blind else None,
+            decide_by=self.covered_until if is_blind else judged.decide_by if state == "open" else None,
             standing=None if is_blind or now is None else _standing_view(now),
         )
 
@@ -249,6 +255,7 @@ def _judged(fact: SeenFact, body: AssessmentBody) -> Judged:
         raw=encode(body),
         revision=body.revision,
         at=min(body.produced_at, fact.seen_at),
+        produced_at=body.produced_at,
         conclusion=body.conclusion,
         is_advisory=any(bundle.state != BundleState.COMMISSIONED for bundle in body.provenance.bundles),
         labels=tuple(sorted({str(reason.params.get("label", reason.code)) for reason in body.reasons})),
@@ -306,10 +313,6 @@ def _voice(fact: Assessment | Referral) -> tuple[str, ...]:
             return ("office", fact.office, "" if fact.outcome is ControlOutcome.NOT_EXAMINED else "examined")
         case _:
             return ("referral",)
-
-
-def _is_by_clock(fact: Assessment | Referral) -> bool:
-    return isinstance(fact, Referral) and fact.reason.code == _DECISION_CLOCK
 
 
 def _small(fact: Assessment | Referral) -> Assessment | Referral:

@@ -44,7 +44,7 @@ def scan_view(record: ScanRecord, my_token: str | None) -> ScanView:
     set_aside = decode(record.set_aside[2]) if row.conclusion == "set-aside" and record.set_aside is not None else None
     return ScanView(
         row=row,
-        order=order_of(is_chosen=record.is_chosen, is_decided=record.is_decided),
+        order=order_of(is_chosen=record.is_chosen, is_revealed=record.is_revealed),
         wants_reason=record.wants_reason,
         machine=_machine(body) if body is not None and not is_blind else None,
         set_aside=set_aside.reason if isinstance(set_aside, SetAsideBody) else None,

@@ -132,8 +132,9 @@ class QueueRow(View):
     """One scan in the queue. Sort by ``rank``, highest first, then ``at``, newest first, then ``scan_id``.
 
     ``rank``: 3 an alert, or a scan to be decided blind, waits for an officer; 2 another scan waits (unassessable, stale word) or was
-    passed on; 1 nobody has to decide; 0 done. ``is_blind``: what the machine says is withheld until somebody decides; then
-    ``conclusion``, ``top``, ``standing`` and ``decide_by`` are null, and ``state`` is open, also when the clock has run out. ``top``: label
+    passed on; 1 nobody has to decide; 0 done. ``is_blind``: what the machine says is withheld until somebody decides or the
+    time to decide is over; until then ``conclusion``, ``top`` and ``standing`` are null, ``state`` is open, and ``decide_by`` is the end of
+    that time, for all covered scans alike, null while this console does not know it. ``top``: label
     and score of the strongest finding that alerts; on an alert without one its reason, without a score; else the strongest finding.
     ``goods``: the first declared line. ``number``: token of the container's or parcel's number. ``decide_by``: when the scan is referred.
     """

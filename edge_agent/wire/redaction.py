@@ -14,6 +14,8 @@ from edge_agent.wire.messages import CodeParams, FoundPart, Scalar
 _WORD = re.compile(r"[a-z]+(-[a-z0-9]{1,12}){0,5}|[0-9]{1,6}")
 _TARIFF = re.compile(r"([0-9]{2,12})?")
 _QUANTITY = re.compile(r"([0-9]{1,9}(\.[0-9]{1,3})?( [a-z]{1,12})?)?")
+_JOINERS = {0x200C: None, 0x200D: None}
+"""No letters, so not called printable, but Hindi, Persian and other languages cannot be written without them."""
 _MAX_WORD = 40
 _MAX_OFFICER = 128
 
@@ -34,10 +36,10 @@ def note_identity(text: str) -> IdentityValue:
     """Give the identity behind what an officer wrote beside a verdict: free text is personal data.
 
     Raises:
-        MalformedMessage: it holds control characters other than line ends.
+        MalformedMessage: it holds control characters other than line ends, or marks that turn the direction of writing.
     """
     value = "\n".join(" ".join(line.split()) for line in text.strip().splitlines())
-    if not all(line.isprintable() for line in value.split("\n")):
+    if not all(line.isprintable() for line in value.translate(_JOINERS).split("\n")):
         raise MalformedMessage("a note has printable characters", {"length": len(value)})
     return IdentityValue(IdentityClass.NOTE, value)
 

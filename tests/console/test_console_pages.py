@@ -9,11 +9,15 @@ from benchmarks.office import PASSWORD
 from benchmarks.officer import Officer
 from tests.console.conftest import SITE
 
-pytestmark = pytest.mark.timeout(300)  # a software renderer paints, and the machine may have much else to do
 OWN = {"X-Edge-Agent": "1"}
 ENDED = ("status of 401",)
 AWAY = ("status of 504",)
 NOTE = "asha wrote this note"
+_REPORTED = """async (scan) => {
+    const told = await (await fetch('/api/faults')).json();
+    return told.faults.some((one) => one.scan_id === scan) && !told.waiting.some((one) => one.scan_id === scan);
+}"""
+"""Whether the site has a report about a scan, and the console knows."""
 
 
 def verdicts_on(workplace, scan):
@@ -99,7 +103,7 @@ def test_what_an_officer_began_is_not_given_to_another_one_who_logs_in(chromium,
         await request.post(workplace.url + "/logout", headers=OWN)  # at another tab, where bilal then logs in
         answer = await request.post(workplace.url + "/login", data={"name": "bilal", "password": PASSWORD}, headers=OWN)
         has_changed.set()
-        await page.locator(".officer", has_text="bilal").wait_for(timeout=60_000)
+        await page.locator(".officer", has_text="bilal").wait_for()
         await officer.sees_picture()
         await page.locator(".decision .word").first.wait_for()
         left = await page.locator(".decision .armed, .decision .missed, dialog").count()
@@ -122,7 +126,7 @@ def test_a_word_that_the_console_has_not_taken_is_called_not_saved_at_all(chromi
         await bar.wait_for()
         told = await bar.inner_text(), await page.locator(".decision .outcome").inner_text(), await page.locator(".bar.held").count()
         await page.unroute("**/verdict")
-        await page.locator(".decision .outcome.saved").wait_for(timeout=30_000)
+        await page.locator(".decision .outcome.saved").wait_for()
         await bar.wait_for(state="detached")
         return told
 
@@ -165,22 +169,17 @@ def test_the_picture_says_that_it_comes_or_why_not_in_plain_words_and_comes_when
 
     async def law(stage):
         officer = await Officer.logged_in(stage, workplace.url)
-        page, held = officer.page, []
-        words = page.locator(".desk .empty")
+        page, go_on = officer.page, asyncio.Event()
 
         async def answer(route):
-            if not held:
-                held.append(route)
-            else:
-                await route.fulfill(status=504, json=silent)
+            await go_on.wait()
+            await route.fulfill(status=504, json=silent)
 
         await page.route("**/planes", answer)
-        await page.evaluate("(place) => { location.hash = place; }", f"#/scan/{SITE}/{scan}")
-        await words.wait_for()
-        loading = await words.inner_text()
-        await held[0].fulfill(status=504, json=silent)
-        await page.locator(".desk .empty[role=alert]").wait_for()
-        away = await words.inner_text()
+        await officer.goes(f"scan/{SITE}/{scan}")
+        loading = await page.locator(".desk .empty").inner_text()
+        go_on.set()
+        away = await page.locator(".desk .empty[role=alert]").inner_text()  # it is asked for each second: the words come and go
         await page.unroute("**/planes")
         await officer.sees_picture()  # nobody pressed anything
         return loading, away
@@ -237,8 +236,9 @@ def test_reports_of_faults_are_listed_with_their_state_to_who_made_them_and_to_s
         await officer.opens(SITE, scan)
         await officer.page.keyboard.press("!")
         await officer.page.locator("dialog.ask").wait_for()
-        await officer.page.keyboard.press("Enter")
-        await officer.page.locator(".said", has_text="supervisor").wait_for()
+        said = officer.page.locator(".said", has_text="supervisor")  # for five seconds only
+        await asyncio.gather(said.wait_for(), officer.page.keyboard.press("Enter"))
+        await officer.page.wait_for_function(_REPORTED, arg=scan, polling=100)
         await stage.context.clear_cookies()
         return await listed(stage, "asha")
 
@@ -328,7 +328,7 @@ def test_a_refused_result_marks_what_is_wrong_in_plain_words_and_a_saved_one_can
             await route.fulfill(status=422 if answers else 200, json=answers.pop() if answers else said)
 
         await page.route("**/control", answer)
-        await page.evaluate("(place) => { location.hash = place; }", f"#/results/{SITE}/{scan}")
+        await officer.goes(f"results/{SITE}/{scan}")
         await page.get_by_text("Not examined").click()
         await page.locator("[data-field=office] input").fill("north")
         for select in await page.locator(".fields select[required]").all():
@@ -361,7 +361,7 @@ def test_what_commissioning_found_and_where_a_site_differs_is_shown_with_n_and_i
     async def law(stage):
         officer = await Officer.logged_in(stage, workplace.url, "chandra")
         await officer.page.route("**/api/trust*", more)
-        await officer.page.evaluate("location.hash = '#/trust'")
+        await officer.goes("trust")
         line = officer.page.locator(".card p", has_text="Commissioned for")
         await line.wait_for()
         return await line.inner_text()
@@ -369,3 +369,51 @@ def test_what_commissioning_found_and_where_a_site_differs_is_shown_with_n_and_i
     told = chromium.run(law)
     assert "3 alarms in 300 clean scans" in told
     assert "0.3 % to 2.9 %" in told
+
+
+def test_the_page_of_a_scan_that_was_set_aside_asks_for_no_picture(chromium, workplace):
+    scan = workplace.an_alert()
+
+    async def set_aside(route):
+        answer = await route.fetch()
+        told = await answer.json()
+        told["row"].update(conclusion="set-aside", state="set-aside", top=None)
+        told.update(machine=None, set_aside={"code": "unreadable-scan", "params": {}}, blobs=[])
+        await route.fulfill(response=answer, json=told)
+
+    async def law(stage):
+        officer = await Officer.logged_in(stage, workplace.url)
+        await officer.page.route(f"**/api/scans/{SITE}/{scan}", set_aside)
+        await officer.page.evaluate("(place) => { location.hash = place; }", f"#/scan/{SITE}/{scan}")
+        await officer.page.locator(".desk .empty", has_text="No picture of this scan is stored.").wait_for()
+        return [url for url in stage.requests if "/planes" in url]
+
+    assert [] == chromium.run(law)
+
+
+def test_signs_that_no_site_takes_never_reach_a_note_and_nothing_else_is_lost(chromium, workplace):
+    scan = workplace.an_alert()
+    typed = "one\u0007\u202e two\u200f\n\u0915\u094d\u200d\u0937\ufeff three"
+
+    async def law(stage):
+        officer = await Officer.logged_in(stage, workplace.url)
+        page = officer.page
+        await officer.opens(SITE, scan)
+        await page.keyboard.press("s")
+        note = page.locator(".decision .note textarea")
+        await note.fill(typed)
+        kept = await note.input_value()
+        await note.evaluate("(field) => field.setSelectionRange(3, 3)")
+        await note.focus()
+        await page.keyboard.insert_text("\u0001,")  # pasted into the middle: the caret stays behind it
+        await page.keyboard.insert_text("!")
+        amended = await note.input_value()
+        await page.locator(".decision .confirm").click()
+        await page.locator(".decision .outcome.saved").wait_for()
+        return kept, amended
+
+    kept, amended = chromium.run(law)
+    assert "one two\n\u0915\u094d\u200d\u0937 three" == kept
+    assert kept.replace("one", "one,!") == amended
+    (verdict,) = verdicts_on(workplace, scan)
+    assert verdict.note is not None

@@ -3,12 +3,13 @@
 import asyncio
 
 import pytest
+from pydantic import create_model
 
 from edge_agent.console.client import ControlResult, Decision, FoundItem, Newest, Only, Phase, Wish
 from edge_agent.domain.assessment import FactKind
 from edge_agent.domain.identity import IdentityClass, IdentityValue
 from edge_agent.domain.ids import FactId, ScanId, ScannerId, Seq
-from edge_agent.errors import ConfigInvalid, NotAllowed, UnknownScan
+from edge_agent.errors import ConfigInvalid, MalformedMessage, NotAllowed, UnknownScan
 from edge_agent.ledger.eviction import cut
 from edge_agent.ledger.records import Entry
 from edge_agent.testing.console import Watch
@@ -18,6 +19,7 @@ from edge_agent.testing.proxy import tcp_proxy
 from edge_agent.transport.context import open_context
 from edge_agent.wire.frames import topic
 from edge_agent.wire.messages import IdentityPart, encode
+from edge_agent.wire.verbs import PullRequest, Request
 
 S1, S10 = ScannerId("s1"), ScannerId("s10")
 
@@ -238,6 +240,40 @@ def test_a_container_s_number_comes_only_when_asked_for_and_the_view_is_journall
             await watch.until(lambda watch: len(watch.facts) == 2)
             assert watch.facts[1].body.event.code == "identities-viewed"
             assert "MSKU" not in repr(watch.facts)
+
+    asyncio.run(law())
+
+
+def a_pull_of_before_the_field_officer():
+    """PULL as sites of before knew it: an unknown field is refused, as every request's is."""
+    fields = {name: (field.annotation, field) for name, field in PullRequest.model_fields.items() if name != "officer"}
+    older = create_model("PullRequest", __base__=Request, **fields)
+    return type("OlderPullRequest", (older,), {"officer": property(lambda _: None)})
+
+
+def test_a_site_too_old_to_be_told_the_officer_gives_numbers_all_the_same_and_journals_the_workstation(tmp_path, monkeypatch):
+    monkeypatch.setattr("edge_agent.agent.desk.PullRequest", a_pull_of_before_the_field_officer())
+
+    async def law():
+        async with loopback_site(tmp_path) as site, Watch(site) as watch:
+            seq, token = await a_numbered_scan(site)
+            await watch.live()
+            assert dict(await watch.client.identify(seq, "asha")) == {token: "MSKU1234565"}
+            await watch.until(lambda watch: len(watch.facts) == 2)
+            told = watch.facts[1].body.event
+            assert (told.code, told.params.get("officer"), told.params["consumer"]) == ("identities-viewed", None, "console-1")
+
+    asyncio.run(law())
+
+
+def test_another_refusal_of_numbers_is_not_asked_around(tmp_path):
+    async def law():
+        async with loopback_site(tmp_path) as site, Watch(site) as watch:
+            seq, _ = await a_numbered_scan(site)
+            await watch.live()
+            with pytest.raises(MalformedMessage):
+                await watch.client.identify(seq, "asha\x07")
+            assert dict(watch.client.identities) == {}
 
     asyncio.run(law())
 

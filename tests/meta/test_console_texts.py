@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from edge_agent import errors
 from edge_agent.console import catalogue
 from edge_agent.domain import control_form
 
@@ -92,6 +93,11 @@ def test_every_text_that_the_pages_ask_for_exists() -> None:
     assert len(asked) > 100, "the pattern finds the pages' texts no more"
     asked |= {(name, key) for name, source in _sources().items() for key in re.findall(r'data-text="([\w.\-]+)"', source)}
     assert {pair for pair in asked if pair[1] not in known} == set()
+
+
+def test_every_refusal_that_has_words_can_happen() -> None:
+    codes = {one.code for name in errors.__all__ if hasattr(one := getattr(errors, name), "code")}
+    assert _read("en")["words"]["refusals"].keys() <= codes | {"no-answer"}  # that one is the page's own: nobody answered it
 
 
 def test_every_group_of_words_that_the_pages_ask_for_exists() -> None:

@@ -157,7 +157,7 @@ def test_about_the_share_is_chosen():
 
 
 def test_the_order_is_told_by_what_was_shown():
-    orders = [order_of(is_chosen=chosen, is_decided=decided) for chosen in (False, True) for decided in (False, True)]
+    orders = [order_of(is_chosen=chosen, is_revealed=told) for chosen in (False, True) for told in (False, True)]
     assert orders == ["assisted", "assisted", "blind-first", "after-reveal"]
 
 
@@ -173,27 +173,73 @@ BLIND_WORDS = ("alert", "no-alert", "unassessable")
 
 
 def a_covered_scan(word):
-    """A scan whose every field that follows from the machine's word differs by that word, with what the site and others add to it."""
+    """A scan whose every field that follows from the machine's word differs by that word."""
     obstacle = ObstaclePart(code="model-missing", params={}, blocking=True, view=None)
     more = {"alert": {"decide_by": NOON}, "no-alert": {}, "unassessable": {"decide_by": NOON, "obstacles": [obstacle]}}[word]
     bundles = [] if word == "unassessable" else [BundlePart(name="detector", version="1", sha256="ab" * 32, state="simulated")]
     provenance = assessment(SITE, "a", word, NOON).provenance.model_copy(update={"bundles": bundles})
     heat = BlobPart(sha256=word.ljust(64, "0"), bytes=1, media_type="image/png", role="heatmap:top")
-    story = a_story(share=1.0).judged("a", word, provenance=provenance, timings_ms={word: 1.0}, blobs=[heat], **more)
-    if word != "no-alert":  # only what has a clock is referred by it
-        about = {"site": SITE, "scanner": "gate-1", "scan_id": scan_named(SITE, "a"), "revision": 1, "produced_at": NOON, "cause": "clock"}
-        fact = fact_id(scan_named(SITE, "a"), "referral", 1, "clock")
-        story.tell(ReferralBody(**about, fact_id=fact, reason=CodeParams(code="decision-clock")))
-    return story
+    return a_story(share=1.0).judged("a", word, provenance=provenance, timings_ms={word: 1.0}, blobs=[heat], **more)
+
+
+def referred_by_the_clock(story, name):
+    scan = scan_named(SITE, name)
+    about = {"site": SITE, "scanner": "gate-1", "scan_id": scan, "revision": 1, "produced_at": story.now, "cause": "clock"}
+    fact = fact_id(scan, "referral", 1, "clock")
+    return story.tell(ReferralBody(**about, fact_id=fact, reason=CodeParams(code="decision-clock")))
 
 
 @pytest.mark.parametrize("word", BLIND_WORDS)
-def test_no_field_of_a_covered_scan_tells_what_the_machine_said_nor_that_its_clock_ran_out(word):
+def test_no_field_of_a_covered_scan_tells_what_the_machine_said(word):
     shown, wanted = (
         scan_view(story.queue.find(SITE, scan_named(SITE, "a")), None) for story in (a_covered_scan(word), a_covered_scan("no-alert"))
     )
     assert wanted.model_dump() == shown.model_dump()
     assert (shown.row.is_blind, shown.row.rank, shown.row.state, shown.order) == (True, 3, "open", "blind-first")
+
+
+CLOCK = timedelta(minutes=5)
+
+
+def covered_beside_a_told_clock():
+    """Three covered scans, one of each word, and an alert that somebody has decided: of it the console learns the policy's clock."""
+    story = a_story(share=1.0)
+    for name, word in zip("abc", BLIND_WORDS, strict=True):
+        due = {} if word == "no-alert" else {"decide_by": story.now + timedelta(seconds=1) + CLOCK}
+        story.judged(name, word, **due)
+    return story.judged("told", decide_by=story.now + timedelta(seconds=1) + CLOCK).said("told", "suspicious", order="blind-first")
+
+
+def test_covered_scans_show_one_clock_alert_or_not_and_none_before_a_scan_in_the_open_told_it():
+    story = covered_beside_a_told_clock()
+    assert [CLOCK] * 3 == [story.row(name).decide_by - story.row(name).at for name in "abc"]
+    assert story.judged("later", "no-alert").row("later").decide_by == story.now + CLOCK
+    assert a_story(share=1.0).judged("a", decide_by=NOON + CLOCK).row("a").decide_by is None
+
+
+def test_when_the_time_to_decide_is_over_every_covered_scan_is_uncovered_alert_or_not():
+    story = covered_beside_a_told_clock()
+    first_due = story.row("a").decide_by
+    story.queue.lift_covers(SITE, first_due - timedelta(seconds=1))
+    assert [True] * 3 == [story.row(name).is_blind for name in "abc"]
+    story.queue.lift_covers(SITE, first_due + CLOCK)
+    assert [("open", 3), ("clear", 1), ("open", 2)] == [story.state(name) for name in "abc"]
+    assert [*BLIND_WORDS] == [story.row(name).conclusion for name in "abc"]
+    assert {"after-reveal"} == {scan_view(story.queue.find(SITE, scan_named(SITE, name)), None).order for name in "abc"}
+
+
+def test_covers_of_one_policy_are_not_lifted_by_the_clock_of_another():
+    story = a_story(share=1.0)
+    other = assessment(SITE, "a", "alert", NOON).provenance.model_copy(update={"policy_digest": "cd" * 32})
+    story.judged("told", provenance=other, decide_by=NOON + CLOCK).said("told", "suspicious", order="blind-first").judged("a", "no-alert")
+    story.queue.lift_covers(SITE, NOON + timedelta(days=1))
+    assert story.row("a").is_blind
+
+
+def test_a_covered_scan_that_the_clock_has_referred_is_shown_as_referred_and_a_later_word_is_not_called_blind():
+    story = referred_by_the_clock(a_covered_scan("alert"), "a")
+    assert (story.state("a"), story.row("a").conclusion) == (("referred", 2), "alert")
+    assert "after-reveal" == scan_view(story.queue.find(SITE, scan_named(SITE, "a")), None).order
 
 
 def test_a_report_of_a_fault_does_not_tell_on_a_covered_scan_and_is_shown_once_somebody_decided():
@@ -206,7 +252,7 @@ def test_a_report_of_a_fault_does_not_tell_on_a_covered_scan_and_is_shown_once_s
     assert {"fault", "verdict"} == {one.kind for one in scan_view(record, None).said}
 
 
-def test_an_officers_own_referral_uncovers_and_the_clocks_does_not():
+def test_an_officers_own_referral_uncovers():
     story = a_covered_scan("alert")
     record = story.queue.find(SITE, scan_named(SITE, "a"))
     assert record.is_blind
@@ -499,7 +545,7 @@ def test_what_is_kept_of_a_story_says_the_same_as_all_of_it_and_is_short(steps):
         else:
             story.said("a", word, cause=str(number), revision=revision, is_supervisor=is_supervisor)
     assert record.standing == standing(whole)
-    assert record.is_decided == any(not isinstance(fact, MachineAssessment) for fact in whole)
+    assert record.is_revealed == any(not isinstance(fact, MachineAssessment) for fact in whole)
     assert len(record.story) <= 8
 
 

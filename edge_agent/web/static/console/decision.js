@@ -2,7 +2,7 @@
  * The officer's decision: one key says which, Enter confirms. It is "saved" only when the site says so.
  * @module
  */
-import { el, fill, icon } from './dom.js';
+import { el, fill, icon, noteField } from './dom.js';
 import { left } from './format.js';
 import { told, why } from './problems.js';
 import { sentence, t, word } from './texts.js';
@@ -220,7 +220,7 @@ export class DecisionPanel {
     this.clockLine = el('p', { class: 'clockline', hidden: true }, icon('clock'), el('span', {}, t('decide.clock')), this.clockText);
     this.tick();
     return [
-      this.scan.row.is_blind ? el('p', { class: 'clockline' }, icon('clock'), t('decide.clock.blind')) : null,
+      this.scan.row.is_blind && !this.scan.row.decide_by ? el('p', { class: 'clockline' }, icon('clock'), t('decide.clock.blind')) : null,
       this.scan.wants_reason && this.state === 'open' ? el('p', { class: 'due' }, icon('alert'), t('decide.reason-blind')) : null,
       this.clockLine,
     ];
@@ -232,7 +232,7 @@ export class DecisionPanel {
     if (!this.clockLine || !this.clockText) return;
     this.clockLine.hidden = rest === null;
     if (rest === null) return;
-    this.clockText.textContent = rest.seconds > 0 ? rest.text : t('decide.over');
+    this.clockText.textContent = rest.seconds > 0 || row.is_blind ? rest.text : t('decide.over');
     this.clockLine.classList.toggle('short', rest.seconds < CLOCK_SHORT_S);
   }
 
@@ -272,16 +272,9 @@ export class DecisionPanel {
         el('span', {}, sentence({ code })),
       ),
     );
-    const note = el('textarea', {
-      rows: 2,
-      maxlength: 2000,
-      on: {
-        input: (/** @type {any} */ event) => {
-          this.note = event.target.value;
-        },
-      },
+    const note = noteField({ rows: 2, maxlength: 2000 }, this.note, (value) => {
+      this.note = value;
     });
-    note.value = this.note;
     return el(
       'div',
       { class: 'armed' },

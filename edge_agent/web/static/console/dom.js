@@ -2,6 +2,7 @@
  * Building elements. Text always goes in as text, never as markup: what comes from a side-car or an officer stays inert.
  * @module
  */
+import { written } from './texts.js';
 
 /**
  * @typedef {Node | string | number | null | undefined | false} Child
@@ -29,6 +30,28 @@ export function el(tag, props = {}, ...children) {
   for (const [name, listener] of Object.entries(on ?? {})) element.addEventListener(name, listener);
   element.append(...shown(children));
   return element;
+}
+
+/**
+ * A field for an officer's own words. What is typed or pasted into it is `written` at once, so that nothing else is ever sent.
+ * @param {Record<string, any>} attributes
+ * @param {string} value
+ * @param {(value: string) => void} [changed]
+ * @returns {HTMLTextAreaElement}
+ */
+export function noteField(attributes, value, changed = () => {}) {
+  const field = /** @type {HTMLTextAreaElement} */ (el('textarea', attributes));
+  field.value = written(value);
+  field.addEventListener('input', () => {
+    const kept = written(field.value);
+    if (kept !== field.value) {
+      const at = written(field.value.slice(0, field.selectionStart)).length;
+      field.value = kept;
+      field.setSelectionRange(at, at);
+    }
+    changed(kept);
+  });
+  return field;
 }
 
 /**

@@ -23,7 +23,6 @@ export class Feed extends EventTarget {
     this.sorted = [];
     /** @type {any[]} */
     this.sites = [];
-    this.heardAt = 0;
     this.isSilent = true;
     this.isRead = false;
     /** @type {EventSource | null} */
@@ -31,7 +30,6 @@ export class Feed extends EventTarget {
     this.isTold = false;
     this.toldAt = -Infinity;
     this.reading = 0;
-    setInterval(() => this.look(), 500);
     document.addEventListener('visibilitychange', () => this.rest());
   }
 
@@ -96,17 +94,17 @@ export class Feed extends EventTarget {
 
   /** @param {{now: string, sites: any[]}} event */
   hear({ now, sites }) {
-    this.heardAt = performance.now();
     this.isSilent = false;
+    clearTimeout(this.silence);
+    this.silence = setTimeout(() => this.miss(), SILENT_MS);
     this.sites = sites;
     setClock(now);
     this.dispatchEvent(new Event('state'));
   }
 
-  look() {
-    const isSilent = performance.now() - this.heardAt > SILENT_MS;
-    if (isSilent === this.isSilent) return;
-    this.isSilent = isSilent;
+  /** Nothing was heard for too long. */
+  miss() {
+    this.isSilent = true;
     this.dispatchEvent(new Event('state'));
   }
 

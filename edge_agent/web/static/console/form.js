@@ -4,7 +4,7 @@
  */
 import { go } from './address.js';
 import { ApiError } from './api.js';
-import { el, fill, icon } from './dom.js';
+import { el, fill, icon, noteField } from './dom.js';
 import { told, why } from './problems.js';
 import { t, word } from './texts.js';
 
@@ -160,8 +160,10 @@ export class ResultForm {
       );
     if (field.kind === 'quantity') return quantity(field, id, value, set);
     const input = { id, required: field.required, on: { input: (/** @type {any} */ event) => set(read(field, event.target.value)) } };
-    if (field.kind === 'text')
-      return Object.assign(el('textarea', { ...input, rows: 3, maxlength: field.max_length }), { value: value ?? '' });
+    if (field.kind === 'text') {
+      const lines = { id, required: field.required, rows: 3, maxlength: field.max_length };
+      return noteField(lines, value ?? '', (text) => set(text.trim()));
+    }
     if (field.kind === 'moment') return el('input', { ...input, type: 'datetime-local', step: 60, value });
     if (field.kind === 'number' || field.kind === 'count')
       return el('input', {

@@ -2,7 +2,7 @@
  * Small dialogues: what a marked box shows, and the report that the machine is wrong in a systematic way.
  * @module
  */
-import { el } from './dom.js';
+import { el, noteField } from './dom.js';
 import { t, word } from './texts.js';
 
 const FAULTS = ['misses', 'false-alarms', 'wrong-place', 'wrong-goods', 'other'];
@@ -70,7 +70,7 @@ export async function askLabel(labels) {
  * @returns {Promise<{what: string, note: string} | null>}
  */
 export async function askFault(begun = { what: 'other', note: '' }) {
-  const text = el('textarea', { name: 'note', rows: 3, maxlength: 2000 }, begun.note);
+  const text = noteField({ name: 'note', rows: 3, maxlength: 2000 }, begun.note);
   const note = el('label', { class: 'note' }, el('span', {}, t('decide.note')), text);
   const entered = await ask([radios(t('fault.what'), 'what', FAULTS, begun.what, 'faults'), note], t('fault.title'), t('fault.send'));
   return entered ? { what: String(entered.get('what')), note: String(entered.get('note')).trim() } : null;

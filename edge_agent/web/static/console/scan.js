@@ -173,6 +173,7 @@ class ScanPage {
 
   async openPictures() {
     const { revision } = this.scan.row;
+    if (this.scan.set_aside) return this.showNone(); // nothing of it was stored: there is nothing to ask for
     if (this.seen === String(revision)) return;
     this.seen = String(revision);
     this.isAway = false;
@@ -187,6 +188,12 @@ class ScanPage {
       const again = el('button', { on: { click: () => this.openPictures() } }, t('again'));
       this.desk.say(el('p', { class: 'empty', role: 'alert' }, t('scan.no-picture', { why: why(problem) }), ' ', again));
     }
+  }
+
+  showNone() {
+    this.seen = '';
+    this.isAway = false;
+    this.desk.open([], this.scan.row.revision);
   }
 
   isSiteLive() {

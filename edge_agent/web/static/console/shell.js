@@ -9,6 +9,7 @@ import { el, fill, icon } from './dom.js';
 import { clockTime, now } from './format.js';
 import { openHelp } from './help.js';
 import { setKeys, setKeysEverywhere } from './keys.js';
+import { Links } from './links.js';
 import { keepLanguage, otherTheme } from './prefs.js';
 import { Submissions } from './submissions.js';
 import { language, t, word } from './texts.js';
@@ -51,7 +52,7 @@ export class Shell {
     this.feed = feed;
     this.submissions = new Submissions(feed);
     this.clock = el('time', { class: 'clock' });
-    this.links = el('ul', { class: 'links', 'aria-label': t('nav.links') });
+    this.links = new Links(feed).element;
     this.nav = el('nav', { 'aria-label': t('nav.pages') });
     this.main = el('main', { id: 'page', tabindex: '-1' });
     this.status = el('div', { class: 'said', role: 'status', 'aria-live': 'polite' });
@@ -74,10 +75,8 @@ export class Shell {
       { key: 'q', text: 'key.queue', group: 'keys.everywhere', act: () => go('queue') },
     ]);
     addEventListener('hashchange', () => this.show());
-    this.feed.addEventListener('state', () => this.drawLinks());
     setInterval(() => this.tick(), 1000);
     this.tick();
-    this.drawLinks();
     this.show();
   }
 
@@ -130,16 +129,6 @@ export class Shell {
     );
     const here = PAGES[current];
     document.title = `${here ? t(here.text) : t('nav.scan')} · edge-agent`;
-  }
-
-  drawLinks() {
-    fill(
-      this.links,
-      this.feed.sites.map((site) => {
-        const phase = this.feed.isSilent ? 'stale' : site.phase;
-        return el('li', { class: `link ${phase}` }, el('bdi', {}, site.name), ' ', el('span', {}, word('phases', phase)));
-      }),
-    );
   }
 
   tick() {

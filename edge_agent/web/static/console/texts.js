@@ -106,6 +106,13 @@ export function clean(text) {
   return String(text).replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/g, ' ');
 }
 
+/**
+ * What an officer writes, without the signs that a site does not take: control signs and marks of direction, which come with pasted text.
+ * Line ends stay, and the joiners (U+200C, U+200D) that Indian and Persian words are written with.
+ * @param {string} text
+ */
+export const written = (text) => text.replace(/[^\P{C}\n\t\u200c\u200d]/gu, '');
+
 const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/;
 
 /**
