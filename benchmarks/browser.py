@@ -59,6 +59,7 @@ class Stage:
         self.faults: list[str] = []
         self.requests: list[str] = []
         self._origins = {*wish.origins}
+        context.set_default_timeout(_PATIENCE_MS)
         context.on("page", self._watch)
         context.on("request", self._asked)
 
@@ -83,7 +84,6 @@ class Stage:
         page.on("pageerror", lambda error: self.faults.append(f"threw: {error}"))
         page.on("console", self._said)
         page.on("crash", lambda _: self.faults.append("the page crashed"))
-        page.set_default_timeout(_PATIENCE_MS)
 
     def _said(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning", "assert"):
@@ -162,7 +162,8 @@ async def _started(path: str, flags: tuple[str, ...]) -> tuple[Playwright, Brows
     playwright = await async_playwright().start()
     try:
         sandbox = ("--no-sandbox",) if os.geteuid() == 0 else ()  # root has no user namespace of its own to build one in
-        return playwright, await playwright.chromium.launch(executable_path=path, args=[*_FLAGS, *flags, *sandbox])
+        arguments = [*_FLAGS, *flags, *sandbox]
+        return playwright, await playwright.chromium.launch(executable_path=path, args=arguments, timeout=2 * _PATIENCE_MS)
     except BaseException:
         await playwright.stop()
         raise

@@ -42,14 +42,14 @@ RESULTS = Path(__file__).resolve().parent / "results" / "chaos.json"
 FLOOR_STALE_S = 3.5
 """Three seconds of silence, and what a busy machine adds."""
 FLOOR_REPAIR_S = 5.0
-_READY_S = 60.0
+_READY_S = 180.0
 _BETWEEN_S = (0.4, 1.2)
 _DEAD_S = (0.1, 2.0)
 _SWALLOWED_S = (4.0, 8.0)
 _HUNG_S = (4.0, 10.0)
 _SLOW_S = (0.2, 0.8)
 _SETTLE_S = 6.0  # after an outage nobody touches the line until the repair was due
-_STUCK_S = 45.0
+_STUCK_S = 120.0
 _SHOW_S = 10.0
 
 
@@ -114,6 +114,9 @@ class Chaos:
                 await asyncio.sleep(self._random.uniform(*_BETWEEN_S))
                 self._look()
         await self._calm()
+        if not measured(self._outages, self.stage)[0]:  # in a short run chance may silence no line of a console that is live
+            await self._silence(next(line for line in self._lines if line.client in CONSOLES))
+            await self._calm()
         self._stop()
 
     async def _come_late(self, after_s: float) -> None:
@@ -174,8 +177,10 @@ class Chaos:
         return True
 
     async def _swallow(self) -> bool:
+        return await self._silence(self._some_line())
+
+    async def _silence(self, line: Line) -> bool:
         """Let a line carry nothing; leave it and both its ends alone for some seconds before, and until the repair was due."""
-        line = self._some_line()
         if not self._take(line.client, line.site):
             return False
         touched = ((line.client,), (line.site,), (line.client, line.site))
@@ -244,7 +249,7 @@ class Chaos:
         for process in self._processes.values():
             process.popen.send_signal(signal.SIGTERM)
         for name, process in self._processes.items():
-            code = process.wait(60.0)
+            code = process.wait(120.0)
             if code not in (0, -signal.SIGTERM):  # a process that had only just been started again hears no signal in order yet
                 self._breaches.append(f"{name} ended with {code} when it was told to stop")
 

@@ -1,11 +1,12 @@
 """The officers' console as a process beside a site: its configuration, its users, its address."""
 
+import json
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
-from urllib.request import urlopen
+from urllib.request import HTTPCookieProcessor, Request, build_opener, urlopen
 
 from benchmarks.site import COMMAND, Process, free_port
 from edge_agent.transport.keys import KeyPair
@@ -66,6 +67,16 @@ class Office:
                 return bool(answer.status == HTTPStatus.OK)
         except OSError:
             return False
+
+    def held(self) -> int:
+        """Log in, over plain HTTP, and give how many scans the console holds."""
+        opener = build_opener(HTTPCookieProcessor())
+        headers = {"X-Edge-Agent": "1", "Content-Type": "application/json"}
+        entered = json.dumps({"name": OFFICERS[0][0], "password": PASSWORD}).encode()
+        with opener.open(Request(self.url + "/login", entered, headers), timeout=60):  # noqa: S310 - our own address
+            pass
+        with opener.open(self.url + "/api/queue?limit=1", timeout=60) as answer:
+            return int(json.load(answer)["total"])
 
 
 def _any_certificate() -> ssl.SSLContext:

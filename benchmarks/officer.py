@@ -12,6 +12,11 @@ from benchmarks.office import PASSWORD
 
 _QUIET_S = 0.25
 _PATIENCE_S = 60.0
+_BEGUN = """(place) => new Promise((done) => {
+    if (location.hash === place) return done();
+    addEventListener('hashchange', () => done(), {once: true});  // after the shell, which has begun the page by then
+    location.hash = place;
+})"""
 _FRAMES = """async () => { for (let left = 4; left > 0; left -= 1) await new Promise((done) => requestAnimationFrame(done)); }"""
 
 
@@ -39,10 +44,11 @@ class Officer:
 
     @classmethod
     async def logged_in(cls, stage: Stage, url: str, name: str = "asha") -> "Officer":
-        """Log in and see the queue."""
+        """Log in, see the queue, and hear of the sites: what stands above the page is there then."""
         officer = cls(await stage.page(url + "/login"), url, name)
         await officer.logs_in()
         await officer.sees_queue()
+        await officer.page.locator(".links li").first.wait_for(state="attached")
         return officer
 
     async def logs_in(self) -> None:
@@ -71,21 +77,37 @@ class Officer:
     async def sees_lines(self, count: int) -> None:
         """Wait until the queue holds at least ``count`` scans, on the screen or not."""
         lines = "(least) => Number(document.querySelector('.grid').getAttribute('aria-rowcount')) > least"
-        await self.page.wait_for_function(lines, arg=count, timeout=120_000)
+        await self.page.wait_for_function(lines, arg=count, timeout=300_000)
 
     async def to_queue(self) -> None:
         """Go back to the queue."""
         await self.page.keyboard.press("q")
         await self.sees_queue()
 
+    async def goes(self, place: str) -> None:
+        """Go to a page by its address; it is begun then, and the one before is gone."""
+        await self.page.evaluate(_BEGUN, f"#/{place}")
+
     async def opens(self, site: str, scan_id: str) -> None:
-        """Open a scan by its address and wait until its picture is painted."""
-        await self.page.evaluate("(place) => { location.hash = place; }", f"#/scan/{quote(site)}/{scan_id}")
+        """Open a scan by its address and wait until its facts and its picture are there."""
+        await self.goes(f"scan/{quote(site)}/{scan_id}")
+        await self.page.locator(f"main.scan h1 .id:text-is('{scan_id[:8]}')").wait_for()
         await self.sees_picture()
 
     async def sees_picture(self) -> None:
-        """Wait until the scan's page has painted its picture."""
+        """Wait until the scan's page has a picture, be it without all its tiles."""
         await self.page.locator("main.scan canvas").first.wait_for()
+
+    async def sees_whole_picture(self) -> None:
+        """Wait until every tile is painted; ask again, as an officer would, for what the site did not give in time."""
+        again, waits = (self.page.locator(f"main.scan .pane {what}") for what in (".trouble:visible button", ".wait:visible"))
+        async with asyncio.timeout(_PATIENCE_S):
+            while True:
+                await self.settled()
+                if await again.count():
+                    await again.first.click()
+                elif not await waits.count():
+                    return
 
     async def bars(self) -> Sequence[str]:
         """Give the texts of the bars across the page."""
@@ -103,11 +125,19 @@ class Officer:
         return box["x"], box["y"], box["x"] + box["width"], box["y"] + box["height"]
 
     async def settled(self) -> None:
-        """Wait until nothing has been asked for a quarter of a second and some frames were painted after it."""
-        quiet_since = time.monotonic()
+        """Wait until nothing has been asked for a quarter of a second, no part is being read, and some frames were painted after it."""
+        busy = self.page.locator("[aria-busy=true]")
         async with asyncio.timeout(_PATIENCE_S):
-            while time.monotonic() - quiet_since < _QUIET_S:
-                await asyncio.sleep(_QUIET_S / 5)
-                if self._asked:
-                    quiet_since = time.monotonic()
-        await self.page.evaluate(_FRAMES)
+            await self.page.evaluate(_FRAMES)  # what was begun has been asked for by then
+            while True:
+                await self._is_quiet()
+                await self.page.evaluate(_FRAMES)  # nor was anything that follows from the last answer
+                if not self._asked and not await busy.count():
+                    return
+
+    async def _is_quiet(self) -> None:
+        quiet_since = time.monotonic()
+        while time.monotonic() - quiet_since < _QUIET_S:
+            await asyncio.sleep(_QUIET_S / 5)
+            if self._asked:
+                quiet_since = time.monotonic()

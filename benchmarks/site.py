@@ -21,7 +21,8 @@ ROOT = Path(__file__).resolve().parent.parent
 COMMAND = (sys.executable, "-m", "edge_agent")
 _PORTS = (15_000, 32_000)
 _CHANCE = random.SystemRandom()
-_given: set[int] = set()
+_claims: list[int] = []
+"""Descriptors of the sockets whose names say which ports were given; they are closed with this process."""
 
 
 @dataclass(frozen=True)
@@ -193,16 +194,20 @@ def running(*processes: Process) -> Iterator[None]:
 
 
 def free_port() -> int:
-    """Give a port of the loopback interface that is free now, another at each call.
+    """Give a port of the loopback interface that is free now, another at each call, in whichever process of this machine.
 
     It is drawn below the ports that the kernel gives away by itself, so that nobody is handed it before it is bound, or while the process
-    that had bound it is started again.
+    that had bound it is started again. Other callers are kept from it by an abstract socket of its name (unix(7)), while we live.
     """
     while True:
         port = _CHANCE.randrange(*_PORTS)
-        with socket.socket() as probe:
-            if port not in _given and probe.connect_ex(("127.0.0.1", port)):
-                _given.add(port)
+        with socket.socket(socket.AF_UNIX) as claim, socket.socket() as probe:
+            try:
+                claim.bind(f"\0edge-agent port {port}")
+            except OSError:
+                continue
+            if probe.connect_ex(("127.0.0.1", port)):
+                _claims.append(claim.detach())
                 return port
 
 

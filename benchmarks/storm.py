@@ -34,19 +34,25 @@ _TICK_S = 0.03
 _LOOK_S = 0.25
 _SHOW_S = 10.0
 _UNREACHED_S = 12.0
+_MISSED_S = 90.0
+"""How long a point is waited for that was not reached before: longer, for the machine may be busy."""
 _STUCK_S = 120.0
-_DECODE_DEADLINE_S = 5.0
+_DECODE_DEADLINE_S = 10.0
 _END_BY = {Deed.CRASH: "signal SEGV", Deed.RAISE: "exit-code 70"}
 
 
 @dataclass(frozen=True)
 class Kill:
-    """How a life of the daemon ends: at the ``nth`` arrival at ``point``; without one, ``after_s`` seconds from READY or from its start."""
+    """How a life of the daemon ends: at the ``nth`` arrival at ``point``; without one, ``after_s`` seconds from READY or from its start.
+
+    ``patience_s``: seconds from READY within which the point is to be reached.
+    """
 
     point: Point | None
     nth: int = 1
     after_s: float = 0.0
     before_ready: bool = False
+    patience_s: float = _UNREACHED_S
 
 
 def schedule(kills: int, chance: random.Random) -> list[Kill]:
@@ -97,7 +103,7 @@ class Storm:
                     self._done = number + 1
                     self._fail_if_ended(console, hq)
                 for kill in tuple(self._missed):  # a life in which no scan came so far; what is left of the deliveries brings some
-                    self._live_and_die(replace(kill, nth=1), max(0, len(self._left) - 2))
+                    self._live_and_die(replace(kill, nth=1, patience_s=_MISSED_S), max(0, len(self._left) - 2))
                 self._calm(console, hq)
             finally:
                 self._service.close()
@@ -212,8 +218,7 @@ class Storm:
             self._write(one)
 
     def _write(self, delivery: Delivery) -> None:
-        for name, content in delivery.files:
-            self.small.deliver(name, content, delivery.scanner)
+        self.small.deliver_together(dict(delivery.files), delivery.scanner)
 
     def _tick(self) -> None:
         time.sleep(_TICK_S)
@@ -237,7 +242,7 @@ class Storm:
 
 def _is_due(kill: Kill, lived_s: float, ready_s: float | None) -> bool:
     if kill.point is not None:
-        return ready_s is not None and ready_s > _UNREACHED_S
+        return ready_s is not None and ready_s > kill.patience_s
     if kill.before_ready:
         return lived_s > kill.after_s
     return ready_s is not None and ready_s > kill.after_s

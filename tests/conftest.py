@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 import structlog
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from edge_agent.testing.postgres_server import PostgresServer
 
-settings.register_profile("laws", deadline=None)  # a law has no time limit: a busy machine is not a broken law
+# A law has no time limit, nor have the examples it is tried with: a busy machine is not a broken law.
+settings.register_profile("laws", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("laws")
 
 _PATIENCE_S = 30.0

@@ -1,5 +1,7 @@
 """Screenshots as arrays, and where on them something is."""
 
+import asyncio
+
 import cv2
 import numpy as np
 from playwright.async_api import Page
@@ -10,6 +12,20 @@ async def shot(page: Page, box: tuple[float, float, float, float]) -> np.ndarray
     clip = {"x": box[0], "y": box[1], "width": box[2] - box[0], "height": box[3] - box[1]}
     raw = await page.screenshot(clip=clip, animations="disabled", caret="hide")
     return cv2.cvtColor(cv2.imdecode(np.frombuffer(raw, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+
+
+async def steady(
+    page: Page, box: tuple[float, float, float, float], unlike: np.ndarray | None = None, within_s: float = 60.0
+) -> np.ndarray:
+    """Give :func:`shot` once two of them are the same and, where there is a shot that it is to be ``unlike``, another picture than that."""
+    async with asyncio.timeout(within_s):
+        before = await shot(page, box)
+        while True:
+            await asyncio.sleep(0.1)
+            now = await shot(page, box)
+            if np.array_equal(now, before) and (unlike is None or changed(now, unlike).any()):
+                return now
+            before = now
 
 
 Bounds = tuple[int, int, int, int]

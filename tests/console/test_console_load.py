@@ -12,7 +12,7 @@ QUEUED, ARRIVING = 10_000, 60
 OPENED_FIRST, OPENED = 6, 14
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 def test_ten_thousand_scans_are_held_while_more_arrive_and_opened_scans_are_let_go(chromium, tmp_path):
     site = BusySite(tmp_path, BusyPlan(queued=QUEUED, rate=20, arriving=ARRIVING, pictured=40))
 
@@ -35,7 +35,7 @@ def test_ten_thousand_scans_are_held_while_more_arrive_and_opened_scans_are_let_
 
     process = site.process()
     with running(process):
-        until_said(process)
+        until_said(process, timeout_s=400.0)  # ten thousand commits
         office = an_office(site, extra="[queue]\nnewest = 20000\n")
         console = office.process()
         with running(console):

@@ -255,9 +255,15 @@ def test_reports_of_faults_are_listed_with_their_state_to_who_made_them_and_to_s
     assert [] == others
 
 
-@pytest.mark.parametrize(
-    ("tag", "enter", "direction"), [("fr-FR", "Se connecter", "ltr"), ("ar", "تسجيل الدخول", "rtl"), ("hi", "Log in", "ltr")]
-)
+LOGINS = [
+    ("fr-FR", "Se connecter", "ltr"),
+    ("ar", "تسجيل الدخول", "rtl"),
+    ("hi-IN", "लॉग इन करें", "ltr"),
+    ("de", "Log in", "ltr"),
+]
+
+
+@pytest.mark.parametrize(("tag", "enter", "direction"), LOGINS)
 def test_the_login_speaks_the_browsers_language_where_there_is_one(chromium, workplace, tag, enter, direction):
     async def law(stage):
         page = await stage.page(workplace.url + "/login")

@@ -253,8 +253,12 @@ def test_an_officer_cannot_decide_as_another(chromium, workplace):
         return await officer.page.evaluate(
             """async ([target, body]) => {
                 const headers = {'Content-Type': 'application/json', 'X-Edge-Agent': '1', 'X-Remote-User': 'bilal'};
-                const answer = await fetch(target, {method: 'POST', headers, body: JSON.stringify(body)});
-                return [answer.status, (await answer.json()).code ?? ''];
+                for (;;) {  // the same sent again counts once: until the site has it
+                    const answer = await fetch(target, {method: 'POST', headers, body: JSON.stringify(body)});
+                    const told = await answer.json();
+                    if (!answer.ok || told.state !== 'waiting') return [answer.status, told.code ?? ''];
+                    await new Promise((go) => setTimeout(go, 200));
+                }
             }""",
             [f"/api/scans/{SITE}/{target}/verdict", body],
         )

@@ -43,6 +43,11 @@ async def waits_for(officer, condition):
     await officer.page.wait_for_function(condition, timeout=PATIENCE_MS, polling=100)
 
 
+async def knows(officer, count):
+    """Wait until the page's own server holds so many scans."""
+    await waits_for(officer, f"async () => (await (await fetch('/api/queue?limit=1')).json()).total === {count}")
+
+
 async def scans_known(officer):
     """What the page's own server says it holds."""
     answer = await officer.page.evaluate(
@@ -64,6 +69,7 @@ def test_a_killed_site_is_shown_as_stale_and_comes_back_with_everything(chromium
 
         async def law(stage):
             officer = await Officer.logged_in(stage, office.url)
+            await knows(officer, 60)
             process.kill()
             await seen(officer, "stale")
             again = site.process()
@@ -125,6 +131,7 @@ def test_a_console_that_was_killed_shows_the_same_scans_after_its_restart(chromi
             with running(console):
                 until_served(office, console)
                 officer = await Officer.logged_in(stage, office.url)
+                await knows(officer, 60)
                 console.kill()
                 await seen(officer, "stale", "console")
             console = office.process()
@@ -132,6 +139,7 @@ def test_a_console_that_was_killed_shows_the_same_scans_after_its_restart(chromi
                 until_served(office, console)
                 await officer.page.get_by_label("Password").wait_for()  # sessions end with the process: the page asks for the login
                 officer = await Officer.logged_in(stage, office.url)
+                await knows(officer, 60)
                 return await scans_known(officer)
 
         assert {named(number) for number in range(60)} == chromium.run(law, Wish(expects=BROKEN_LINES))
@@ -158,6 +166,7 @@ def test_what_came_and_what_was_decided_while_the_network_was_cut_is_there_when_
             with running(console):
                 until_served(office, console)
                 officer = await Officer.logged_in(stage, office.url)
+                await knows(officer, 40)
                 await officer.opens(SITE, ALERT)
                 sync.is_open = live.is_open = False
                 (site.folder / HELD_BACK).unlink()
@@ -169,7 +178,7 @@ def test_what_came_and_what_was_decided_while_the_network_was_cut_is_there_when_
                 sync.is_open = live.is_open = True
                 await gone(officer, "stale")
                 await waits_for(officer, WAITING.format(0))
-                await waits_for(officer, "async () => (await (await fetch('/api/queue?limit=1')).json()).total === 140")
+                await knows(officer, 140)
                 await officer.to_queue()
                 await officer.sees_lines(140)
                 return while_cut, await scans_known(officer)

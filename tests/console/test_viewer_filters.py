@@ -5,7 +5,6 @@ import pytest
 
 from tests.console.viewer_page import Planes, painted, viewer
 
-pytestmark = pytest.mark.timeout(300)  # a software renderer paints, and the machine may have much else to do
 HEIGHT, WIDTH = 700, 1301
 """Neither is a multiple of the tile's side: 3 x 2 tiles."""
 LOW, HIGH = 20_000, 40_000

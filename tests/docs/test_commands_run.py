@@ -96,7 +96,7 @@ def test_every_command_line_is_one_that_the_program_understands(line: str) -> No
     assert callable(_parser(words).parse_args(words).run)
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("document", RUN, ids=name)
 def test_a_page_works_from_top_to_bottom(document: Path, tmp_path: Path) -> None:
     for shipped in ("config", "examples", "exported_models"):
@@ -114,7 +114,7 @@ def test_a_page_works_from_top_to_bottom(document: Path, tmp_path: Path) -> None
         capture_output=True,
         text=True,
         check=False,
-        timeout=550,
+        timeout=1100,
     )
     logs = "".join(f"\n{log.name}:\n{log.read_text(errors='replace')[-3000:]}" for log in sorted(tmp_path.glob("terminal-*.log")))
     assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}{logs}"

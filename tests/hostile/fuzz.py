@@ -59,7 +59,7 @@ def main() -> None:
             "max_total_time": args.seconds,
             "runs": args.runs,
             "max_len": targets.MAX_BYTES,
-            "timeout": 10,
+            "timeout": 60,
             "rss_limit_mb": 0,
             "seed": args.seed,
             "artifact_prefix": f"{args.found}/",

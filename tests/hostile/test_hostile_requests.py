@@ -53,6 +53,8 @@ SPLICES = [
     *(b"Expect: 100-continue\r\n", b"Upgrade: websocket\r\nConnection: Upgrade\r\n", b"Last-Event-ID: " + b"x" * 300 + b"\r\n"),
 ]
 REQUESTS, AT_ONCE = 300, 30
+ANSWERED_WITHIN_S, AND_THEN_S = 40.0, 1.0
+"""Until the first of an answer, and until more of it: a connection that was not asked to close stays open for the next request."""
 
 
 def damaged(chance: random.Random) -> bytes:
@@ -73,13 +75,13 @@ def damaged(chance: random.Random) -> bytes:
 
 
 async def answered(port: int, raw: bytes) -> bytes:
+    """Send a request and give all that comes back: the first of it however busy the machine is."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     parts = []
     try:
         writer.write(raw)
-        async with asyncio.timeout(1):  # a connection that was not asked to close stays open for the next request
-            while part := await reader.read(1 << 16):
-                parts.append(part)
+        while part := await asyncio.wait_for(reader.read(1 << 16), AND_THEN_S if parts else ANSWERED_WITHIN_S):
+            parts.append(part)
     except (ConnectionError, TimeoutError):
         pass
     finally:

@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import functools
+import itertools
 import json
 import threading
 import time
@@ -24,6 +25,15 @@ from edge_agent.wire.frames import Envelope, decode_envelope, encode_envelope
 KEYS = Keyring()
 CONSOLE, HQ = KEYS.consumers()
 PATIENCE_S = 40.0
+
+
+class MovedClock(SystemClock):
+    """The system's clock, ahead by as much as a test says."""
+
+    ahead = timedelta()
+
+    def now(self):
+        return super().now() + self.ahead
 
 
 def in_loop(test):
@@ -69,6 +79,17 @@ async def falls_silent(socket):
     return True
 
 
+async def hears_facts_again(site, socket):
+    """Tell whether facts are heard, sooner or later: those that are committed before it has connected anew are lost on LIVE."""
+    async with asyncio.timeout(PATIENCE_S):
+        for number in itertools.count():
+            await site.add(an_assessment(a_scan_id(f"again {number}")))
+            while await socket.poll(500):
+                if (await socket.recv_multipart())[0].endswith(b"/assessment/"):
+                    return True
+    return False
+
+
 def asking(site, pair):
     return PatientLink(site.context, site.sockets.endpoint, KEYS.client(pair), ONE_TRY)
 
@@ -82,9 +103,7 @@ async def test_a_revoked_console_hears_nothing_more_and_the_others_go_on(folder)
         site.enrol([HQ])
         await site.audited("key-revoked")
         assert await falls_silent(revoked)
-        await site.add(an_assessment(a_scan_id("a")))
-        while not (await hears(kept))[0].endswith(b"/assessment/"):
-            pass
+        assert await hears_facts_again(site, kept)
         assert not await revoked.poll(500)
         (body,) = await site.audits("key-revoked")
         assert (body.event.params["consumer"], body.event.params["role"]) == ("console-1", "console")
@@ -100,7 +119,7 @@ async def test_a_revoked_console_is_out_although_the_ledger_is_busy(folder):
             site.gate.journal.refused("key-unknown", "")
             await until(lambda: site.gate.journal._waiting)  # a decision waits for the ledger
             site.enrol([HQ])
-            await until(lambda: site.gate.admission.allowed.consumers == (HQ,), within_s=20.0)
+            await until(lambda: site.gate.admission.allowed.consumers == (HQ,))
             assert await falls_silent(revoked), "heartbeats still come"
         finally:
             done.set()
@@ -140,10 +159,12 @@ async def test_whoever_stays_enrolled_is_handed_every_fact_once_and_in_order_thr
 
 @in_loop
 async def test_a_key_that_expires_while_it_is_connected_is_put_out_at_that_moment(folder):
-    end = SystemClock().now() + timedelta(seconds=5)
-    async with gated_site(folder, KEYS, [dataclasses.replace(CONSOLE, not_after=end), HQ]) as site:
+    clock = MovedClock()
+    end = clock.now() + timedelta(hours=1)
+    async with gated_site(folder, KEYS, [dataclasses.replace(CONSOLE, not_after=end), HQ], clock) as site:
         leaving = listening(site, KEYS.console)
         await hears(leaving)
+        clock.ahead = timedelta(hours=1)
         (body,) = await site.audited("key-expired")
         assert body.produced_at >= end
         assert await falls_silent(leaving)

@@ -130,7 +130,7 @@ def test_a_file_system_that_refuses_is_low_disk_and_is_recovered_from(path):
     reached = spawn.SimpleQueue()
     child = spawn.Process(target=_fill_under_a_file_limit, args=(path, reached))
     child.start()
-    child.join(50)
+    child.join(170)
     assert child.exitcode == 0
     assert reached.get() == "recovered"
     with Archive.read(path, ManualClock()) as archive:

@@ -76,7 +76,7 @@ def in_loop(law):
 async def test_what_the_site_took_is_saved_and_leaves_the_disk(folder):
     entered = a_verdict()
     async with running(folder, ASite(7)) as outbox:
-        view = await outbox.enter(entered, 5.0)
+        view = await outbox.enter(entered, 60.0)
         assert (view.state, view.seq, view.fact_id) == ("saved", 7, f"fact-of-{entered.id}")
         assert outbox.waiting("amara") == []
     assert files(folder) == []
@@ -177,7 +177,7 @@ async def test_an_answer_that_cannot_be_read_is_neither_saved_nor_refused_and_is
 @in_loop
 async def test_one_that_is_refused_holds_up_no_other(folder):
     async with running(folder, ASite(NotAllowed("no"), 5)) as outbox:
-        states = [(await outbox.enter(a_verdict(), 5.0)).state for _ in range(2)]
+        states = [(await outbox.enter(a_verdict(), 60.0)).state for _ in range(2)]
     assert states == ["refused", "saved"]
 
 
@@ -192,7 +192,7 @@ async def test_a_site_that_is_silent_holds_up_no_other(folder):
     async with running(folder, TwoSites(5)) as outbox:
         at_silent = replace(a_verdict(), site="silent")
         assert (await outbox.enter(at_silent, 0.05)).state == "waiting"
-        assert (await outbox.enter(a_verdict(), 5.0)).state == "saved"
+        assert (await outbox.enter(a_verdict(), 60.0)).state == "saved"
 
 
 @in_loop
@@ -221,7 +221,7 @@ async def test_two_words_on_one_scan_reach_the_site_in_their_order_though_the_fi
     first, second = a_verdict(), a_verdict()
     site = ASite(PeerSilent("no answer"), 8, 9)
     async with running(folder, site) as outbox:
-        await asyncio.gather(outbox.enter(first, 0.0), outbox.enter(second, 5.0))
+        await asyncio.gather(outbox.enter(first, 0.0), outbox.enter(second, 60.0))
     assert site.sent == [first.id, first.id, second.id]
 
 
@@ -233,7 +233,7 @@ def test_a_later_start_sends_in_the_order_in_which_it_was_entered(tmp_path):
                 await outbox.enter(one, 0.0)
         site = ASite(5)
         async with running(tmp_path, site) as outbox:
-            await outbox.enter(entered[-1], 5.0)
+            await outbox.enter(entered[-1], 60.0)
         assert site.sent == [one.id for one in entered]
 
     asyncio.run(law())
@@ -243,7 +243,7 @@ def test_a_later_start_sends_in_the_order_in_which_it_was_entered(tmp_path):
 async def test_the_same_sent_twice_at_once_is_kept_and_sent_once(folder):
     entered, site = a_verdict(), ASite(5)
     async with running(folder, site) as outbox:
-        views = await asyncio.gather(*(outbox.enter(entered, 5.0) for _ in range(8)))
+        views = await asyncio.gather(*(outbox.enter(entered, 60.0) for _ in range(8)))
     assert {view.state for view in views} == {"saved"}
     assert site.sent == [entered.id]
 
@@ -258,13 +258,13 @@ async def test_a_file_that_cannot_be_deleted_ends_nothing_and_is_still_saved(fol
             return await super().send(site, request)
 
     async with running(folder, Blocking(5)) as outbox:
-        assert [(await outbox.enter(a_verdict(), 5.0)).state for _ in range(2)] == ["saved", "saved"]
+        assert [(await outbox.enter(a_verdict(), 60.0)).state for _ in range(2)] == ["saved", "saved"]
 
 
 @in_loop
 async def test_what_was_refused_is_told_no_more_once_it_was_entered_anew(folder):
     async with running(folder, ASite(NotAllowed("not for this key"), 5)) as outbox:
-        states = [(await outbox.enter(a_verdict(), 5.0)).state for _ in range(2)]
+        states = [(await outbox.enter(a_verdict(), 60.0)).state for _ in range(2)]
         assert states == ["refused", "saved"]
         assert outbox.waiting("amara") == []
 

@@ -244,10 +244,10 @@ def test_the_child_does_not_outlive_a_parent_that_was_killed(tmp_path, busy):
         sys.path.insert(0, sys.argv[2])
         from test_decode_child import hanging
         child = DecodeChild()
-        child.probe([], hanging(Path(sys.argv[1]), 1.0)[1])
+        child.probe([], hanging(Path(sys.argv[1]), 30.0)[1])
         threading.Timer(0.3, lambda: print(child.pid, flush=True)).start()
         if sys.argv[3] == "True":
-            child.probe(*hanging(Path(sys.argv[1]), 1.5))
+            child.probe(*hanging(Path(sys.argv[1]), 5.0))
         threading.Event().wait()
         """
     )
@@ -262,7 +262,7 @@ def test_the_child_does_not_outlive_a_parent_that_was_killed(tmp_path, busy):
         parent.wait()
         poll = select.poll()
         poll.register(watch)
-        assert poll.poll(20_000), "the child is an orphan"
+        assert poll.poll(60_000), "the child is an orphan"
     finally:
         os.close(watch)
         parent.stdout.close()

@@ -49,7 +49,7 @@ def test_a_scan_is_served_though_urgent_ones_never_stop_coming(ledger):
     assert "patient" in served[:5]
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=25))
 def test_nobody_waits_for_more_than_five_times_what_was_accepted_before(tmp_path_factory, priorities):
     with closing(Ledger.open(tmp_path_factory.mktemp("claims") / "ledger.db", SITE, ManualClock())) as ledger:

@@ -54,7 +54,8 @@ def test_live_follows_the_key_under_which_sync_was_answered(tmp_path):
             assert isinstance(await anext(live), Silence)
             assert await asked(site, security) == "PONG"
             async with asyncio.timeout(40):
-                assert isinstance(await anext(live), Heartbeat)
+                while not isinstance(await anext(live), Heartbeat):
+                    pass
             live.close()
 
     asyncio.run(law())

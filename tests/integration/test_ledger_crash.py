@@ -1,5 +1,6 @@
 """Death and want: SIGKILL at any moment and a full disk lose nothing that was said to be done."""
 
+import itertools
 import json
 import random
 import subprocess
@@ -16,6 +17,9 @@ from edge_agent.ledger.ledger import Ledger
 from edge_agent.testing.clock import ManualClock
 from edge_agent.testing.factories import NOON, SITE
 from edge_agent.wire.chain import first_break
+
+GENERATIONS, LEAST_CLOSED = 12, 10
+"""Lives of the worker, more where it closed fewer scans than that: else this proves nothing."""
 
 WORKER = """
 import json, sys
@@ -101,8 +105,11 @@ def test_sigkill_at_any_moment_loses_and_doubles_nothing(tmp_path: Path) -> None
     moments = random.Random(20260302)
     accepted: list[str] = []
     closed: dict[str, tuple[str, int]] = {}
-    for generation in range(12):
-        for word in run_and_kill(path, generation, moments.uniform(0.0, 0.15)):
+    for generation in itertools.count():
+        if generation >= GENERATIONS and len(closed) > LEAST_CLOSED:
+            break
+        most_s = 0.15 * (1 + generation // GENERATIONS)  # longer on a machine on which the worker gets nowhere
+        for word in run_and_kill(path, generation, moments.uniform(0.0, most_s)):
             match word:
                 case ["accepted", list(scans)]:
                     accepted.extend(scans)
@@ -118,7 +125,6 @@ def test_sigkill_at_any_moment_loses_and_doubles_nothing(tmp_path: Path) -> None
             assert ledger.verify() is None
             for fact, seq in closed.values():
                 assert ledger.has_fact(FactId(fact)) == seq
-    assert len(closed) > 10  # the worker got somewhere, also on a busy machine
     with closing(Ledger.open(path, SITE, ManualClock())) as ledger:
         rows = ledger.rows(Seq(0), 10**6, 1 << 40)
         facts = [json.loads(row.body)["scan_id"] for row in rows]
@@ -154,7 +160,7 @@ sys.stdin.readline()
 def test_a_full_disk_is_said_cleanly_and_everything_goes_on_once_there_is_space(tmp_path: Path, limit: int) -> None:
     path = tmp_path / "ledger.db"
     command = [sys.executable, "-c", FULL_DISK, str(path), str(limit)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=50)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=170)
     assert done.returncode == 0, done.stderr
     committed, refused, head_when_full, accepted_when_full, accepted, in_flight, broken = json.loads(done.stdout)
     assert refused > 20, "the disk never was full"

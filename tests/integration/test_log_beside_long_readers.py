@@ -2,14 +2,16 @@
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Iterator
+import threading
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from edge_agent.agent import sweep
+from edge_agent.agent import ledger_upkeep, sweep
 from edge_agent.agent.housekeeping import Duties, Housekeeping
 from edge_agent.agent.keeping import RetentionSection, SpaceSection
 from edge_agent.agent.lanes import Lane
@@ -24,6 +26,7 @@ from edge_agent.ledger.reader import LedgerReader
 from edge_agent.testing.clock import ManualClock
 from edge_agent.testing.factories import SITE, a_scan_id, an_acceptance, an_arrival, an_audit
 
+pytestmark = pytest.mark.timeout(600)  # hundreds of commits, each on the disk
 PAGES = 30
 SCANS_A_PAGE = 5
 
@@ -50,28 +53,47 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Premises]
         lane.close()
 
 
-async def cuts_beside(bench: Premises, work: Callable[[], Awaitable[object]]) -> int:
-    """Write and cut the log for as long as ``work`` goes on, and give how often that worked."""
-    cuts, task = 0, asyncio.ensure_future(work())
-    while not task.done():
-        await bench.ledger.append(an_audit(f"beside {cuts} {bench.clock.monotonic()}"))
-        bench.clock.advance(0.001)
-        try:
-            await bench.ledger.call(Ledger.cut_log)
-        except LedgerBusy:
-            continue
-        cuts += 1
-    await task
-    return cuts
+class Cutter:
+    """Writes and cuts the log; raises where a reader still needs it."""
+
+    def __init__(self, bench: Premises) -> None:
+        self._bench = bench
+        self.cuts = 0
+
+    async def cut(self) -> None:
+        await self._bench.ledger.append(an_audit(f"beside {self.cuts}"))
+        await self._bench.ledger.call(Ledger.cut_log)
+        self.cuts += 1
 
 
-def test_the_log_can_be_cut_between_the_pages_of_a_sweep(bench: Premises) -> None:
-    assert asyncio.run(cuts_beside(bench, Sweep(bench, lambda: None).used_bytes)) >= PAGES // 2
+def test_the_log_can_be_cut_between_the_pages_of_a_sweep(bench: Premises, monkeypatch: pytest.MonkeyPatch) -> None:
+    cutter = Cutter(bench)
+
+    async def rest(_seconds: float) -> None:
+        await cutter.cut()
+
+    monkeypatch.setattr(sweep, "asyncio", SimpleNamespace(sleep=rest))
+    asyncio.run(Sweep(bench, lambda: None).used_bytes())
+    assert cutter.cuts >= PAGES - 1
 
 
-def test_the_log_can_be_cut_between_the_pages_of_the_check(bench: Premises) -> None:
+def test_the_log_can_be_cut_between_the_pages_of_the_check(bench: Premises, monkeypatch: pytest.MonkeyPatch) -> None:
     upkeep = LedgerUpkeep(bench.state_dir / "ledger.db", bench.ledger, bench.clock)
-    assert asyncio.run(cuts_beside(bench, upkeep.check)) >= PAGES // 2
+    cutter = Cutter(bench)
+
+    async def checked() -> None:
+        loop = asyncio.get_running_loop()
+
+        def cut_and_go_on(_stopped: threading.Event, done: int, _of: int) -> None:
+            """On the check's own thread, when a page was read; before the first page a long statement asks as well."""
+            if done:
+                asyncio.run_coroutine_threadsafe(cutter.cut(), loop).result()
+
+        monkeypatch.setattr(ledger_upkeep, "_go_on", cut_and_go_on)
+        await upkeep.check()
+
+    asyncio.run(checked())
+    assert cutter.cuts >= PAGES - 1
     assert upkeep.problem is None
 
 

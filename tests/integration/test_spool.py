@@ -275,6 +275,6 @@ def test_whatever_moment_a_crash_picks_a_final_name_holds_a_whole_copy_or_nothin
         cwd=Path(edge_agent.__file__).parents[1],
         check=True,
         capture_output=True,
-        timeout=50,
+        timeout=170,
     )
     assert int(finished.stdout) > 10, "the crash points were not reached"

@@ -437,12 +437,13 @@ async def test_a_peer_with_too_many_waiting_requests_is_refused_and_others_are_n
 @in_loop
 async def test_a_peer_that_leaves_before_its_answer_harms_nobody(folder):
     async with asking(folder) as (site, link):
-        other = site.link(site.keys.collector)
-        with pytest.raises(PeerSilent):
-            await other.request("PULL", {"epoch": (await hello(link))["epoch"], "after": 0, "wait_ms": 3000}, timeout_s=1.5)
-        other.close()
-        async with asyncio.timeout(40):
-            while not site.troubles:  # noqa: ASYNC110 - what is waited for is a list that the desk appends to
-                await asyncio.sleep(0.05)
+        epoch = (await hello(link))["epoch"]
+        async with asyncio.timeout(60):
+            while not site.troubles:  # on a busy machine a request may not even be there before its peer leaves
+                other = site.link(site.keys.collector)
+                with pytest.raises(PeerSilent):
+                    await other.request("PULL", {"epoch": epoch, "after": 0, "wait_ms": 3000}, timeout_s=1.5)
+                other.close()
+                await asyncio.sleep(3.0)
         await link.request("PING", {})
-        assert [trouble.code for trouble in site.troubles] == ["peer-gone"]
+        assert {trouble.code for trouble in site.troubles} == {"peer-gone"}

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.chaos import FLOOR_REPAIR_S, FLOOR_STALE_S, Chaos, Outcome, late, report
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(1200)]
 
 SCANS, SEED, A_SECOND = 150, 1, 2.0
 KINDS = 4  # of some eight: in so short a run not every kind finds its victim free

@@ -5,7 +5,7 @@ import pytest
 from benchmarks import drain, many_sites
 from benchmarks.hq_stage import stage
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(1200)]
 
 
 def test_twenty_sites_lose_and_double_nothing_when_the_collector_is_killed(tmp_path):

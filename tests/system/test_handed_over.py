@@ -46,6 +46,12 @@ def assessed(small: SmallSite) -> list[AssessmentBody]:
     return [body for body in small.bodies("assessment") if isinstance(body, AssessmentBody)]
 
 
+def vendor_said(small: SmallSite) -> list[str]:
+    """What the vendor's analyst said, as the journal tells it."""
+    audits = [body.event for body in small.bodies("audit") if isinstance(body, AuditBody)]
+    return [str(event.params["conclusion"]) for event in audits if event.code == "vendor-analyst"]
+
+
 def declare(folder: Path, name: str, **more: object) -> None:
     content = {"schema": "declaration/1", "ref": "26-118", "risk": [{"code": "R-12"}], **more}
     part = folder / f"{name}.tmp"
@@ -55,9 +61,8 @@ def declare(folder: Path, name: str, **more: object) -> None:
 
 def test_a_late_and_then_amended_declaration_is_concluded_again_each_time(gate: tuple[SmallSite, Process, Path]) -> None:
     small, daemon, declarations = gate
-    small.deliver("k1_low.tif", tiff_bytes(load_picture(40, 60)), "pair")
-    small.deliver("k1_high.tif", tiff_bytes(load_picture(40, 60)), "pair")
-    small.deliver("k1.json", sim_sidecar({"container": "ZZZU63O4941"}), "pair")
+    picture = tiff_bytes(load_picture(40, 60))
+    small.deliver_together({"k1_low.tif": picture, "k1_high.tif": picture, "k1.json": sim_sidecar({"container": "ZZZU63O4941"})}, "pair")
     small.wait_for(lambda: len(assessed(small)) == 1, daemon)
     declare(declarations, "d1", numbers=["ZZZU6304941"], goods=[{"hs": "4011", "description": "tyres"}], origin="BR")
     small.wait_for(lambda: len(assessed(small)) == 2, daemon)
@@ -81,17 +86,16 @@ def test_a_late_and_then_amended_declaration_is_concluded_again_each_time(gate: 
 
 def test_what_people_found_at_the_vendors_side_is_journalled_once_and_judges_nothing_anew(gate: tuple[SmallSite, Process, Path]) -> None:
     small, daemon, _ = gate
-    small.deliver("XRAY-77001-001--Array-0000-xray.jpg", jpeg_bytes(load_picture(40, 60, bits=8)), "gate")
-    small.deliver("XRAY-77001-002.jpg", jpeg_bytes(load_picture(40, 60, bits=8)), "gate")
-    small.deliver("77001.xml", manifest(), "gate")
+    picture = jpeg_bytes(load_picture(40, 60, bits=8))
+    names = ("XRAY-77001-001--Array-0000-xray.jpg", "XRAY-77001-002.jpg")
+    small.deliver_together({**dict.fromkeys(names, picture), "77001.xml": manifest()}, "gate")
     small.wait_for(lambda: len(assessed(small)) == 1, daemon)
     small.deliver("77001.xml", manifest(suspicious=-1, searched=-1, found=-1), "gate")
     small.wait_for(lambda: len(small.bodies("control")) == 1, daemon)
     small.deliver("77001.xml", manifest(suspicious=-1, searched=-1, found=-1) + b"\n", "gate")
     small.deliver("k2.png", small.scan(5))
-    small.wait_for(lambda: len(assessed(small)) == 2, daemon)
+    small.wait_for(lambda: len(assessed(small)) == 2 and len(vendor_said(small)) == 2, daemon)
     (control,) = small.bodies("control")
     assert isinstance(control, ControlBody)
     assert (assessed(small)[0].scan_id, "found", "vendor") == (control.scan_id, control.conclusion, control.office)
-    audits = [body.event for body in small.bodies("audit") if isinstance(body, AuditBody)]
-    assert ["not-suspicious", "suspicious"] == [event.params["conclusion"] for event in audits if event.code == "vendor-analyst"]
+    assert ["not-suspicious", "suspicious"] == vendor_said(small)

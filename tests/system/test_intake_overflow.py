@@ -52,7 +52,7 @@ def test_five_of_five_hundred_selected_consignments_that_were_removed_before_pic
     daemon = small.site.daemon()
     with running(daemon):
         small.ready(daemon)
-        small.wait_for(lambda: accepted(small) == 495, daemon)
+        small.wait_for(lambda: accepted(small) == 495, daemon, 300)
         now = SystemClock().now()
         due, since = now + timedelta(seconds=1), now - timedelta(days=1)
         lines = [f"T{number:06d},targeted,{since.isoformat()},{due.isoformat()}\n" for number in range(500)]

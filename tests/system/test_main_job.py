@@ -229,9 +229,7 @@ def pair(level: int) -> tuple[bytes, bytes]:
 
 def deliver_pair(small: SmallSite, key: str, level: int, container: str, heading: str) -> None:
     high, low = pair(level)
-    small.deliver(f"{key}_high.tif", high, "pair")
-    small.deliver(f"{key}_low.tif", low, "pair")
-    small.deliver(f"{key}.json", sidecar(container, heading), "pair")
+    small.deliver_together({f"{key}_high.tif": high, f"{key}_low.tif": low, f"{key}.json": sidecar(container, heading)}, "pair")
 
 
 def test_a_rewritten_side_car_is_concluded_again_without_inference(small: SmallSite, daemon: Process) -> None:
@@ -274,8 +272,7 @@ def test_no_identifier_in_clear_is_in_journal_log_or_package(small: SmallSite, d
 
 def test_half_of_a_pair_is_judged_after_its_deadline_as_partial(small: SmallSite, daemon: Process) -> None:
     high, _ = pair(100)
-    small.deliver("k1_high.tif", high, "pair")
-    small.deliver("k1.json", sidecar("CSQU3054383", "0202"), "pair")
+    small.deliver_together({"k1_high.tif": high, "k1.json": sidecar("CSQU3054383", "0202")}, "pair")
     small.wait_for(lambda: len(assessed(small)) == 1, daemon)
     (body,) = assessed(small)
     assert ("partial", {"role": "low"}, True) in [(o.code, dict(o.params), o.blocking) for o in body.obstacles]
@@ -287,9 +284,7 @@ def test_half_of_a_pair_is_judged_after_its_deadline_as_partial(small: SmallSite
 
 def test_a_malformed_side_car_never_hides_the_picture(small: SmallSite, daemon: Process) -> None:
     high, low = pair(100)
-    small.deliver("k1_high.tif", high, "pair")
-    small.deliver("k1_low.tif", low, "pair")
-    small.deliver("k1.json", b"{ not json", "pair")
+    small.deliver_together({"k1_high.tif": high, "k1_low.tif": low, "k1.json": b"{ not json"}, "pair")
     small.wait_for(lambda: len(assessed(small)) == 1, daemon)
     assert "sidecar-unreadable" in {obstacle.code for obstacle in assessed(small)[0].obstacles}
 
@@ -324,8 +319,7 @@ def test_bad_pictures_and_side_cars_of_a_dataform_scanner_end_named_and_untouche
         "doctype.xml": b'<!DOCTYPE x [<!ENTITY a "b">]>' + form("doctype.jpg"),
         "absent.xml": form("absent.jpg"),
     }
-    for name, content in delivered.items():
-        small.deliver(name, content, "form")
+    small.deliver_together(delivered, "form")
     small.wait_for(lambda: len(set_aside(small)) + len(assessed(small)) == 5, daemon)
     assert sorted(body.reason.code for body in set_aside(small)) in (
         ["unreadable-scan", "unsupported-format"],

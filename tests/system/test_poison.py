@@ -38,8 +38,7 @@ def service(small: SmallSite) -> Iterator[Service]:
 def deliver(small: SmallSite, number: int) -> ScanId:
     """Write a good scan and give its identity."""
     one = good_scan(number)
-    for name, content in one.files:
-        small.deliver(name, content, one.scanner)
+    small.deliver_together(dict(one.files), one.scanner)
     assert one.outcome is not None
     return one.outcome.scan_id
 
@@ -55,7 +54,7 @@ def outcomes(small: SmallSite) -> dict[str, str]:
     return found
 
 
-def live(service: Service, options: list[str], until: Callable[[], bool], timeout_s: float = 240.0) -> None:
+def live(service: Service, options: list[str], until: Callable[[], bool], timeout_s: float = 400.0) -> None:
     """Start the daemon as often as it ends, until ``until`` holds."""
     end = time.monotonic() + timeout_s
     service.start(*options)
@@ -79,7 +78,7 @@ def test_a_scan_at_which_the_daemon_dies_is_set_aside_alone_after_its_deaths_are
     """The first death comes with bystanders in hand and charges nobody; then three alone are charged, or ten in all are too many."""
     poison = deliver(small, 0)
     innocent = [deliver(small, number) for number in INNOCENT]
-    service.watchdog_s = 6.0 if deed is Deed.HANG else None
+    service.watchdog_s = 15.0 if deed is Deed.HANG else None
     options = traps_of([Trap(Point.INFER_BEFORE, deed, 1, poison)])
     live(service, options, lambda: len(outcomes(small)) == len(innocent) + 1)
     assert {poison: "crashed-too-often"} | dict.fromkeys(innocent, "assessed") == outcomes(small)
@@ -108,9 +107,9 @@ def test_a_side_car_that_ties_up_the_real_decoder_is_set_aside_at_the_deadline(s
     profile = _short_deadline(small, "sim-cargo")
     profile.write_text(profile.read_text().replace(r"(?P<key>.+)_high", r"(?P<key>(?:a+)+)_high"))
     for key, listed in (("aa", []), ("aaa", ["a" * 60])):
-        small.deliver(f"{key}_high.tif", tiff_bytes(load_picture(seed=len(key))), "pair")
-        small.deliver(f"{key}_low.tif", tiff_bytes(load_picture(seed=10 + len(key))), "pair")
-        small.deliver(f"{key}.json", sim_sidecar({"resources": listed}), "pair")
+        high, low = (tiff_bytes(load_picture(seed=first + len(key))) for first in (0, 10))
+        files = {f"{key}_high.tif": high, f"{key}_low.tif": low, f"{key}.json": sim_sidecar({"resources": listed})}
+        small.deliver_together(files, "pair")
     live(service, [], lambda: len(outcomes(small)) == 2)
     assert ["assessed", "decode-timed-out"] == sorted(outcomes(small).values())
     assert [] == service.results
@@ -118,5 +117,5 @@ def test_a_side_car_that_ties_up_the_real_decoder_is_set_aside_at_the_deadline(s
 
 def _short_deadline(small: SmallSite, profile: str) -> Path:
     path = small.site.settings.profiles / f"{profile}.toml"
-    path.write_text(f"{path.read_text()}\n[limits]\ndeadline_s = 5.0\n")
+    path.write_text(f"{path.read_text()}\n[limits]\ndeadline_s = 10.0\n")
     return path

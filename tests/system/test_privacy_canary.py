@@ -96,9 +96,8 @@ def test_no_identifier_leaves_the_site_and_none_is_left_after_an_erasure(site: t
         live = subscribed(small, context)
         good, broken = NAMES
         for stem, high in ((good, tiff_bytes(load_picture(40, 60))), (broken, b"no picture at all")):
-            small.deliver(f"{stem}_high.tif", high, "gate")
-            small.deliver(f"{stem}_low.tif", tiff_bytes(load_picture(40, 60, seed=3)), "gate")
-            small.deliver(f"{stem}.json", sidecar(stem), "gate")
+            low = tiff_bytes(load_picture(40, 60, seed=3))
+            small.deliver_together({f"{stem}_high.tif": high, f"{stem}_low.tif": low, f"{stem}.json": sidecar(stem)}, "gate")
         small.wait_for(lambda: told(small) == 2, daemon)
         head = len(small.rows())
         small.wait_for(lambda: max((line.get("seq", 0) for line in console.json_lines()), default=0) >= head, console)

@@ -40,7 +40,7 @@ def service(small: SmallSite, when: Path, request: pytest.FixtureRequest) -> Ite
     """The armed daemon, not started; the parameter is its options."""
     options = getattr(request, "param", ())
     command = (*ARMED, "--config", str(small.site.agent_toml), "--when", str(when), *options)
-    service = Service(command, small.site.folder, small.site.state_dir, watchdog_s=2.0)
+    service = Service(command, small.site.folder, small.site.state_dir, watchdog_s=6.0)
     yield service
     service.close()
 

@@ -9,7 +9,7 @@ from benchmarks.storm import Storm
 from benchmarks.storm_plan import make_plan
 from edge_agent.agent.ports import Point
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(1200)]
 
 SCANS, KILLS, SEED = 60, 26, 1
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import httpx
+import pytest
 
 from edge_agent.domain.assessment import FactKind
 from edge_agent.domain.ids import FactId, ScanId, ScannerId, SiteId
@@ -21,6 +22,8 @@ from edge_agent.testing.loopback import Keyring, Setting, loopback_site
 from edge_agent.testing.site_journal import alert_for, assessment, detection, scan_named
 from edge_agent.wire.frames import topic
 from edge_agent.wire.messages import VerdictBody, decode, encode
+
+pytestmark = pytest.mark.timeout(600)
 
 CONFIG = """
 key = "console-1.key_secret"
@@ -62,7 +65,7 @@ async def a_console(config):
     command = (sys.executable, "-m", "edge_agent", "console", "--config", str(config))
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL)
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             url = (await process.stdout.readline()).decode().rsplit(" ", 1)[1].strip()
         origin = url.rstrip("/")
         async with httpx.AsyncClient(
@@ -79,7 +82,7 @@ async def rows_of(browser):
     return (await browser.get("/api/queue")).json()["rows"]
 
 
-async def until(holds, within_s=40.0):
+async def until(holds, within_s=90.0):
     async with asyncio.timeout(within_s):
         while not (found := await holds()):  # noqa: ASYNC110 - what is waited for is in another process
             await asyncio.sleep(0.05)
@@ -116,7 +119,7 @@ def test_killed_and_restarted_on_either_side_no_scan_is_missing_and_each_decisio
                 await site.add(judged("b"))
                 await until(lambda: has_rows(browser, 2))
                 kept = a_verdict()
-                assert (await browser.post(verdict_address("a"), json=kept)).json()["state"] == "saved"
+                await until(lambda: is_saved_at(browser, verdict_address("a"), kept))
                 console.send_signal(signal.SIGKILL)
             assert [body.cause for body in await verdicts(site)] == [kept["verdict_id"]]
             await site.add(judged("c"))  # while no console runs
@@ -124,7 +127,7 @@ def test_killed_and_restarted_on_either_side_no_scan_is_missing_and_each_decisio
             console, browser = await running.__aenter__()
             await until(lambda: has_rows(browser, 3))
         # the site is gone now
-        await until(lambda: is_stale(browser), within_s=40.0)
+        await until(lambda: is_stale(browser))
         late = a_verdict()
         answer = (await browser.post(verdict_address("b"), json=late)).json()
         assert answer["state"] == "waiting"
@@ -137,7 +140,7 @@ def test_killed_and_restarted_on_either_side_no_scan_is_missing_and_each_decisio
 
             await until(is_saved)
             await until(lambda: has_rows(browser, 3))
-            assert (await browser.post(verdict_address("b"), json=late)).json()["state"] == "saved"  # the page sends it again
+            await until(lambda: is_saved_at(browser, verdict_address("b"), late))  # the page sends it again
             assert [body.cause for body in await verdicts(site)] == [kept["verdict_id"], late["verdict_id"]]
             (officer,) = {body.officer for body in await verdicts(site)}
             assert (await site.ledger.identities([officer]))[0].value == "amara"
@@ -145,6 +148,13 @@ def test_killed_and_restarted_on_either_side_no_scan_is_missing_and_each_decisio
             await heartbeats(browser)
 
     asyncio.run(law())
+
+
+async def is_saved_at(browser, address, entry):
+    """Whether the site has a decision; sent again it counts once, and a busy site may not answer in time."""
+    state = (await browser.post(address, json=entry)).json()["state"]
+    assert state in ("saved", "waiting")
+    return state == "saved"
 
 
 async def is_live(browser):
@@ -164,7 +174,7 @@ async def heartbeats(browser):
     beats = 0
     async with browser.stream("GET", "/api/stream") as answer:
         assert answer.headers["content-type"].startswith("text/event-stream")
-        async with asyncio.timeout(40):
+        async with asyncio.timeout(90):
             async for line in answer.aiter_lines():
                 if line == "event: state":
                     beats += 1

@@ -30,9 +30,8 @@ def deliver(small: SmallSite, scans: Path, key: str, declared_kg: float) -> None
     said = json.loads((scans / f"{key}.json").read_text())
     for item in said["declared"]:
         item["gross_kg"] = declared_kg / len(said["declared"])
-    for energy in ("high", "low"):
-        small.deliver(f"{key}_{energy}.tif", (scans / f"{key}_{energy}.tif").read_bytes(), "pair")
-    small.deliver(f"{key}.json", json.dumps(said).encode(), "pair")
+    pictures = {f"{key}_{energy}.tif": (scans / f"{key}_{energy}.tif").read_bytes() for energy in ("high", "low")}
+    small.deliver_together({**pictures, f"{key}.json": json.dumps(said).encode()}, "pair")
 
 
 def weighed(small: SmallSite) -> list[tuple[AssessmentBody, WeightPart]]:
