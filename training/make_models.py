@@ -48,7 +48,7 @@ class Amounts:
     checks: int = 400
     detector_images: int = 380_000
     contents_images: int = 160_000
-    detection_scans: int = 140
+    detection_scans: int = 560
     contents_scans: int = 640
     weighed: int = 16_000
     weighed_again: int = 600
