@@ -23,7 +23,7 @@ def test_a_storm_of_kills_at_random_and_at_every_fault_point_loses_doubles_and_w
     assert len(plan.set_aside) == verdict.set_aside == 7
     assert storm.sprung["random"] == KILLS // 2
     assert {str(point) for point in Point} - storm.sprung.keys() == set()
-    assert storm.sprung["poison (signal SEGV)"] >= 4
+    assert storm.sprung["poison (signal SEGV)"] >= 3  # so many charges set it aside; in company it is charged nothing
 
 
 def test_three_hundred_scans_leave_no_descriptor_no_thread_and_no_endless_log_behind(tmp_path: Path) -> None:
