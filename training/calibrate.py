@@ -17,7 +17,9 @@ from training.formula import LEAST_FILL, Formula
 from training.metrics import auc, auc_with_interval, share
 from training.observe import SHARES, Detected, Examined
 
-ALARM_SHARE, GOODS_ALARM_SHARE, EMPTY_MISS_SHARE = 0.02, 0.03, 0.02
+ALARM_SHARE, GOODS_ALARM_SHARE = 0.02, 0.03
+_EMPTY_SURE, _EMPTY_EVEN = 0.02, 0.05
+"""Shares of the loads with the least in them: those called empty at the alert level, and those at even odds."""
 _PRODUCT_RIGHT = 0.93
 _MOST_SLOPE = 40.0
 _SURE_AT_09 = 2.2  # logit of 0.9
@@ -144,7 +146,7 @@ def _empty_line(scans: Sequence[Examined]) -> tuple[float, float]:
     where 5 % do.
     """
     loaded = np.array([seen.fill for seen in _of(scans, "clean")]) + LEAST_FILL
-    sure, even = (float(np.quantile(loaded, share_)) for share_ in (EMPTY_MISS_SHARE, 2.5 * EMPTY_MISS_SHARE))
+    sure, even = (float(level) for level in np.quantile(loaded, (_EMPTY_SURE, _EMPTY_EVEN)))
     slope = float(np.clip(_SURE_AT_09 / max(np.log(even / sure), 1e-3), 2.0, 12.0))
     return round(sure * float(np.exp(_SURE_AT_09 / slope)), 4), round(slope, 1)
 
