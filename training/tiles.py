@@ -39,11 +39,15 @@ Tile = tuple[NDArray[np.float16], NDArray[np.float32]]
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where scenes come from. ``held_out``: also goods kept out of training; ``unseen``: the scanner kept out of training."""
+    """Where scenes come from. ``held_out``: also goods kept out of training; ``unseen``: the scanner kept out of training.
+
+    ``parcels_with``: only parcels, with threats of these labels; empty: every kind of scene, with whatever threats fit it.
+    """
 
     shapes: Shapes = Shapes.KNOWN
     held_out: bool = False
     unseen: bool = False
+    parcels_with: tuple[str, ...] = ()
 
 
 TRAINING = Source()
@@ -54,7 +58,7 @@ def tiles_of(rng: Generator, source: Source = TRAINING) -> Iterator[Tile]:
     clean = _scene(rng, source)
     guilty = clean
     for _ in range(int(rng.integers(1, _MOST_DRAWS + 1))):
-        guilty = draw_threats(guilty, rng, source.shapes)
+        guilty = draw_threats(guilty, rng, source.shapes, source.parcels_with)
     camera = draw_camera(rng, _DISPLAY_SHARE if clean.is_cargo else _COLOUR_SHARE, unseen=source.unseen)
     pitch_mm = CARGO_MM if clean.is_cargo else PARCEL_MM
     before, after = camera.channels(clean, pitch_mm), camera.channels(guilty, pitch_mm)
@@ -115,7 +119,7 @@ def no_boxes() -> NDArray[np.float32]:
 def _scene(rng: Generator, source: Source) -> Scene:
     """Draw a parcel, a vehicle, or a window over a container."""
     chance = rng.random()
-    if chance < _PARCEL_SHARE:
+    if chance < _PARCEL_SHARE or source.parcels_with:
         return parcel_scene(float(rng.uniform(1.0, 1.8)), rng)
     if chance < _PARCEL_SHARE + _VEHICLE_SHARE:
         return vehicle_scene(float(rng.uniform(4.2, 6.0)), rng)

@@ -34,7 +34,7 @@ Scores = Mapping[str, float]
 class Site:
     """What is commissioned: the bundles in force under the policy, for one kind of subject at one site.
 
-    ``alert_levels``: the bundles' own, by check.
+    ``alert_levels``: the bundles' own, by check. ``detectors``: the labels of each detection bundle, which may be levelled together.
     """
 
     site: str
@@ -42,6 +42,7 @@ class Site:
     policy: Policy
     bundles: Sequence[BundleUse]
     alert_levels: Mapping[str, float]
+    detectors: tuple[tuple[str, ...], ...] = ()
 
     @classmethod
     def of(cls, site: str, subject: SubjectKind, policy: Policy, bundles: Sequence[Bundle], alert_levels: Mapping[str, float]) -> "Site":
@@ -49,7 +50,8 @@ class Site:
         looking = [bundle for bundle in bundles if subject in bundle.card.subjects]
         checks = {check for bundle in looking for check in bundle.card.thresholds}
         levels = {check: level for check, level in alert_levels.items() if check in checks}
-        return cls(site, subject, policy, [bundle.use for bundle in looking], levels)
+        detectors = tuple(bundle.card.labels.spoken for bundle in looking if bundle.card.purpose == "detection")
+        return cls(site, subject, policy, [bundle.use for bundle in looking], levels, detectors)
 
     @property
     def rules(self) -> SubjectPolicy:
@@ -60,7 +62,9 @@ class Site:
         fixed = {
             check: self.rules.levels(check, level).alert_at for check, level in self.alert_levels.items() if check in self.rules.labels
         }
-        return Checks({check: floors.get(check, FLOOR) for check in self.alert_levels if check not in fixed}, fixed)
+        ours = {check: level for check, level in self.alert_levels.items() if check not in fixed}
+        together = [{label: ours[label] for label in labels if label in ours} for labels in self.detectors]
+        return Checks({check: floors.get(check, FLOOR) for check in ours}, fixed, tuple(part for part in together if part))
 
 
 @dataclass(frozen=True, slots=True)

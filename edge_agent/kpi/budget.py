@@ -1,15 +1,19 @@
 """Dividing a whole-scan alarm budget over checks, from scores of clean scans. Pure.
 
 Every check is given the same rank: so many of the clean scans lie above its threshold. The rank is the largest for which the budget
-holds for the scan as a whole, over all checks and views at once. The bound is the one of conformal prediction (Vovk, Gammerman and
-Shafer 2005; Angelopoulos and Bates 2023, section 1): call a scan's place the best rank that it takes in any check. If a new clean
-scan is exchangeable with the n given ones, it alarms only when at most ``count`` of them have a place as good, so the chance of an
-alarm is at most ``(count + 1) / (n + 1)``. That holds for any n and any number of checks, however they depend on each other.
+holds for the scan as a whole, over all checks and views at once. Where the scans are too few to give every check its own worst one, the
+labels of one detector count as one check, whose score is the most that any of them stands above its own level, in log odds: their levels
+then move together. Which of the two is done depends on the number of scans only, never on their scores.
+
+The bound is the one of conformal prediction (Vovk, Gammerman and Shafer 2005; Angelopoulos and Bates 2023, section 1): call a scan's
+place the best rank that it takes in any check. If a new clean scan is exchangeable with the n given ones, it alarms only when at most
+``count`` of them have a place as good, so the chance of an alarm is at most ``(count + 1) / (n + 1)``. That holds for any n and any
+number of checks, however they depend on each other.
 """
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from edge_agent.errors import CommissionRefused
 from edge_agent.kpi.rates import Rate
@@ -17,6 +21,8 @@ from edge_agent.kpi.rates import Rate
 _STEP = 10_000
 """Thresholds are whole ten-thousandths, as scores are in the journal."""
 _ROUNDING = 1e-9
+_SURE = 1e-14
+"""Shares are kept so far from 0 and 1: their log odds then come back as the same ten-thousandth."""
 FOLDS = 10
 
 
@@ -24,11 +30,23 @@ FOLDS = 10
 class Checks:
     """What may alarm. ``floors``: lowest threshold of each check that may be set, for lower scores were not recorded.
 
-    ``fixed``: thresholds that the policy sets by itself; they use the budget up first and are left as they are.
+    ``fixed``: thresholds that the policy sets by itself; they use the budget up first and are left as they are. ``together``: checks
+    that may count as one where scans are few, the labels of one detector, with the levels that their bundle gives them.
     """
 
     floors: Mapping[str, float]
     fixed: Mapping[str, float] = field(default_factory=dict)
+    together: tuple[Mapping[str, float], ...] = ()
+
+    def for_scans(self, count: int, budget: float) -> "Checks":
+        """Give the checks one by one where so many scans certainly suffice for that, else as they are."""
+        return replace(self, together=()) if count >= scans_needed(len(self.floors), budget) else self
+
+    @property
+    def parts(self) -> tuple[Mapping[str, float], ...]:
+        """Give what is ranked: levels by check, several checks where they count as one. A level by itself moves nothing."""
+        joined = {check for part in self.together for check in part}
+        return (*self.together, *({check: 0.5} for check in self.floors if check not in joined))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +70,11 @@ def allot(scans: Sequence[Mapping[str, float]], checks: Checks, budget: float) -
     """
     if not 0.0 < budget < 1.0:
         raise ValueError("a budget lies between 0 and 1")
+    checks = checks.for_scans(len(scans), budget)
     rank = _common_rank(scans, checks, budget)
-    falling = {check: sorted((scan[check] for scan in scans if check in scan), reverse=True) for check in checks.floors}
-    thresholds = {check: _threshold(check, falling[check], rank, floor) for check, floor in checks.floors.items()}
+    thresholds = dict(checks.floors)
+    for part in checks.parts:
+        thresholds |= _thresholds(part, sorted(_margins(scans, part).values(), reverse=True), rank, checks.floors)
     return _judged(scans, {**thresholds, **checks.fixed})
 
 
@@ -63,7 +83,7 @@ def held_out(scans: Sequence[Mapping[str, float]], checks: Checks, budget: float
 
     None when nine tenths of the scans are too few for the budget.
     """
-    alarms = 0
+    alarms, checks = 0, checks.for_scans(len(scans), budget)
     for fold in range(FOLDS):
         kept = [scan for number, scan in enumerate(scans) if number % FOLDS != fold]
         try:
@@ -86,10 +106,10 @@ def _common_rank(scans: Sequence[Mapping[str, float]], checks: Checks, budget: f
     rank = len(scans) if spare >= len(scans) else (places[spare] - 1 if spare >= 0 else -1)
     if rank >= 0:
         return rank
-    needed = scans_needed(len(checks.floors), budget)
+    needed = scans_needed(len(checks.parts), budget)
     if len(scans) < needed:
         raise CommissionRefused(
-            f"{len(scans)} clean scans are too few for {budget:.1%} alarms over {len(checks.floors)} checks; {needed} certainly suffice",
+            f"{len(scans)} clean scans are too few for {budget:.1%} alarms over {len(checks.parts)} checks; {needed} certainly suffice",
             {"scans": len(scans), "needed": needed},
         )
     fixed_alarms = sum(place < 0 for place in places)
@@ -105,23 +125,39 @@ def _places(scans: Sequence[Mapping[str, float]], checks: Checks) -> list[int]:
     -1 for an alarm of a fixed check, the number of scans where nothing was seen.
     """
     places = [len(scans)] * len(scans)
-    for check in checks.floors:
-        seen = [number for number, scan in enumerate(scans) if check in scan]
-        for before, number in enumerate(sorted(seen, key=lambda number: -scans[number][check])):
+    for part in checks.parts:
+        margins = _margins(scans, part)
+        for before, number in enumerate(sorted(margins, key=lambda number: -margins[number])):
             places[number] = min(places[number], before)
     return [-1 if _alarms(scan, checks.fixed) else place for scan, place in zip(scans, places, strict=True)]
 
 
-def _threshold(check: str, falling: Sequence[float], rank: int, floor: float) -> float:
-    """Give the least threshold above all scores but the ``rank`` highest."""
+def _margins(scans: Sequence[Mapping[str, float]], part: Mapping[str, float]) -> dict[int, float]:
+    """Give for each scan in which the part saw anything the most that a score of it stands above its level, in log odds."""
+    seen = {
+        number: [_log_odds(scan[check]) - _log_odds(level) for check, level in part.items() if check in scan]
+        for number, scan in enumerate(scans)
+    }
+    return {number: max(margins) for number, margins in seen.items() if margins}
+
+
+def _thresholds(part: Mapping[str, float], falling: Sequence[float], rank: int, floors: Mapping[str, float]) -> dict[str, float]:
+    """Give the least thresholds above all scores but those of the ``rank`` scans with the highest margins."""
     if rank >= len(falling):
-        return floor
-    threshold = (math.floor(falling[rank] * _STEP + _ROUNDING) + 1) / _STEP
-    if threshold > 1.0:
+        return {check: floors[check] for check in part}
+    shares = {check: 1.0 / (1.0 + math.exp(-_log_odds(level) - falling[rank])) for check, level in part.items()}
+    thresholds = {check: (math.floor(share * _STEP + _ROUNDING) + 1) / _STEP for check, share in shares.items()}
+    if max(thresholds.values()) > 1.0:
+        names = ", ".join(part)
         raise CommissionRefused(
-            f"check {check} gives its highest score to {rank + 1} or more clean scans: no threshold keeps the budget", {"check": check}
+            f"check {names} gives its highest score to {rank + 1} or more clean scans: no threshold keeps the budget", {"check": names}
         )
-    return max(threshold, floor)
+    return {check: max(threshold, floors[check]) for check, threshold in thresholds.items()}
+
+
+def _log_odds(share: float) -> float:
+    inner = min(max(share, _SURE), 1.0 - _SURE)
+    return math.log(inner / (1.0 - inner))
 
 
 def _judged(scans: Sequence[Mapping[str, float]], thresholds: Mapping[str, float]) -> Allotment:

@@ -22,6 +22,7 @@ VEHICLES = ("car", "van", "truck", "bus")
 SEEN_AT = 0.2
 """From this areal density on, g/cm2, a pixel belongs to a threat."""
 _MOST_TRIES = 20
+_FLOOR_RISE = (0.03, 0.32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +129,11 @@ def draw_plan(rng: Generator, held_out: bool = False) -> CargoPlan:  # noqa: FBT
 
 
 def seen_from_above(plan: CargoPlan, rng: Generator) -> CargoPlan:
-    """Draw how much of the floor shows; now and then none of it."""
-    return replace(plan, floor_rise=float(rng.uniform(0.03, 0.22))) if rng.random() < 0.8 else plan
+    """Draw how much of the floor shows; now and then none of it.
+
+    A floor 2.4 m broad, seen from a source up to 1.5 m above it and 3 m away from the container, shows as up to a third of its height.
+    """
+    return replace(plan, floor_rise=float(rng.uniform(*_FLOOR_RISE))) if rng.random() < 0.8 else plan
 
 
 def _draw_margins(rng: Generator, *, is_high_up: bool, has_cab: bool) -> tuple[float, float, float]:
@@ -254,9 +258,9 @@ def lay(scene: Scene, label: str, stack: NDArray[np.float32], at: tuple[int, int
     return replace(scene, areal=areal, goods=goods, mask=mask, hidden=hidden, load_kg=load_kg)
 
 
-def draw_threats(scene: Scene, rng: Generator, shapes: Shapes = Shapes.KNOWN) -> Scene:
-    """Give the scene with one threat, sometimes two or three of the same label, as they fit this kind of scene."""
-    label = str(rng.choice(_labels(scene)))
+def draw_threats(scene: Scene, rng: Generator, shapes: Shapes = Shapes.KNOWN, labels: tuple[str, ...] = ()) -> Scene:
+    """Give the scene with one threat, sometimes two or three of the same label: of ``labels``, or as they fit this kind of scene."""
+    label = str(rng.choice(labels or _labels(scene)))
     count = int(rng.choice((1, 2, 3), p=(0.8, 0.15, 0.05)))
     return with_threats(scene, (label,) * count, rng, shapes)
 

@@ -12,6 +12,8 @@ from edge_agent.kpi.rates import Rate
 
 NAMES = ("a", "b", "c")
 CHECKS = Checks(dict.fromkeys(NAMES, 0.05))
+TOGETHER = Checks(dict.fromkeys(NAMES, 0.05), together=({"a": 0.4, "b": 0.8},))
+EITHER = st.sampled_from((CHECKS, TOGETHER))
 SCANS = st.lists(st.dictionaries(st.sampled_from(NAMES), st.floats(0.0, 0.99), max_size=3), min_size=1, max_size=80)
 BUDGETS = st.floats(0.02, 0.5)
 
@@ -20,10 +22,12 @@ def alarms(scans: list[dict[str, float]], thresholds: dict[str, float]) -> int:
     return sum(any(scan.get(check, -1.0) >= at for check, at in thresholds.items()) for scan in scans)
 
 
-@given(SCANS, BUDGETS)
-def test_the_budget_holds_on_the_scans_themselves_with_one_alarm_to_spare(scans: list[dict[str, float]], budget: float) -> None:
+@given(SCANS, BUDGETS, EITHER)
+def test_the_budget_holds_on_the_scans_themselves_with_one_alarm_to_spare(
+    scans: list[dict[str, float]], budget: float, checks: Checks
+) -> None:
     try:
-        allotment = allot(scans, CHECKS, budget)
+        allotment = allot(scans, checks, budget)
     except CommissionRefused:
         return
     assert alarms(scans, dict(allotment.thresholds)) == allotment.whole_scan.hits
@@ -31,9 +35,9 @@ def test_the_budget_holds_on_the_scans_themselves_with_one_alarm_to_spare(scans:
     assert all(0.05 <= at <= 1.0 for at in allotment.thresholds.values())
 
 
-@given(SCANS, st.dictionaries(st.sampled_from(NAMES), st.floats(0.0, 0.99), max_size=3), BUDGETS)
+@given(SCANS, st.dictionaries(st.sampled_from(NAMES), st.floats(0.0, 0.99), max_size=3), BUDGETS, EITHER)
 def test_a_new_scan_alarms_only_when_its_own_rank_among_all_allows_it(
-    scans: list[dict[str, float]], new: dict[str, float], budget: float
+    scans: list[dict[str, float]], new: dict[str, float], budget: float, checks: Checks
 ) -> None:
     """The guarantee itself: of all n + 1 scans, put one after the other in the new one's place, at most the budget's share alarms."""
     everyone = [*scans, new]
@@ -41,7 +45,7 @@ def test_a_new_scan_alarms_only_when_its_own_rank_among_all_allows_it(
     for place in range(len(everyone)):
         others = everyone[:place] + everyone[place + 1 :]
         try:
-            thresholds = dict(allot(others, CHECKS, budget).thresholds)
+            thresholds = dict(allot(others, checks, budget).thresholds)
         except CommissionRefused:
             continue
         raised += alarms([everyone[place]], thresholds)
@@ -58,10 +62,31 @@ def test_a_larger_budget_never_raises_a_threshold(scans: list[dict[str, float]],
     assert all(loose[check] <= tight[check] for check in NAMES)
 
 
-@given(SCANS, BUDGETS)
-def test_enough_scans_are_never_refused(scans: list[dict[str, float]], budget: float) -> None:
-    if len(scans) >= scans_needed(len(NAMES), budget):
-        allot(scans, CHECKS, budget)
+@given(SCANS, BUDGETS, EITHER)
+def test_enough_scans_are_never_refused(scans: list[dict[str, float]], budget: float, checks: Checks) -> None:
+    if len(scans) >= scans_needed(len(checks.parts), budget):
+        allot(scans, checks, budget)
+
+
+def test_labels_levelled_together_move_by_the_same_log_odds_and_keep_the_budget_with_fewer_scans() -> None:
+    scans = drawn(random.Random(4), 60, 0.0)
+    with pytest.raises(CommissionRefused):
+        allot(scans, CHECKS, 0.05)
+    thresholds = allot(scans, TOGETHER, 0.05).thresholds
+    odds = thresholds["a"] / (1.0 - thresholds["a"]) * (0.8 / 0.2) / (0.4 / 0.6)
+    assert thresholds["b"] == pytest.approx(odds / (1.0 + odds), abs=2e-4)
+    assert thresholds["a"] > 0.5
+
+
+@given(st.lists(st.dictionaries(st.sampled_from(NAMES), st.floats(0.0, 0.99), max_size=3), min_size=79, max_size=99))
+def test_where_the_scans_suffice_every_label_has_its_own_level(scans: list[dict[str, float]]) -> None:
+    assert len(scans) >= scans_needed(len(NAMES), 0.051)
+    assert allot(scans, TOGETHER, 0.051) == allot(scans, CHECKS, 0.051)
+
+
+def test_a_detector_that_is_always_sure_of_clean_scans_is_named_by_its_labels() -> None:
+    with pytest.raises(CommissionRefused, match="check a, b gives its highest score"):
+        allot([{"b": 1.0} if number < 3 else {"a": 0.1} for number in range(40)], TOGETHER, 0.08)
 
 
 def test_too_few_scans_are_refused_with_the_number_that_suffices() -> None:
