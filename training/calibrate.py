@@ -6,7 +6,7 @@ with and without foreign goods; an alert level that 3 % of the clean loads reach
 a container is called empty; the level under which a product is not named.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,12 @@ _EMPTY_SURE, _EMPTY_EVEN = 0.02, 0.05
 _PRODUCT_RIGHT = 0.93
 _MOST_SLOPE = 40.0
 _SURE_AT_09 = 2.2  # logit of 0.9
+_HIDDEN: Mapping[str, tuple[str, ...]] = {
+    "foreign_goods_s0": ("foreign",),
+    "hidden_overlay_s1": ("overlay", "faint"),
+    "hidden_overlay_that_shows_s1": ("overlay",),
+    "unknown_goods_s1": ("unknown",),
+}
 _CLEAN_ROLES = ("cargo-clean", "parcel-clean", "vehicle-clean")
 
 
@@ -76,7 +82,7 @@ def container_figures(scans: Sequence[Detected], thresholds: dict[str, float]) -
 
 def formula_from(scans: Sequence[Examined], temperature: float) -> tuple[Formula, dict[str, float]]:
     """Give the constants of the formula and the alert levels (``heterogeneity``, ``empty``, and ``product`` for naming)."""
-    clean, foreign, overlay = _of(scans, "clean", "empty"), _of(scans, "foreign"), _of(scans, "overlay")
+    clean, foreign, overlay = _of(scans, "clean", "empty"), _of(scans, "foreign"), _of(scans, "overlay", "faint")
     ours, theirs, small = (np.array([seen.evidence for seen in part]) for part in (clean, foreign, overlay))
     levels = np.quantile(ours, 1.0 - GOODS_ALARM_SHARE, axis=0)
     worth = [(theirs[:, i] > levels[i]).mean() + auc(small[:, i], ours[:, i]) for i in range(len(SHARES))]
@@ -105,11 +111,12 @@ def contents_figures(scans: Sequence[Examined], formula: Formula, thresholds: di
 
     figures: dict[str, Any] = {"clean_loads": _share("alerted", clean, alerted), "empty_loads": _share("alerted", empty, alerted)}
     reference = np.array([score(seen) for seen in [*clean, *empty]])
-    for role, name in (("foreign", "foreign_goods_s0"), ("overlay", "hidden_overlay_s1"), ("unknown", "unknown_goods_s1")):
-        guilty = _of(scans, role)
-        figures[name] = auc_with_interval("auc", np.array([score(seen) for seen in guilty]), reference) | _share("found", guilty, alerted)
-    figures["foreign_goods_s0"] |= _share("pointing_game", _of(scans, "foreign"), lambda seen: seen.points)
-    figures["hidden_overlay_s1"] |= _share("pointing_game", _of(scans, "overlay"), lambda seen: seen.points)
+    for name, roles in _HIDDEN.items():
+        guilty = _of(scans, *roles)
+        if guilty:
+            scores = np.array([score(seen) for seen in guilty])
+            figures[name] = auc_with_interval("auc", scores, reference) | _share("found", guilty, alerted)
+            figures[name] |= {} if "unknown" in roles else _share("pointing_game", guilty, lambda seen: seen.points)
     figures["product"] = _product_figures(clean, thresholds["product"])
     figures["empty"] = _share("empty_seen_as_empty", empty, looks_empty) | _share("loaded_seen_as_empty", clean, looks_empty)
     return figures

@@ -32,6 +32,7 @@ from training.weight_bundle import export_weight, weight_settings
 NOTE = "simulated scans only"
 WEIGHT_SEED = 1
 TRAININGS = ("detector", "contents")
+TILE_POOLS = ("tiles-train", "tiles-varied", "tiles-small")
 WORKERS = 2
 
 
@@ -42,8 +43,9 @@ class Amounts:
     ``weighed``: containers that the scale learns from, ``weighed_again``: that its level is set on; ``sites``: see ``weight.Sites``.
     """
 
-    tiles: int = 28_000
-    varied: int = 26_000
+    tiles: int = 26_000
+    varied: int = 20_000
+    small: int = 20_000
     views: int = 19_000
     checks: int = 400
     detector_images: int = 380_000
@@ -59,6 +61,7 @@ class Amounts:
         return Amounts(
             max(48, round(self.tiles * scale)),
             max(48, round(self.varied * scale)),
+            max(48, round(self.small * scale)),
             max(32, round(self.views * scale)),
             max(24, round(self.checks * scale)),
             max(64, round(self.detector_images * scale)),
@@ -85,6 +88,7 @@ def pools(work: Path, amounts: Amounts, scale: float) -> None:
     """Make what is trained on, and the frozen test sets (with ``scale`` below 1 only their beginning)."""
     _pool(work / "pool" / "tiles-train", "tiles", amounts.tiles, 1)
     _pool(work / "pool" / "tiles-varied", "tiles-varied", amounts.varied, 2)
+    _pool(work / "pool" / "tiles-small", "tiles-small", amounts.small, 5)
     _pool(work / "pool" / "views-train", "views", amounts.views, 3)
     _pool(work / "pool" / "views-check", "views", amounts.checks, 4)
     for one in SETS:
@@ -117,7 +121,7 @@ def detector_settings(work: Path, amounts: Amounts) -> dict[str, Any]:
     figures |= detector_figures(detected(draft, TEST_SEED, amounts.detection_scans), thresholds)
     pool = work / "test" / "containers"
     figures["small_metal_containers"] = container_figures(containers(draft, pool), thresholds) | {"sha256": pool_digest(pool)}
-    images = sum(len(open_pool(work / "pool" / name)[1]) for name in ("tiles-train", "tiles-varied"))
+    images = sum(len(open_pool(work / "pool" / name)[1]) for name in TILE_POOLS)
     return {"thresholds": thresholds, "metrics": figures, "images": images}
 
 
@@ -162,7 +166,7 @@ def _pool(folder: Path, kind: str, count: int, seed: int) -> None:
 def _train(work: Path, name: str, amounts: Amounts) -> None:
     """Train in a process of its own, unless that is done."""
     images, pools, check = {
-        "detector": (amounts.detector_images, ("tiles-train", "tiles-varied"), work / "test" / "s0"),
+        "detector": (amounts.detector_images, TILE_POOLS, work / "test" / "s0"),
         "contents": (amounts.contents_images, ("views-train",), work / "pool" / "views-check"),
     }[name]
     if not (work / name / "metrics.json").exists():

@@ -163,6 +163,8 @@ ROWS = (
     Row("region", "heterogeneity, foreign goods, AUC", S0, low(0.97), low(0.99), "plain", card("contents", "foreign_goods_s0", "auc")),
     Row("overlay", "heterogeneity, small hidden objects, AUC", S1, low(0.70), low(0.85), "plain",
         card("contents", "hidden_overlay_s1", "auc")),
+    Row("overlay_shows", "the same where the object shows by the Rose criterion", S1, None, None, "plain",
+        card("contents", "hidden_overlay_that_shows_s1", "auc")),
     Row("pointing", "evidence map, pointing game", S0, low(0.93), low(0.96), "plain",
         card("contents", "foreign_goods_s0", "pointing_game")),
     Row("product", "product named right, where it is named", S0, low(0.90), low(0.90), "percent",

@@ -16,7 +16,8 @@ from edge_agent.sim.scene import CargoPlan, Scene, cargo_scene, draw_plan, draw_
 from edge_agent.sim.small_metal import SmallMetal, with_small_metal
 from edge_agent.sim.threat import LABELS, Shapes
 from training.camera import Camera, draw_camera
-from training.tiles import MOST_BOXES, no_boxes
+from training.tiles import IGNORED, MOST_BOXES, no_boxes, targets_of
+from training.views import VIEW_MM
 
 CONTAINER_MM = 5.0
 CONTAINER = (2, 554, 1272)
@@ -27,7 +28,8 @@ _FRAME_MM = (150.0, 120.0, 60.0)
 CALIBRATION_SEED, TEST_SEED = 77, 78
 DETECTION_ROLES = ("cargo-clean", "parcel-clean", "cargo-clean", "parcel-clean", "vehicle-clean", "cargo-threat", "parcel-threat")
 CONTENTS_ROLES = ("clean", "clean", "foreign", "clean", "overlay", "empty", "clean", "unknown")
-"""What the scans are, in turn. ``overlay``: one small hidden thing of a shape held out of training; ``unknown``: goods held out."""
+"""What the scans are, in turn. ``overlay``: one small hidden thing of a shape held out of training, ``faint`` where that does not show at
+the network's pitch (``detectability``); ``unknown``: goods held out."""
 
 _DETECTION_MM, _CONTENTS_MM = 6.0, 8.0
 _DISPLAY_SHARE = 0.35
@@ -50,16 +52,25 @@ def detection_scan(seed: int, number: int) -> tuple[str, Scene, Camera]:
 def contents_scan(seed: int, number: int) -> tuple[str, Scene, Camera]:
     """Give role, scene and scanner of one scan for the contents network.
 
-    Undeclared goods that are too large for the room left to them are not loaded (``scene.hidden`` is empty): such a load is clean.
+    What is too large for the room left to it is not loaded (``scene.hidden`` is empty): such a load is clean.
     """
     rng = default_rng((seed, number, 1))
     role = CONTENTS_ROLES[number % len(CONTENTS_ROLES)]
-    scene = cargo_scene(_plan(role, rng), _CONTENTS_MM, rng)
-    if role == "foreign" and not scene.hidden:
-        role = "clean"
+    clean = scene = cargo_scene(_plan(role, rng), _CONTENTS_MM, rng)
     if role == "overlay":
-        scene = draw_threats(scene, rng, Shapes.HELD_OUT)
-    return role, scene, draw_camera(rng, _DISPLAY_SHARE)
+        scene = draw_threats(clean, rng, Shapes.HELD_OUT)
+    camera = draw_camera(rng, _DISPLAY_SHARE)
+    if role in ("foreign", "overlay") and not scene.hidden:
+        role = "clean"
+    elif role == "overlay" and not _shows(clean, scene, camera):
+        role = "faint"
+    return role, scene, camera
+
+
+def _shows(clean: Scene, guilty: Scene, camera: Camera) -> bool:
+    """Tell whether anything that was hidden shows in what the contents network is given."""
+    targets = targets_of(guilty, camera.channels(clean, VIEW_MM), camera.channels(guilty, VIEW_MM))
+    return bool((targets[:, 0] != IGNORED).any())
 
 
 def _plan(role: str, rng: Generator) -> CargoPlan:

@@ -72,7 +72,8 @@ class Certificate(Part):
 
     ``source``: files at hand, or the journal's scores. ``whole_scan``: alarms on the scans that the thresholds were made from.
     ``held_out``: on scans that had no part in the thresholds they were judged by; absent when there were too few.
-    ``skipped``: scans brought that could not be read or judged, and so are in no rate.
+    ``skipped``: scans brought that could not be read or judged, and so are in no rate. ``together``: labels of a detector whose levels
+    could only move together, because the scans were too few for a level of its own each.
     """
 
     format: Literal["certificate/1"] = "certificate/1"
@@ -88,6 +89,7 @@ class Certificate(Part):
     held_out: RatePart | None
     checks: tuple[CheckPart, ...]
     skipped: int
+    together: tuple[tuple[str, ...], ...] = ()
 
     @property
     def thresholds(self) -> Mapping[str, float]:

@@ -64,7 +64,7 @@ class Site:
         }
         ours = {check: level for check, level in self.alert_levels.items() if check not in fixed}
         together = [{label: ours[label] for label in labels if label in ours} for labels in self.detectors]
-        return Checks({check: floors.get(check, FLOOR) for check in ours}, fixed, tuple(part for part in together if part))
+        return Checks({check: floors.get(check, FLOOR) for check in ours}, fixed, tuple(part for part in together if len(part) > 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +154,7 @@ def certify(site: Site, clean: CleanScans, terms: Terms, now: datetime) -> Certi
     Raises:
         CommissionRefused: the budget cannot be kept with these scans.
     """
-    checks = site.checks(clean.floors)
+    checks = site.checks(clean.floors).for_scans(len(clean.scores), terms.budget)
     allotment = allot(clean.scores, checks, terms.budget)
     unseen = held_out(clean.scores, checks, terms.budget)
     parts = [
@@ -174,4 +174,5 @@ def certify(site: Site, clean: CleanScans, terms: Terms, now: datetime) -> Certi
         held_out=None if unseen is None else RatePart.of(unseen),
         checks=tuple(parts),
         skipped=clean.skipped,
+        together=tuple(tuple(part) for part in checks.together),
     )

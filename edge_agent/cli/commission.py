@@ -23,6 +23,7 @@ from edge_agent.agent.scanner import Scanner
 from edge_agent.cli import commission_weights
 from edge_agent.domain.ids import ScannerId
 from edge_agent.errors import ConfigInvalid
+from edge_agent.kpi.budget import scans_needed
 from edge_agent.ledger.reader import LedgerReader
 from edge_agent.signing.keys import SigningKey
 from edge_agent.telemetry.clock import SystemClock
@@ -160,6 +161,12 @@ def _print(certificate: Certificate) -> None:
         f"{certificate.budget:.1%} alarm; 95 % intervals of Clopper and Pearson. Valid until {certificate.not_after:%Y-%m-%d}.",
         highlight=False,
     )
+    for labels in certificate.together:
+        console.print(
+            f"Levelled together, because the scans are few: {', '.join(labels)}. "
+            f"{scans_needed(len(certificate.thresholds), certificate.budget)} scans give each a level of its own.",
+            highlight=False,
+        )
 
 
 def _rate(rate: RatePart) -> str:

@@ -99,6 +99,13 @@ def found(folder: Path, *, policy: str = POLICY.digest, trust: Trust = Trust.of(
     return find_commissioning(folder, Circumstances(SITE, {CARGO: [USE]}, policy, trust))
 
 
+def test_with_few_scans_a_certificate_names_the_labels_that_were_levelled_together() -> None:
+    levels = {"handgun": 0.5, "rifle": 0.6, "heterogeneity": 0.7}
+    two = Site(SITE, CARGO, POLICY, [USE], levels, (("handgun", "rifle"),))
+    assert certify(two, certified(60), Terms(0.05, 90, "scans"), NOON).together == (("handgun", "rifle"),)
+    assert certify(two, certified(79), Terms(0.05, 90, "scans"), NOON).together == ()
+
+
 def test_a_certificate_says_what_was_measured() -> None:
     certificate = made()
     (check,) = certificate.checks
