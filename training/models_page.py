@@ -15,11 +15,13 @@ from typing import Any
 import numpy as np
 import onnx
 
+from training.models_picture import bars
 from training.models_rows import ROWS, Measure, Row, Sources, Table, number
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs/reference/models.md"
 SHORTFALLS = ROOT / "training/shortfalls.toml"
+IMAGES = ROOT / "docs/images"
 
 RESULTS = ("real_models", "scenarios", "tile_speed", "weight_tables", "research")
 
@@ -61,6 +63,7 @@ def page(root: Path = ROOT) -> str:
         _HEAD,
         _table(sources),
         _shortfalls(sources, reasons),
+        _DETAIL if sources.metrics else "",
         _bundles(root, sources),
         _real_table(root, sources),
         _scenarios(sources),
@@ -105,6 +108,31 @@ _TAIL = """## How to measure again
 | this page | `python -m training.models_page` |
 | your own labelled scans | `edge-agent evaluate` ([how](../how-to/evaluate-a-bundle.md)) |
 """
+
+
+_DETAIL = """## By label and by family, simulated
+
+![Average precision by label at IoU 0.5: known shapes (S0), held-out ones (S1), an unseen scanner (S2)](../images/models-labels.svg)
+
+![Share of 80 mm cells that the contents network gives the right family, S0](../images/models-families.svg)
+"""
+
+
+def pictures(sources: Sources) -> dict[str, str]:
+    """Give the page's pictures, SVG by file name."""
+    sets = {"S0": "S0, known shapes", "S1": "S1, held-out shapes", "S2": "S2, unseen scanner"}
+    tiles = sources.metrics["detector"]
+    labels = {name: _named(tiles[f"tiles_{key.lower()}"], "ap50_") for key, name in sets.items()}
+    cells = _named(sources.metrics["contents"]["cells_s0"], "cells_")
+    families = {name: cells[name] for name in sorted(cells, key=lambda name: -cells[name]) if name != "right"}
+    return {
+        "models-labels.svg": bars("Average precision by label at IoU 0.5, simulated", labels),
+        "models-families.svg": bars("Right cells by family, simulated", {"share of 80 mm cells that get the right family, S0": families}),
+    }
+
+
+def _named(table: Table, prefix: str) -> dict[str, float]:
+    return {key.removeprefix(prefix): value for key, value in table.items() if key.startswith(prefix)}
 
 
 def _table(sources: Sources) -> str:
@@ -193,9 +221,11 @@ def _json(path: Path) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Write the page."""
+    """Write the page and its pictures."""
     argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     PAGE.write_text(page())
+    for name, picture in pictures(read_sources()).items():
+        (IMAGES / name).write_text(picture)
     print(PAGE)
 
 

@@ -101,7 +101,8 @@ class BoxDetector(_Detecting):
         floors = np.array([show_at.get(name, _NEVER) for name in names], dtype=np.float32)
         calls = fan(lambda windows: self._look(feed, windows, Readout(self._feeder.grid, floors)), self._calls(feed))
         found = [candidates for call in calls for candidates in call]
-        merged = merge_across_tiles(feed.windows, found, feed.size, _same_object(self._output))
+        own = _own_overlap(self._output)
+        merged = merge_across_tiles(feed.windows, found, feed.size, SAME_OBJECT_IOU if own is None else own, votes=own is None)
         corners = _in_view(merged.boxes, feed, view)
         kept = (corners[:, 2] > corners[:, 0]) & (corners[:, 3] > corners[:, 1])  # what lay in the padding has no extent left
         merged = merged.take(kept)
@@ -168,9 +169,9 @@ def _assembled(feed: Feed, levels: Sequence[NDArray[np.float32]], grid: Size) ->
     return heat
 
 
-def _same_object(output: LocatedOutput) -> float:
-    """Give the overlap above which two boxes of a label are one object."""
-    return output.iou if isinstance(output, YoloxOutput | YoloRowsOutput | YoloColumnsOutput) else SAME_OBJECT_IOU
+def _own_overlap(output: LocatedOutput) -> float | None:
+    """Give the overlap above which two boxes of a label are one object, where the card says it: of such the better one stays as it is."""
+    return output.iou if isinstance(output, YoloxOutput | YoloRowsOutput | YoloColumnsOutput) else None
 
 
 def _in_view(boxes: NDArray[np.float32], feed: Feed, view: View) -> NDArray[np.float64]:

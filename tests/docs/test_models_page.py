@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from training.models_page import PAGE, SHORTFALLS, falls_short, page, read_sources
+from training.models_page import IMAGES, PAGE, SHORTFALLS, falls_short, page, pictures, read_sources
 from training.models_rows import ROWS, Bound, Row, Sources
 
 NOTHING = Sources({}, {}, {}, {}, {}, {}, {})
@@ -22,6 +22,17 @@ def shortfalls() -> dict[str, Any]:
 
 def test_the_page_is_current() -> None:
     assert page() == PAGE.read_text("utf-8"), "run: python -m training.models_page"
+
+
+def test_the_pages_pictures_are_current_and_shown() -> None:
+    for name, picture in pictures(read_sources()).items():
+        assert picture == (IMAGES / name).read_text("utf-8"), "run: python -m training.models_page"
+        assert f"](../images/{name})" in page()
+
+
+def test_every_row_was_measured_on_the_bundles_that_are_shipped() -> None:
+    sources = read_sources()
+    assert [one.key for one in ROWS if one.measure(sources) is None] == [], "measure again: the page names the commands"
 
 
 def test_every_figure_below_its_floor_is_explained() -> None:

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_agent.domain.geometry import Size
-from edge_agent.imaging.boxes import Candidates, areas, iou_matrix, merge_across_tiles, suppress
+from edge_agent.imaging.boxes import VOTING_IOU, Candidates, areas, iou_matrix, merge_across_tiles, suppress, voted
 from edge_agent.imaging.tiles import Window, plan_tiles
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -52,6 +52,35 @@ def test_suppressing_twice_changes_nothing(seed: int, count: int) -> None:
     found = _random_boxes(np.random.default_rng(seed), count, 10)
     once = found.take(suppress(found.boxes, found.scores, found.labels, 0.5))
     assert list(range(len(once))) == suppress(once.boxes, once.scores, once.labels, 0.5).tolist()
+
+
+@settings(deadline=None)
+@given(SEEDS, st.integers(1, 80), st.integers(1, 40))
+def test_a_vote_moves_a_box_to_the_weighted_mean_of_those_that_agree_with_it(seed: int, count: int, clusters: int) -> None:
+    found = _random_boxes(np.random.default_rng(seed), count, clusters)
+    winners = found.take(suppress(found.boxes, found.scores, found.labels, 0.5))
+    agree = (iou_matrix(winners.boxes, found.boxes) > VOTING_IOU) & (winners.labels[:, None] == found.labels[None, :])
+    weights = agree * np.square(found.scores.astype(np.float64))[None, :]
+    has_extent = weights.sum(axis=1) > 0
+    means = np.where(has_extent[:, None], weights @ found.boxes / np.maximum(weights.sum(axis=1), 1e-9)[:, None], winners.boxes)
+    after = voted(found)
+    places = [int(np.abs(means - box).max(axis=1).argmin()) for box in after.boxes]
+    np.testing.assert_allclose(after.boxes, means[places], atol=0.05)
+    np.testing.assert_array_equal(after.scores, winners.scores[places])
+
+
+def test_votes_counted_in_blocks_are_all_counted() -> None:
+    boxes = np.tile(np.array([0, 0, 40, 40], dtype=np.float32), (1301, 1))
+    boxes[1:, 2] = 41.0
+    crowd = Candidates(boxes, np.full(1301, 0.5, dtype=np.float32), np.zeros(1301, dtype=np.intp))
+    (only,) = voted(crowd).boxes
+    np.testing.assert_allclose(only, [0.0, 0.0, 40.0 + 1300 / 1301, 40.0], atol=1e-4)
+
+
+def test_a_lone_box_and_none_at_all_stay_as_they_are() -> None:
+    lone = Candidates(np.array([[1, 2, 30, 40]], dtype=np.float32), np.array([0.0], dtype=np.float32), np.array([1]))
+    np.testing.assert_array_equal(voted(lone).boxes, lone.boxes)
+    assert len(voted(lone.take(np.zeros(0, dtype=np.intp)))) == 0
 
 
 @settings(deadline=None)
@@ -146,7 +175,7 @@ def test_a_complete_box_is_only_ever_beaten_by_a_complete_box(seed: int, count: 
     rng = np.random.default_rng(seed)
     windows = plan_tiles(VIEW, TILE, OVERLAP)
     found = [_random_boxes(rng, count, max(1, count // 2)) for _ in windows]
-    merged = merge_across_tiles(windows, found, VIEW)
+    merged = merge_across_tiles(windows, found, VIEW, votes=False)
     offsets = [np.array([w.x0, w.y0, w.x0, w.y0], dtype=np.float32) for w in windows]
     inner = [part.take(((part.boxes[:, :2] > 4) & (part.boxes[:, 2:] < TILE - 4)).all(axis=1)) for part in found]
     boxes = np.concatenate([part.boxes + offset for part, offset in zip(inner, offsets, strict=True)])
