@@ -112,9 +112,9 @@ def busy_s(server: int | None) -> float:
 def main() -> None:
     """Measure and write the result."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=12_000)
-    parser.add_argument("--detections", type=int, default=5)
-    parser.add_argument("--archive", choices=("sqlite", "postgres"), action="append")
+    parser.add_argument("--rows", type=int, default=12_000, help="rows that go in (default: %(default)s)")
+    parser.add_argument("--detections", type=int, default=5, help="findings of each assessment (default: %(default)s)")
+    parser.add_argument("--archive", choices=("sqlite", "postgres"), action="append", help="which; may be given twice (default: both)")
     parser.add_argument("--write", action="store_true", help="write benchmarks/results/archive.json")
     args = parser.parse_args()
     journal = journal_of(*story(args.rows, args.detections))

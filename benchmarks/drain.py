@@ -88,10 +88,10 @@ def _opened(here: Stage) -> Archive:
 def main(words: Sequence[str] | None = None) -> int:
     """Measure and tell."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sites", type=int, default=3)
-    parser.add_argument("--rows", type=int, default=30_000, help="backlog of each site")
-    parser.add_argument("--rate", type=float, default=10.0, help="new assessments a second over all sites")
-    parser.add_argument("--archive", choices=("sqlite", "postgres"), default="sqlite")
+    parser.add_argument("--sites", type=int, default=3, help="simulated sites (default: %(default)s)")
+    parser.add_argument("--rows", type=int, default=30_000, help="backlog of each site (default: %(default)s)")
+    parser.add_argument("--rate", type=float, default=10.0, help="new assessments a second over all sites (default: %(default)s)")
+    parser.add_argument("--archive", choices=("sqlite", "postgres"), default="sqlite", help="where rows go (default: %(default)s)")
     parser.add_argument("--out", type=Path, help="where to write the result; default benchmarks/results/drain-ARCHIVE.json")
     args = parser.parse_args(words)
     with tempfile.TemporaryDirectory(prefix="drain-") as folder, stage(Path(folder), args.sites, args.rows, args.archive) as here:

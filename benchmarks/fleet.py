@@ -198,11 +198,13 @@ async def serve(folder: Path, count: int, backlog: int, archive: str) -> None:
 
 def main() -> None:
     """Run as a process of a benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--sites", type=int, required=True)
-    parser.add_argument("--backlog", type=int, default=0)
-    parser.add_argument("--archive", default="archive.db")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="collector.toml and its keys are written there")
+    parser.add_argument("--sites", type=int, required=True, metavar="N", help="simulated sites, each with a port and a key of its own")
+    parser.add_argument(
+        "--backlog", type=int, default=0, metavar="ROWS", help="rows that each journal holds from the start (default: %(default)s)"
+    )
+    parser.add_argument("--archive", default="archive.db", help="archive that collector.toml names (default: %(default)s)")
     args = parser.parse_args()
     asyncio.run(serve(args.folder, args.sites, args.backlog, args.archive))
 

@@ -81,10 +81,10 @@ def _half(here: Stage, collector: Talker, rate: float, seconds: float) -> dict[s
 def main() -> int:
     """Measure and tell."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sites", type=int, default=500)
-    parser.add_argument("--archive", choices=("sqlite", "postgres"), default="sqlite")
-    parser.add_argument("--rate", type=float, default=2000.0, help="rows a second over all sites")
-    parser.add_argument("--seconds", type=float, default=40.0)
+    parser.add_argument("--sites", type=int, default=500, help="simulated sites (default: %(default)s)")
+    parser.add_argument("--archive", choices=("sqlite", "postgres"), default="sqlite", help="where rows go (default: %(default)s)")
+    parser.add_argument("--rate", type=float, default=2000.0, help="rows a second over all sites (default: %(default)s)")
+    parser.add_argument("--seconds", type=float, default=40.0, help="for so long (default: %(default)s)")
     parser.add_argument("--out", type=Path, help="where to write the result; default benchmarks/results/many_sites-ARCHIVE.json")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="many-sites-") as folder, stage(Path(folder), args.sites, 0, args.archive) as here:

@@ -36,9 +36,6 @@ class Officer:
         if "/api/stream" not in request.url:  # that one never ends
             self._asked.add(request)
 
-    def _is_answered(self, request: Request) -> None:
-        self._asked.discard(request)
-
     def _ended(self, request: Request) -> None:
         self._asked.discard(request)
 

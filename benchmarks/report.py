@@ -115,10 +115,10 @@ def measure(path: Path) -> Iterator[tuple[str, float]]:
 
 def main() -> None:
     """Fill, then measure in a new process, whose memory is the report's alone."""
-    parser = argparse.ArgumentParser(description="how long a report takes over many scans, and how much memory")
-    parser.add_argument("--scans", type=int, default=500_000)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--scans", type=int, default=500_000, help="scans in the archive that is filled for it (default: %(default)s)")
     parser.add_argument("--archive", type=Path, help="an archive that was filled before: measure only")
-    parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--out", type=Path, default=RESULTS, metavar="FILE", help="where to write the result (default: %(default)s)")
     args = parser.parse_args()
     if args.archive is None:
         with tempfile.TemporaryDirectory() as folder:

@@ -42,9 +42,9 @@ def tile_ms(root: Path) -> tuple[str, float]:
 
 def main() -> None:
     """Measure and write."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, metavar="FILE")
-    parser.add_argument("--bundles", type=Path, default=installed_bundles(), metavar="DIR")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write the figures there")
+    parser.add_argument("--bundles", type=Path, default=installed_bundles(), metavar="DIR", help="default: the shipped ones")
     args = parser.parse_args()
     ref, ms = tile_ms(args.bundles)
     about = {"bundle": ref, "ms_a_tile": round(ms, 2), "rounds": ROUNDS, "processor": _processor(), "python": platform.python_version()}

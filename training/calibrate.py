@@ -1,9 +1,11 @@
 """Thresholds and formula constants from calibration scans, and figures from test scans: pure arithmetic over what was observed.
 
-Detector: a level for each label, so that 2 % of all clean scans reach any of them. Contents: the share of the inside over which
+Detector: a level for each label, so that at most 2 % of all clean scans reach any of them. Contents: the share of the inside over which
 evidence is averaged; a logistic score of that mean (Platt, "Probabilistic outputs for support vector machines", 1999), fitted to loads
-with and without foreign goods; an alert level that 3 % of the clean loads reach; the fill that 2 % of the loads stay below, under which
-a container is called empty; the level under which a product is not named.
+with and without foreign goods, both sides weighing the same; an alert level that 3 % of the clean loads and empty containers reach; the
+fill that 2 % of the loads stay below, under which a container is called empty; the level under which a product is not named.
+
+All levels are quantiles of the calibration scans themselves, so that on new ones a little more is to be expected.
 """
 
 from collections.abc import Callable, Mapping, Sequence

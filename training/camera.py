@@ -23,7 +23,7 @@ Channels = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Camera:
-    """One virtual scanner: machine, display habits (None = 16 bit), both energies or one, noise seed."""
+    """One virtual scanner. ``is_display``: it exports 8-bit pictures; ``is_single``: it has one energy; ``seed``: of noise and curve."""
 
     machine: Machine
     is_display: bool

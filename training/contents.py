@@ -5,8 +5,6 @@ often they occur), cells without a clear class do not count. Images are mirrored
 look like. Display pictures get another grey curve every time, because stations differ more than scanners do.
 """
 
-import argparse
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,9 +15,10 @@ from torch.nn import functional as F
 
 from edge_agent.imaging.attenuation import DISPLAY_FULL_SCALE
 from edge_agent.sim.goods import AIR, CLASSES, EMPTY
+from training.command import Trainer, run
 from training.contents_network import GoodsNetwork
 from training.data import open_pool, pick
-from training.loop import Recipe, batch_here, device_here, train, write_json
+from training.loop import Recipe, device_here, train
 from training.views import IGNORED
 
 BATCH, RATE = 8, 2e-3
@@ -110,22 +109,7 @@ def fit(pools: Sequence[Path], out: Path, recipe: Recipe, start: Path | None) ->
 
 def main() -> None:
     """Train, then evaluate."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--images", type=int, default=60_000, help="presentations in all")
-    parser.add_argument("--pool", type=Path, required=True, nargs="+", help="one pool or several")
-    parser.add_argument("--start", type=Path, help="checkpoint whose weights are begun with (default: none, from nothing)")
-    parser.add_argument("--rate", type=float, default=RATE, help="peak step size (default: %(default)s)")
-    parser.add_argument("--check", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint; without it a present one is deleted")
-    args = parser.parse_args()
-    if not args.resume:
-        shutil.rmtree(args.out, ignore_errors=True)
-    fit(args.pool, args.out, Recipe(args.images, batch_here(BATCH), args.rate, args.seed), args.start)
-    metrics = evaluate(load(args.out / "checkpoint.pt"), args.check)
-    write_json(args.out / "metrics.json", metrics)
-    print(metrics)
+    run(Trainer(__doc__, 60_000, BATCH, RATE, fit, load, evaluate))
 
 
 if __name__ == "__main__":

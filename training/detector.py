@@ -5,8 +5,6 @@ little, and the low-energy plane is left out at random, so that single-energy sc
 checkpoint in ``--out``; ``metrics.json`` there says how good the averaged weights are on tiles of new scenes.
 """
 
-import argparse
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,8 +14,9 @@ from torch import Tensor
 
 from edge_agent.sim.threat import LABELS
 from training.assignment import loss_of
+from training.command import Trainer, run
 from training.data import open_pool, pick
-from training.loop import Recipe, batch_here, device_here, train, write_json
+from training.loop import Recipe, device_here, train
 from training.metrics import Found, summary, tidy
 from training.network import Detector, ExportedDetector, cells_of
 from training.tiles import TILE_PX
@@ -101,22 +100,7 @@ def fit(pools: Sequence[Path], out: Path, recipe: Recipe, start: Path | None) ->
 
 def main() -> None:
     """Train, then evaluate."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--images", type=int, default=150_000, help="presentations in all")
-    parser.add_argument("--pool", type=Path, required=True, nargs="+", help="one pool or several")
-    parser.add_argument("--start", type=Path, help="checkpoint whose weights are begun with (default: none, from nothing)")
-    parser.add_argument("--rate", type=float, default=RATE, help="peak step size (default: %(default)s)")
-    parser.add_argument("--check", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint; without it a present one is deleted")
-    args = parser.parse_args()
-    if not args.resume:
-        shutil.rmtree(args.out, ignore_errors=True)
-    fit(args.pool, args.out, Recipe(args.images, batch_here(BATCH), args.rate, args.seed), args.start)
-    metrics = evaluate(load(args.out / "checkpoint.pt"), args.check)
-    write_json(args.out / "metrics.json", metrics)
-    print(metrics)
+    run(Trainer(__doc__, 150_000, BATCH, RATE, fit, load, evaluate))
 
 
 def _some(count: int, share: float, rng: np.random.Generator) -> Tensor:

@@ -176,8 +176,8 @@ def export_contents(checkpoint: Path, root: Path, settings: Mapping[str, Any]) -
 
 
 def read_settings(path: Path | None) -> dict[str, Any]:
-    """Give what calibration found, or nothing."""
-    if path is None or not path.exists():
+    """Give what calibration found; nothing where no file is named."""
+    if path is None:
         return {}
     content: dict[str, Any] = json.loads(path.read_text())
     return content
@@ -190,7 +190,7 @@ def _training(checkpoint: Path, settings: Mapping[str, Any], command: str) -> di
         **faults,
         "data": "simulated scenes only (edge_agent.sim); no real image was used",
         "images": settings.get("images", 0),
-        "seeds": "pools 1 to 4, weights 1, calibration 77, test sets 9001 to 9004 and 78",
+        "seeds": "pools 1 to 5, weights 1, calibration 77, test sets 9001 to 9004 and 78",
         "steps": state["steps"],
         "cpu_minutes": round(state["spent_s"] / 60.0, 1),
         "command": command,
@@ -211,11 +211,12 @@ def _finish(folder: Path, card: Mapping[str, Any]) -> Path:
 
 def main() -> None:
     """Export one bundle."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("kind", choices=("detector", "contents"))
-    parser.add_argument("--checkpoint", type=Path, required=True)
-    parser.add_argument("--root", type=Path, default=Path("exported_models"))
-    parser.add_argument("--settings", type=Path)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("kind", choices=("detector", "contents"), help="of bundle")
+    parser.add_argument("--checkpoint", type=Path, required=True, metavar="FILE", help="checkpoint.pt of the training")
+    root = "an earlier bundle of this version there is written over (default: %(default)s)"
+    parser.add_argument("--root", type=Path, default=Path("exported_models"), metavar="DIR", help=root)
+    parser.add_argument("--settings", type=Path, metavar="FILE", help="JSON (default: none, provisional thresholds)")
     args = parser.parse_args()
     export = export_detector if args.kind == "detector" else export_contents
     export(args.checkpoint, args.root, read_settings(args.settings))

@@ -40,7 +40,7 @@ from training.detector import BATCH, load, look, varied
 from training.export import export_graph, fresh
 from training.fold import folded
 from training.golden import write_expectations
-from training.loop import Recipe, batch_here, device_here, train, write_json
+from training.loop import CHECKPOINT, Recipe, batch_here, begun, device_here, train, write_json
 from training.metrics import summary
 from training.network import Detector, ExportedDetector, cells_of
 from training.tiles import IGNORED, NONE, TILE_PX, boxes_in
@@ -165,7 +165,7 @@ def fit(tiles: Tiles, checkpoint: Path, work: Path, images: int, seed: int) -> P
     if batch == 0:
         raise SystemExit("one tile is too little to train on")
     train(network, loss, len(tiles.pixels), Recipe(images, batch, RATE, seed), work)
-    return work / "checkpoint.pt"
+    return work / CHECKPOINT
 
 
 def write_bundle(parent: Bundle, checkpoint: Path, root: Path, version: str, report: Mapping[str, Any]) -> Path:
@@ -182,7 +182,7 @@ def write_bundle(parent: Bundle, checkpoint: Path, root: Path, version: str, rep
     card["training"] = {"parent": parent.ref, "parent_sha256": parent.use.sha256, **report["training"]}
     card["metrics"] = report["metrics"]
     (folder / "card.toml").write_text(toml_text(card) + files_table(folder))
-    write_expectations(root)
+    write_expectations([folder])
     return folder
 
 
@@ -191,9 +191,16 @@ def _measured(network: Detector, tiles: Tiles | None) -> dict[str, float]:
 
 
 def finetune(args: argparse.Namespace) -> Path:
-    """Do it all and give the folder of the new bundle."""
+    """Do it all and give the folder of the new bundle.
+
+    Raises:
+        SystemExit: the labels cannot be used, or the work folder was begun for others.
+    """
     parent = load_bundle(args.parent, WORKSHOP)
     labels = read_labels(args.labels, simulated=args.simulated)
+    sources = {"labels": args.labels / "annotations.json", "checkpoint": args.checkpoint}
+    digests = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in sources.items()}
+    begun(args.work, digests | {"parent": parent.use.sha256, "images": args.images, "seed": args.seed})
     checked = [image for image in labels.images if is_check(image)]
     tiles = tiles_of_labels(labels, [image for image in labels.images if not is_check(image)], parent)
     unseen = tiles_of_labels(labels, checked, parent) if checked else None
@@ -220,15 +227,22 @@ def finetune(args: argparse.Namespace) -> Path:
 
 def parser() -> argparse.ArgumentParser:
     """Give the options."""
-    options = argparse.ArgumentParser(prog="python -m training.finetune", description=__doc__.splitlines()[0])
+    options = argparse.ArgumentParser(
+        prog="python -m training.finetune", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     options.add_argument("--labels", type=Path, required=True, help="folder with images/ and annotations.json")
     options.add_argument("--parent", type=Path, required=True, help="folder of the bundle to start from")
     options.add_argument("--checkpoint", type=Path, required=True, help="its training checkpoint (checkpoint.pt)")
     options.add_argument("--out", type=Path, required=True, help="folder for the new bundle: OUT/<name>/<version>")
     options.add_argument("--version", required=True, help="version of the new bundle, such as 0.2.0-north")
-    options.add_argument("--work", type=Path, default=Path("training/runs/finetune"), help="checkpoints and metrics")
+    options.add_argument(
+        "--work",
+        type=Path,
+        default=Path("training/runs/finetune"),
+        help="checkpoints and metrics of this fine-tuning alone (default: %(default)s)",
+    )
     options.add_argument("--images", type=int, default=20_000, help="presentations in all (default: %(default)s)")
-    options.add_argument("--seed", type=int, default=1)
+    options.add_argument("--seed", type=int, default=1, help="of the order of the images (default: %(default)s)")
     options.add_argument("--simulated", action="store_true", help="labels of simulated scans: a trial run, marked as such")
     return options
 

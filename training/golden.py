@@ -6,6 +6,7 @@ in the cards, and runs the self-test that the daemon runs at its start.
 
 import argparse
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from numpy.random import default_rng
 from numpy.typing import NDArray
 
 from edge_agent.analysis.ports import one_by_one
-from edge_agent.inference.load import load_models
+from edge_agent.inference.bundle import find_bundles, load_bundle
+from edge_agent.inference.load import open_models
 from edge_agent.inference.selftest import golden_cases, observe, run_selftest
 from edge_agent.inference.session import DevicePolicy
 from edge_agent.signing.detached import WORKSHOP
@@ -45,16 +47,19 @@ def write_inputs(folder: Path, purpose: str) -> None:
         (folder / f"{case.name}.json").write_text(json.dumps(content, indent=1) + "\n")
 
 
-def write_expectations(root: Path) -> None:
-    """Write what every golden input gives through the runtime, renew the hashes, and run the self-test."""
-    loaded = load_models(root, DevicePolicy.CPU, WORKSHOP)
+def write_expectations(folders: Sequence[Path]) -> None:
+    """Write what every golden input of these bundles gives through the runtime, renew their hashes, and run the self-test.
+
+    A signature that one of them has goes. Other bundles, however near they lie, are left alone.
+    """
+    loaded = open_models([load_bundle(folder, WORKSHOP) for folder in folders], DevicePolicy.CPU)
     for bundle in loaded.bundles:
         for name, (case, view) in golden_cases(bundle).items():
             seen = observe(loaded, bundle, case, view, one_by_one)
             (bundle.folder / "golden" / f"{name}.expected.json").write_text(seen.model_dump_json(indent=1) + "\n")
             print(f"{bundle.ref} {name}: {seen}")
         renew_hashes(bundle.folder)
-    count = run_selftest(load_models(root, DevicePolicy.CPU, WORKSHOP), one_by_one)
+    count = run_selftest(open_models([load_bundle(folder, WORKSHOP) for folder in folders], DevicePolicy.CPU), one_by_one)
     print(f"self-test: {count} golden cases passed")
 
 
@@ -106,9 +111,9 @@ def _narrowed(scene: Scene, rows: int) -> Scene:
 
 def main() -> None:
     """Write the expectations of all bundles in a folder."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("root", type=Path)
-    write_expectations(parser.parse_args().root)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("root", type=Path, metavar="DIR", help="folder of bundles, <name>/<version>/; their signatures go")
+    write_expectations(find_bundles(parser.parse_args().root))
 
 
 if __name__ == "__main__":

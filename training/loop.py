@@ -3,6 +3,7 @@
 On a CPU: one thread, bfloat16, channels last. Where there is a CUDA device it is used by itself, with larger batches.
 """
 
+import io
 import json
 import math
 import time
@@ -15,9 +16,12 @@ import torch
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
+from edge_agent.agent.whole import write_whole
 from training.data import shuffled
 from training.network import Averaged
 
+CHECKPOINT = "checkpoint.pt"
+ORDER = "order.json"
 WARM_UP_STEPS = 150
 CHECKPOINT_EVERY_S = 60.0
 _LAST_RATE = 0.02
@@ -66,6 +70,10 @@ def train(network: nn.Module, loss: Loss, count: int, recipe: Recipe, folder: Pa
 
     ``count``: images in the pool. The rate rises over the first steps and falls along half a cosine to 2 % at the end. A file
     ``folder/stop`` ends the training early, at the weights reached by then.
+
+    Raises:
+        SystemExit: the checkpoint is not whole, or of another network.
+        RuntimeError: a gradient is no number any more; the checkpoint is one of before.
     """
     torch.manual_seed(recipe.seed)
     optimiser = torch.optim.AdamW(_groups(network, recipe.weight_decay), lr=recipe.rate, betas=(0.9, 0.99))
@@ -85,15 +93,15 @@ def train(network: nn.Module, loss: Loss, count: int, recipe: Recipe, folder: Pa
                 value = loss(next(rows), rng)
             optimiser.zero_grad(set_to_none=True)
             value.backward()
-            nn.utils.clip_grad_norm_(network.parameters(), 10.0)
+            nn.utils.clip_grad_norm_(network.parameters(), 10.0, error_if_nonfinite=True)
             optimiser.step()
             averaged.update(network)
             done.steps += 1
             done.spent_s = time.process_time() - base_s
             if done.steps % 50 == 0:
                 done.history.append((done.steps, round(float(value.detach()), 4)))
-                progress.update(bar, completed=done.steps, description=f"step {done.steps} loss {float(value.detach()):.3f}")
-                _log(progress, done)
+                progress.update(bar, completed=done.steps, description=f"{folder.name}: step {done.steps} loss {done.history[-1][1]:.3f}")
+                _log(progress, done, folder.name)
             if done.spent_s - saved_s > CHECKPOINT_EVERY_S:
                 saved_s = done.spent_s
                 _save(folder, network, optimiser, averaged, done)
@@ -102,9 +110,21 @@ def train(network: nn.Module, loss: Loss, count: int, recipe: Recipe, folder: Pa
 
 
 def write_json(path: Path, content: object) -> None:
-    """Write a report."""
+    """Write a report, whole or not at all: that it is there means that the work was done."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
+    write_whole(path, (json.dumps(content, indent=1, sort_keys=True) + "\n").encode())
+
+
+def begun(folder: Path, order: object) -> None:
+    """Note in a work folder what it is for, in JSON values; one without a note is taken to be for this.
+
+    Raises:
+        SystemExit: it was begun for another order, and what lies in it would pass for the work that is wanted.
+    """
+    path = folder / ORDER
+    if path.exists() and json.loads(path.read_text()) != json.loads(json.dumps(order)):
+        raise SystemExit(f"{folder} was begun for another order ({path}): name another folder, or remove this one")
+    write_json(path, order)
 
 
 def _pace(step: int, last: int) -> float:
@@ -118,11 +138,11 @@ def _bar() -> Progress:
     return Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), refresh_per_second=0.2)
 
 
-def _log(progress: Progress, done: Progressed) -> None:
-    """Print a line now and then where no bar can be drawn."""
+def _log(progress: Progress, done: Progressed, name: str) -> None:
+    """Print a line now and then where no bar can be drawn; two trainings may write to one log."""
     if not progress.console.is_terminal and done.steps % 500 == 0:
         mean = float(np.mean([loss for _, loss in done.history[-10:]]))
-        print(f"step {done.steps} mean loss {mean:.3f} {done.spent_s:.0f} CPU-s", flush=True)
+        print(f"{name}: step {done.steps} mean loss {mean:.3f} {done.spent_s:.0f} CPU-s", flush=True)
 
 
 def _groups(network: nn.Module, weight_decay: float) -> list[dict[str, object]]:
@@ -134,23 +154,26 @@ def _groups(network: nn.Module, weight_decay: float) -> list[dict[str, object]]:
 
 def _save(folder: Path, network: nn.Module, optimiser: torch.optim.Optimizer, averaged: Averaged, done: Progressed) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    part = folder / "checkpoint.part"
     state = {
         "network": network.state_dict(),
         "optimiser": optimiser.state_dict(),
         "averaged": averaged.state,
         "averaged_steps": averaged.steps,
     }
-    torch.save(state | {"spent_s": done.spent_s, "steps": done.steps, "history": done.history}, part)
-    part.rename(folder / "checkpoint.pt")
+    written = io.BytesIO()
+    torch.save(state | {"spent_s": done.spent_s, "steps": done.steps, "history": done.history}, written)
+    write_whole(folder / CHECKPOINT, written.getvalue())
 
 
 def _resume(folder: Path, network: nn.Module, optimiser: torch.optim.Optimizer, averaged: Averaged) -> Progressed:
-    path = folder / "checkpoint.pt"
+    path = folder / CHECKPOINT
     if not path.exists():
         return Progressed()
-    state = torch.load(path, weights_only=True, map_location=next(network.parameters()).device)
-    network.load_state_dict(state["network"])
-    optimiser.load_state_dict(state["optimiser"])
-    averaged.state, averaged.steps = state["averaged"], state["averaged_steps"]
-    return Progressed(state["spent_s"], state["steps"], state["history"])
+    try:
+        state = torch.load(path, weights_only=True, map_location=next(network.parameters()).device)
+        network.load_state_dict(state["network"])
+        optimiser.load_state_dict(state["optimiser"])
+        averaged.state, averaged.steps = state["averaged"], state["averaged_steps"]
+        return Progressed(state["spent_s"], state["steps"], state["history"])
+    except (OSError, RuntimeError, EOFError, KeyError, ValueError) as problem:
+        raise SystemExit(f"{path} is not a whole checkpoint of this network; delete it to begin anew ({problem})") from problem

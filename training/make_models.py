@@ -1,8 +1,8 @@
 """Every default bundle from nothing: pools, test sets, trainings, calibration, export, figures, golden expectations.
 
 ``python -m training.make_models`` (about two and a half hours on two cores; a CUDA device is used where there is one). ``--scale 0.001``
-is a trial run. What is already in the work folder is kept: an interrupted run goes on where it was. Bundles are unsigned: sign them with
-``edge-agent bundle sign``.
+is a trial run. What is already in the work folder is kept: an interrupted run goes on where it was, and a folder that was begun with other
+amounts or another simulator is refused. Bundles are unsigned: sign them with ``edge-agent bundle sign``.
 """
 
 import argparse
@@ -12,26 +12,26 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from edge_agent.inference.bundle import find_bundles
 from edge_agent.sim.threat import LABELS
 from training import contents, detector
 from training.calibrate import container_figures, contents_figures, detector_figures, detector_thresholds, formula_from
 from training.data import open_pool
 from training.export import VERSION, export_contents, export_detector
 from training.golden import write_expectations
-from training.loop import write_json
+from training.loop import begun, write_json
 from training.metrics import intervals, summary
 from training.observe import containers, detected, examined
 from training.scans import CALIBRATION_SEED, TEST_SEED
-from training.testsets import SETS, pool_digest
+from training.testsets import SETS, check, pool_digest
 from training.weight_bundle import export_weight, weight_settings
 
 NOTE = "simulated scans only"
 WEIGHT_SEED = 1
-TRAININGS = ("detector", "contents")
 TILE_POOLS = ("tiles-train", "tiles-varied", "tiles-small")
 WORKERS = 2
 
@@ -43,16 +43,16 @@ class Amounts:
     ``weighed``: containers that the scale learns from, ``weighed_again``: that its level is set on; ``sites``: see ``weight.Sites``.
     """
 
-    tiles: int = 26_000
-    varied: int = 20_000
-    small: int = 20_000
+    tiles: int = 22_000
+    varied: int = 18_000
+    small: int = 18_000
     views: int = 19_000
     checks: int = 400
-    detector_images: int = 380_000
-    contents_images: int = 160_000
+    detector_images: int = 340_000
+    contents_images: int = 140_000
     detection_scans: int = 560
     contents_scans: int = 640
-    weighed: int = 16_000
+    weighed: int = 14_000
     weighed_again: int = 600
     sites: tuple[int, int, int] = (6, 80, 320)
 
@@ -75,12 +75,21 @@ class Amounts:
 
 
 def make(work: Path, root: Path, results: Path, scale: float) -> None:
-    """Make the bundles under ``root`` and their figures under ``results``; ``scale`` shrinks everything alike."""
+    """Make the bundles under ``root`` and their figures under ``results``; ``scale`` shrinks everything alike.
+
+    Raises:
+        SystemExit: ``work`` was begun with other amounts, or with a simulator that draws other scenes.
+    """
     amounts = Amounts() if scale == 1.0 else Amounts().scaled(scale)
+    begun(work, {"amounts": asdict(amounts), "test_sets": {one.name: one.part_sha256 for one in SETS}})
+    _say("1 of 3, pools and test sets")
     pools(work, amounts, scale)
-    with ThreadPoolExecutor(len(TRAININGS)) as both:  # each is a process of one thread
-        list(both.map(lambda name: _train(work, name, amounts), TRAININGS))
-    _train_scale(work / "weight", amounts)
+    _say("2 of 3, trainings: the detector on one core; the contents network, then the scale, on another")
+    with ThreadPoolExecutor(2) as cores:  # each training is a process of one thread
+        lanes = (lambda: _train(work, "detector", amounts), lambda: _train_contents_and_scale(work, amounts))
+        for lane in [cores.submit(lane) for lane in lanes]:
+            lane.result()
+    _say("3 of 3, calibration, figures, bundles")
     finish(work, root, results, amounts)
 
 
@@ -93,21 +102,23 @@ def pools(work: Path, amounts: Amounts, scale: float) -> None:
     _pool(work / "pool" / "views-check", "views", amounts.checks, 4)
     for one in SETS:
         _pool(work / "test" / one.name, one.kind, max(26, round(one.count * min(1.0, scale))), one.seed)
+        check(one, work / "test" / one.name)
 
 
 def finish(work: Path, root: Path, results: Path, amounts: Amounts) -> None:
-    """Calibrate the trained networks, measure them on the test sets, export them."""
+    """Calibrate the trained networks, measure them on the test sets, export them; earlier bundles go when all of that is measured."""
     for kind, settings in SETTINGS.items():
         measured = work / "settings" / f"{kind}.json"
         if not _is_newer(measured, work / kind / "checkpoint.pt"):
             write_json(measured, settings(work, amounts))
         write_json(results / f"{kind}.json", _read(measured) | _faults(kind))
+    for kind in SETTINGS:
         shutil.rmtree(root / kind, ignore_errors=True)
     graph = work / "draft-detector" / "detector" / VERSION / "model.onnx"
     export_detector(work / "detector" / "checkpoint.pt", root, _read(results / "detector.json"), graph)
     export_contents(work / "contents" / "checkpoint.pt", root, _read(results / "contents.json"))
     export_weight(work / "weight" / "checkpoint.pt", root, _read(results / "weight.json"))
-    write_expectations(root)
+    write_expectations(find_bundles(root))
 
 
 def detector_settings(work: Path, amounts: Amounts) -> dict[str, Any]:
@@ -174,11 +185,12 @@ def _train(work: Path, name: str, amounts: Amounts) -> None:
         _run(name, *shown, "--check", check, "--out", work / name, "--seed", WEIGHT_SEED, "--resume")
 
 
-def _train_scale(folder: Path, amounts: Amounts) -> None:
-    """Make the containers to weigh and train the scale, in a process of its own, unless that is done."""
-    if not (folder / "metrics.json").exists():
-        rows = ("--count", amounts.weighed, "--sites", *amounts.sites, "--workers", WORKERS)
-        _run("weight", *rows, "--out", folder, "--seed", WEIGHT_SEED)
+def _train_contents_and_scale(work: Path, amounts: Amounts) -> None:
+    """Train the contents network, then make the containers to weigh and train the scale on them, unless that is done."""
+    _train(work, "contents", amounts)
+    if not (work / "weight" / "metrics.json").exists():
+        rows = ("--count", amounts.weighed, "--sites", *amounts.sites, "--workers", 1)
+        _run("weight", *rows, "--out", work / "weight", "--seed", WEIGHT_SEED)
 
 
 def _faults(kind: str) -> dict[str, str]:
@@ -198,6 +210,10 @@ def _is_newer(made: Path, source: Path) -> bool:
     return made.exists() and made.stat().st_mtime_ns > source.stat().st_mtime_ns
 
 
+def _say(step: str) -> None:
+    print(f"make models: {step}", flush=True)
+
+
 def _read(path: Path) -> dict[str, Any]:
     content: dict[str, Any] = json.loads(path.read_text())
     return content
@@ -211,11 +227,13 @@ def _run(module: str, *arguments: object) -> None:
 
 def main() -> None:
     """Make the bundles."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--work", type=Path, default=Path("training/runs"))
-    parser.add_argument("--root", type=Path, default=Path("exported_models"))
-    parser.add_argument("--results", type=Path, default=Path("training/results"))
-    parser.add_argument("--scale", type=float, default=1.0)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    work = "pools, test sets and checkpoints, 25 GB at full scale (default: %(default)s)"
+    parser.add_argument("--work", type=Path, default=Path("training/runs"), metavar="DIR", help=work)
+    root = "bundles; those of this version there are written over (default: %(default)s)"
+    parser.add_argument("--root", type=Path, default=Path("exported_models"), metavar="DIR", help=root)
+    parser.add_argument("--results", type=Path, default=Path("training/results"), metavar="DIR", help="figures (default: %(default)s)")
+    parser.add_argument("--scale", type=float, default=1.0, metavar="SHARE", help="of all amounts (default: %(default)s)")
     args = parser.parse_args()
     make(args.work, args.root, args.results, args.scale)
 

@@ -1,7 +1,7 @@
 """How good a detector is: average precision as COCO defines it (101 recall points), and tile alarms at a fixed false-alarm rate.
 
-Ignored boxes are handled as COCO handles crowds: they are no targets, and a detection that hits no target and lies in one of them by
-half of its area is no false alarm.
+Ignored boxes are handled much as COCO handles crowds: they are no targets, and a detection that hits no target and lies in one of them by
+half of its area is no false alarm. Unlike there, half is enough at every IoU, and an ignored box stands for all labels.
 """
 
 from dataclasses import dataclass, field
@@ -10,7 +10,9 @@ import numpy as np
 from numpy.random import default_rng
 from numpy.typing import NDArray
 
-from edge_agent.imaging.boxes import iou_matrix, suppress
+from edge_agent.evaluation import curves
+from edge_agent.imaging.boxes import Candidates, iou_matrix, voted
+from edge_agent.kpi.intervals import wilson
 from training.tiles import IGNORED
 
 IOUS = tuple(0.5 + 0.05 * step for step in range(10))
@@ -42,12 +44,18 @@ class Matched:
 
 
 def tidy(boxes: NDArray[np.float32], scores: NDArray[np.float32], truth: NDArray[np.float32], floor: float = 0.01) -> Found:
-    """Reduce raw outputs (A, 4) and (A, C) of a tile to detections, with the suppression of the runtime."""
+    """Reduce raw outputs (A, 4) and (A, C) of a tile to detections, with the runtime's suppression and voting."""
     anchors, labels = np.nonzero(scores >= floor)
     values = scores[anchors, labels]
-    kept = suppress(boxes[anchors], values, labels, 0.5)
+    found = voted(Candidates(boxes[anchors], values, labels))
     is_ignored = truth[:, 0] == IGNORED
-    return Found(boxes[anchors][kept], values[kept], labels[kept], truth[truth[:, 0] >= 0], truth[is_ignored, 1:])
+    return Found(found.boxes, found.scores, found.labels, truth[truth[:, 0] >= 0], truth[is_ignored, 1:])
+
+
+def under_any_label(tile: Found) -> Found:
+    """Give the tile as if there were one label: what was found, whatever it was called."""
+    found = voted(Candidates(tile.boxes, tile.scores, np.zeros_like(tile.labels)))
+    return Found(found.boxes, found.scores, found.labels, tile.truth * np.array([0, 1, 1, 1, 1], dtype=np.float32), tile.ignored)
 
 
 def average_precisions(matched: list[Matched]) -> NDArray[np.float64]:
@@ -77,19 +85,24 @@ def match(tile: Found, label: int) -> Matched:
 
 
 def summary(tiles: list[Found], names: tuple[str, ...]) -> dict[str, float]:
-    """Give mAP50, mAP75, mAP50-95, AP50 by label, and tile alarms at 1 % and 5 % false alarms, rounded to three places."""
+    """Give mAP50, mAP75, mAP50-95, AP50 by label and under any label, and tile alarms at 1 % and 5 % false alarms; three places."""
     table = [[match(tile, place) for tile in tiles] for place in range(len(names))]
     by_label = np.array([average_precisions(column) for column in table])
     by_iou = _mean(by_label)
     result: dict[str, float] = {"map50": by_iou[0], "map75": by_iou[5], "map50_95": by_iou.mean()}
     result |= {f"ap50_{name}": value for name, value in zip(names, by_label[:, 0], strict=True) if np.isfinite(value)}
+    if any(len(tile.truth) for tile in tiles):
+        result["ap50_any_label"] = average_precision([under_any_label(tile) for tile in tiles], 0, IOUS[0])
     result |= _alarms(tiles)
     counted = {"tiles": len(tiles), "objects": sum(len(t.truth) for t in tiles), "ignored": sum(len(t.ignored) for t in tiles)}
     return {name: round(float(value), 3) for name, value in result.items()} | counted
 
 
 def intervals(tiles: list[Found], names: tuple[str, ...], seed: int = 1) -> dict[str, list[float]]:
-    """Give 95 % intervals of mAP50 and mAP50-95 by drawing tiles anew 200 times (bootstrap)."""
+    """Give 95 % intervals of mAP50 and mAP50-95 by drawing tiles anew 200 times (bootstrap).
+
+    Tiles of one scene are drawn as if they were independent, so the intervals are somewhat too narrow.
+    """
     table = [[match(tile, place) for tile in tiles] for place in range(len(names))]
     rng = default_rng(seed)
     drawn = []
@@ -101,34 +114,22 @@ def intervals(tiles: list[Found], names: tuple[str, ...], seed: int = 1) -> dict
     return {name: [round(float(low[i]), 3), round(float(high[i]), 3)] for i, name in enumerate(("map50", "map50_95"))}
 
 
-def wilson(hits: int, total: int) -> tuple[float, float]:
-    """Give the 95 % Wilson interval of a share."""
-    if total == 0:
-        return (0.0, 1.0)
-    z = 1.959964
-    middle = (hits + z * z / 2) / (total + z * z)
-    half = z / (total + z * z) * np.sqrt(hits * (total - hits) / total + z * z / 4)
-    return (round(abs(float(middle - half)), 3), round(float(middle + half), 3))  # -0.0 is 0
-
-
 def share(name: str, hits: int, total: int) -> dict[str, object]:
-    """Give a share with its 95 % interval and its count, as a card shows it."""
-    return {name: round(hits / max(1, total), 3), f"{name}_n": total, f"{name}_interval_95": list(wilson(hits, total))}
+    """Give a share with its 95 % interval (Wilson) and its count, as a card shows it."""
+    bounds = wilson(hits, total)
+    return {name: round(hits / max(1, total), 3), f"{name}_n": total, f"{name}_interval_95": [round(bounds.low, 3), round(bounds.high, 3)]}
 
 
 def auc(guilty: NDArray[np.float64], clean: NDArray[np.float64]) -> float:
-    """Give the area under the ROC curve: how often a guilty score is above a clean one; ties count half."""
-    differences = np.subtract.outer(guilty, clean)
-    return float((differences > 0).mean() + 0.5 * (differences == 0).mean())
+    """Give the area under the ROC curve."""
+    return curves.auc(curves.Separation("", guilty, clean))
 
 
 def auc_with_interval(name: str, guilty: NDArray[np.float64], clean: NDArray[np.float64]) -> dict[str, object]:
-    """Give an AUC with its 95 % interval (Hanley and McNeil, Radiology 143, 1982) and both counts."""
+    """Give an AUC with its 95 % interval (``evaluation.curves``) and both counts."""
     area = auc(guilty, clean)
-    of_guilty, of_clean = area / (2.0 - area), 2.0 * area * area / (1.0 + area)
-    spread = area * (1.0 - area) + (len(guilty) - 1) * (of_guilty - area**2) + (len(clean) - 1) * (of_clean - area**2)
-    half = 1.959964 * float(np.sqrt(max(0.0, spread) / (len(guilty) * len(clean))))
-    interval = [round(max(0.0, area - half), 3), round(min(1.0, area + half), 3)]
+    bounds = curves.auc_interval(area, len(guilty), len(clean))
+    interval = [round(bounds.low, 3), round(bounds.high, 3)]
     return {name: round(area, 3), f"{name}_n": [len(guilty), len(clean)], f"{name}_interval_95": interval}
 
 

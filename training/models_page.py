@@ -132,7 +132,7 @@ def pictures(sources: Sources) -> dict[str, str]:
 
 
 def _named(table: Table, prefix: str) -> dict[str, float]:
-    return {key.removeprefix(prefix): value for key, value in table.items() if key.startswith(prefix)}
+    return {key.removeprefix(prefix).replace("_", " "): value for key, value in table.items() if key.startswith(prefix)}
 
 
 def _table(sources: Sources) -> str:

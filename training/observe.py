@@ -1,7 +1,6 @@
 """What the bundles make of whole scans, through the runtime's own path: the raw material of calibration and of the scan-level figures."""
 
 import functools
-import multiprocessing
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +27,7 @@ from edge_agent.sim.threat import LABELS
 from training.data import open_pool
 from training.formula import FLOOR_ROW_AT, FLOOR_SHARE, Formula
 from training.scans import CONTAINER_MM, contents_scan, detection_scan
+from training.workers import each
 
 SHARES = (0.0025, 0.005, 0.01, 0.02, 0.05)
 """Shares of the inside of a container that the strongest evidence may be averaged over; calibration chooses one."""
@@ -82,8 +82,7 @@ def containers(root: Path, pool: Path) -> list[Detected]:
 
 
 def _map(work: Callable[[Order], Seen], orders: Sequence[Order], what: str) -> list[Seen]:
-    with multiprocessing.get_context("spawn").Pool(_WORKERS) as pool:
-        return list(track(pool.imap(work, orders, chunksize=4), description=what, total=len(orders)))
+    return list(track(each(work, orders, _WORKERS, together=4), description=what, total=len(orders)))
 
 
 def _detect(order: tuple[Path, int, int]) -> Detected:
@@ -102,9 +101,7 @@ def _contain(order: tuple[Path, Path, int]) -> Detected:
     planes = tuple(Plane(Quantity.TRANSMISSION, e, np.array(plane)) for e, plane in zip(energies, images[number], strict=True))
     view = View("side", planes, (CONTAINER_MM, CONTAINER_MM))
     found = _detector(root).detect(view, SubjectKind.CARGO, _SHOW_AT, one_by_one).detections
-    metal = [tuple(row[1:]) for row in boxes[number] if row[0] >= 0]
-    hits = tuple((one.label, one.score) for one in found if any(_inside(one, box) for box in metal))
-    return Detected("guilty" if metal else "clean", _best(found), hits)
+    return Detected("guilty" if (boxes[number, :, 0] >= 0).any() else "clean", _best(found))
 
 
 def _examine(order: tuple[Path, int, int]) -> Examined:

@@ -2,6 +2,8 @@
 
 ``python -m training.research --data COCO_DIR --out DIR --images 100000``. The images are pseudo-colour RGB pictures of baggage. A part of
 them is kept for validation; pictures that look alike stay on one side. No image of the set enters the bundle or the project.
+
+A training that was interrupted goes on from the checkpoint in ``--out``. ``metrics.json`` there says how good it is on the pictures kept.
 """
 
 import argparse
@@ -44,7 +46,11 @@ class Pictures:
 
 
 def read(folder: Path) -> Pictures:
-    """Read ``annotations_coco.json`` and the images beside it, each stretched to a square."""
+    """Read ``annotations_coco.json`` and the images beside it, each stretched to a square.
+
+    Raises:
+        SystemExit: a picture is absent or cannot be read.
+    """
     about = json.loads((folder / "annotations_coco.json").read_text())
     place = {category["id"]: index for index, category in enumerate(about["categories"])}
     boxes: dict[int, list[list[float]]] = {}
@@ -54,6 +60,8 @@ def read(folder: Path) -> Pictures:
     truth = np.full((len(images), _MOST_BOXES, 5), -1.0, dtype=np.float32)
     for row, entry in enumerate(about["images"]):
         picture = cv2.imread(str(folder / entry["file_name"]))
+        if picture is None:
+            raise SystemExit(f"{folder / entry['file_name']}: no picture")
         images[row] = cv2.cvtColor(cv2.resize(picture, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA), cv2.COLOR_BGR2RGB)
         scale_x, scale_y = SIDE_PX / picture.shape[1], SIDE_PX / picture.shape[0]
         for slot, (label, x, y, width, height) in enumerate(boxes.get(entry["id"], [])[:_MOST_BOXES]):
@@ -129,11 +137,11 @@ def evaluate(network: Detector, pictures: Pictures) -> dict[str, float]:
 
 def main() -> None:
     """Train, then evaluate on the pictures kept apart."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True, metavar="COCO_DIR")
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--images", type=int, default=100_000, help="presentations in all")
-    parser.add_argument("--seed", type=int, default=1)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, metavar="COCO_DIR", help="holds annotations_coco.json and the images")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="checkpoint.pt and metrics.json go there")
+    parser.add_argument("--images", type=int, default=100_000, help="presentations in all (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="of weights and of the split (default: %(default)s)")
     args = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(args.seed)

@@ -90,7 +90,7 @@ def examples() -> list[Example]:
 
 def main() -> None:
     """Export."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", type=Path, required=True, help="the folder that training.research wrote")
     parser.add_argument("--out", type=Path, required=True, help="the bundle is written to OUT/research-baggage/VERSION")
     args = parser.parse_args()

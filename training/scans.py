@@ -28,15 +28,15 @@ _FRAME_MM = (150.0, 120.0, 60.0)
 CALIBRATION_SEED, TEST_SEED = 77, 78
 DETECTION_ROLES = ("cargo-clean", "parcel-clean", "cargo-clean", "parcel-clean", "vehicle-clean", "cargo-threat", "parcel-threat")
 CONTENTS_ROLES = ("clean", "clean", "foreign", "clean", "overlay", "empty", "clean", "unknown")
-"""What the scans are, in turn. ``overlay``: one small hidden thing of a shape held out of training, ``faint`` where that does not show at
-the network's pitch (``detectability``); ``unknown``: goods held out."""
+"""What the scans are, in turn. ``overlay``: one small hidden thing, ``faint`` where it does not show at the network's pitch
+(``detectability``), of a shape held out of training but for calibration, which must not choose by those; ``unknown``: goods held out."""
 
 _DETECTION_MM, _CONTENTS_MM = 6.0, 8.0
 _DISPLAY_SHARE = 0.35
 
 
 def detection_scan(seed: int, number: int) -> tuple[str, Scene, Camera]:
-    """Give role, scene and scanner of one scan for the detector."""
+    """Give role, scene and scanner of one scan for the detector. A threat that found no room leaves the scan clean."""
     rng = default_rng((seed, number, 0))
     role = DETECTION_ROLES[number % len(DETECTION_ROLES)]
     subject, _, state = role.partition("-")
@@ -46,6 +46,7 @@ def detection_scan(seed: int, number: int) -> tuple[str, Scene, Camera]:
         scene = vehicle_scene(_DETECTION_MM, rng) if subject == "vehicle" else cargo_scene(draw_plan(rng), _DETECTION_MM, rng)
     if state == "threat":
         scene = draw_threats(scene, rng)
+        role = role if scene.hidden else f"{subject}-clean"
     return role, scene, draw_camera(rng, 0.0 if subject == "parcel" else _DISPLAY_SHARE)
 
 
@@ -58,7 +59,7 @@ def contents_scan(seed: int, number: int) -> tuple[str, Scene, Camera]:
     role = CONTENTS_ROLES[number % len(CONTENTS_ROLES)]
     clean = scene = cargo_scene(_plan(role, rng), _CONTENTS_MM, rng)
     if role == "overlay":
-        scene = draw_threats(clean, rng, Shapes.HELD_OUT)
+        scene = draw_threats(clean, rng, Shapes.KNOWN if seed == CALIBRATION_SEED else Shapes.HELD_OUT)
     camera = draw_camera(rng, _DISPLAY_SHARE)
     if role in ("foreign", "overlay") and not scene.hidden:
         role = "clean"

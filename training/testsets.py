@@ -68,6 +68,17 @@ def part_digest(one: TestSet) -> str:
     return digest(rows_of(one.kind, one.seed, PART))
 
 
+def check(one: TestSet, folder: Path) -> None:
+    """Look whether a pool begins as the frozen set does.
+
+    Raises:
+        SystemExit: it does not; figures measured on it could not be compared with those of the frozen set.
+    """
+    images, targets = open_pool(folder)
+    if digest(zip(images[:PART], targets[:PART], strict=True)) != one.part_sha256:
+        raise SystemExit(f"{folder} is not the frozen set {one.name}; another version made it: remove it, so that it is made anew")
+
+
 def pool_digest(folder: Path) -> str:
     """Give the digest of a whole pool on disk."""
     images, targets = open_pool(folder)

@@ -8,7 +8,7 @@ the folder already (``rows.npy``, ``sites.npy``) is not made again.
 """
 
 import argparse
-import multiprocessing
+import io
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +20,7 @@ from numpy.random import SeedSequence, default_rng
 from numpy.typing import NDArray
 from rich.progress import track
 
+from edge_agent.agent.whole import write_whole
 from edge_agent.imaging.weighing import FEATURES
 from edge_agent.inference.weight import SiteFit, features_of, fit_site
 from edge_agent.sim.scene import Scene, cargo_scene, draw_plan
@@ -27,6 +28,7 @@ from training.camera import Camera, draw_camera
 from training.loop import write_json
 from training.metrics import share
 from training.weight_network import QuantileBag, fit
+from training.workers import each
 
 ROUNDS = 60
 LIGHTEST_KG = 2000.0
@@ -87,8 +89,7 @@ def make_rows(count: int, seed: int, cameras: list[Camera | None], workers: int)
     """Give ``count`` containers for each camera, in the cameras' order; the same seed gives the same rows."""
     seeds = SeedSequence(seed).spawn(count * len(cameras))
     orders = [(one, cameras[place // count]) for place, one in enumerate(seeds)]
-    with multiprocessing.get_context("spawn").Pool(workers) as pool:
-        return np.stack(list(track(pool.imap(_row, orders, chunksize=8), "weighing", total=len(orders))))
+    return np.stack(list(track(each(_row, orders, workers, together=8), "weighing", total=len(orders))))
 
 
 def train(rows: Rows, seed: int) -> QuantileBag:
@@ -159,19 +160,22 @@ def _rounded(value: np.floating) -> float:
 def kept(path: Path, make: Callable[[], Rows]) -> Rows:
     """Give the rows of a file, made first where it is not there: they take longer than the training."""
     if not path.exists():
-        np.save(path, make())
+        written = io.BytesIO()
+        np.save(written, make())
+        write_whole(path, written.getvalue())
     rows: Rows = np.load(path)
     return rows
 
 
 def main() -> None:
     """Make the rows, train, evaluate."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--count", type=int, default=6000)
-    parser.add_argument("--sites", type=int, nargs=3, default=(6, 80, 120), metavar=("N", "FITTED", "TESTED"))
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--workers", type=int, default=2)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--count", type=int, default=6000, help="containers to learn from (default: %(default)s)")
+    sites = "scanners to measure on, containers that each is fitted on, and those it is tested on (default: 6 80 120)"
+    parser.add_argument("--sites", type=int, nargs=3, default=(6, 80, 120), metavar=("N", "FITTED", "TESTED"), help=sites)
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="rows, checkpoint.pt and metrics.json go there")
+    parser.add_argument("--seed", type=int, default=1, help="of containers and weights; the test scanners' are 1000 more (default: 1)")
+    parser.add_argument("--workers", type=int, default=2, help="processes that draw containers (default: %(default)s)")
     args = parser.parse_args()
     torch.set_num_threads(1)
     args.out.mkdir(parents=True, exist_ok=True)

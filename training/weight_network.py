@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import torch
+from rich.progress import track
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -66,7 +67,7 @@ def fit(features: np.ndarray, wanted: np.ndarray, importance: np.ndarray, rounds
     steps = rounds * (len(rows) // batch)
     optimiser = torch.optim.AdamW(bag.parameters(), lr=3e-3, weight_decay=0.02)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
-    for _ in range(rounds):
+    for _ in track(range(rounds), "training the scale"):
         order = rng.permutation(len(rows))
         for start in range(0, len(rows) - batch + 1, batch):
             some = torch.as_tensor(order[start : start + batch])

@@ -94,9 +94,10 @@ def predict(bag: QuantileBag, inputs: np.ndarray) -> np.ndarray:
 
 def main() -> None:
     """Print the figures as JSON."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("tables", type=Path)
-    parser.add_argument("--seed", type=int, default=0)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    tables = "arrays X (n, 41): 20 histogram bins, 20 site flags, aspect; and weight_kg (n,)"
+    parser.add_argument("tables", type=Path, metavar="TABLES.npz", help=tables)
+    parser.add_argument("--seed", type=int, default=0, help="of folds and weights (default: %(default)s)")
     args = parser.parse_args()
     torch.set_num_threads(1)
     with np.load(args.tables, allow_pickle=False) as tables:

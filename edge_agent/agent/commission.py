@@ -69,8 +69,12 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class CleanScans:
-    """Scores of clean scans by check, how many scans could not be used, and the lowest score that was recorded by check."""
+    """Scores of clean scans by check, how many scans could not be used, and the lowest score that was recorded by check.
 
+    ``names``: what the scans are called where they came from, their files' key or their id; for a person at the terminal, never written.
+    """
+
+    names: tuple[str, ...]
     scores: tuple[Scores, ...]
     skipped: int
     floors: Mapping[str, float]
@@ -93,9 +97,8 @@ def listening(policy: Policy, subject: SubjectKind, alert_levels: Mapping[str, f
 
 def of_outcomes(outcomes: Iterable[Outcome]) -> CleanScans:
     """Give the scores of files at hand, judged by a bench that is ``listening``."""
-    found = [_of_outcome(outcome) for outcome in outcomes]
-    scores = tuple(scan for scan in found if scan is not None)
-    return CleanScans(scores, len(found) - len(scores), {})
+    found = [(outcome.drop.key, _of_outcome(outcome)) for outcome in outcomes]
+    return _collected(found, {})
 
 
 def listen(bench: Workbench, subject: SubjectKind, floor: float = FLOOR) -> None:
@@ -121,10 +124,13 @@ def of_journal(reader: LedgerReader, site: Site, show_at: Mapping[str, float]) -
     for body in _bodies(reader):
         if body.scan_id is not None and body.kind in _JUDGING:
             scans.setdefault(body.scan_id, []).append(body)
-    clean = [bodies for bodies in scans.values() if _is_clean(standing_of(bodies))]
-    found = [_of_bodies(bodies, site) for bodies in clean]
-    scores = tuple(scan for scan in found if scan is not None)
-    return CleanScans(scores, len(found) - len(scores), {check: max(FLOOR, level) for check, level in show_at.items()})
+    found = [(scan_id, _of_bodies(bodies, site)) for scan_id, bodies in scans.items() if _is_clean(standing_of(bodies))]
+    return _collected(found, {check: max(FLOOR, level) for check, level in show_at.items()})
+
+
+def _collected(found: Sequence[tuple[str, Scores | None]], floors: Mapping[str, float]) -> CleanScans:
+    used = [(name, scan) for name, scan in found if scan is not None]
+    return CleanScans(tuple(name for name, _ in used), tuple(scan for _, scan in used), len(found) - len(used), floors)
 
 
 def _bodies(reader: LedgerReader) -> Iterator[AnyBody]:

@@ -15,6 +15,7 @@ from rich.progress import track
 from edge_agent.agent.at_hand import SCANNER, SITE, Outcome, Rules, Workbench, find_drops, open_workbench
 from edge_agent.agent.config import read_file
 from edge_agent.analysis.policy import parse_policy
+from edge_agent.cli.out_folder import make_out_folder
 from edge_agent.cli.profiles import named_profile
 from edge_agent.cli.trust import add_trust, admission_of
 from edge_agent.console import catalogue
@@ -88,6 +89,7 @@ def add_judging_options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Assess every drop and give 0, or 3 when some scan could not be judged."""
+    make_out_folder(args.out)
     drops = find_drops(args.path, profiles_of(args))
     rules = Rules(args.subject, args.pitch, args.declared)
     screen = Console(stderr=True)
@@ -169,7 +171,6 @@ def _write(folder: Path, outcome: Outcome, body: AssessmentBody | None, bench: W
     """Write ``<stem>.json`` and one picture a view."""
     if body is None or outcome.scan is None:
         return
-    folder.mkdir(parents=True, exist_ok=True)
     stem = Path(outcome.drop.members[0].name).stem
     (folder / f"{stem}.json").write_bytes(body.model_dump_json(by_alias=True, exclude_none=True, indent=2).encode())
     for view in outcome.scan.views:

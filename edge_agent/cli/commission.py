@@ -21,9 +21,11 @@ from edge_agent.agent.config import AgentConfig, load_config
 from edge_agent.agent.models_in_force import COMMISSION, commissioning_of, weighing_of
 from edge_agent.agent.scanner import Scanner
 from edge_agent.cli import commission_weights
+from edge_agent.cli.commission_plot import check_drawable, draw
+from edge_agent.console import catalogue
 from edge_agent.domain.ids import ScannerId
 from edge_agent.errors import ConfigInvalid
-from edge_agent.kpi.budget import scans_needed
+from edge_agent.kpi.budget import alarms_surely, scans_needed
 from edge_agent.ledger.reader import LedgerReader
 from edge_agent.signing.keys import SigningKey
 from edge_agent.telemetry.clock import SystemClock
@@ -76,25 +78,33 @@ def run(args: argparse.Namespace) -> int:
     config = load_config(args.config)
     scanner, clock = _scanner(config, args.scanner), SystemClock()
     key = SigningKey.load(args.key) if args.key else None
+    check_drawable(args.plot)
     if args.weights:
         if args.from_journal:
             raise ConfigInvalid("--weights goes with --scans: the journal keeps no pixels")
         return commission_weights.run(args, config, scanner, key)
     measured = _measured(args, config, scanner)
     terms = Terms(args.budget, args.days, "journal" if args.from_journal else "scans")
+    _name_sure(measured.clean)
     certificate = certify(measured.site, measured.clean, terms, clock.now())
     if args.json:
         print(certificate.model_dump_json(indent=1))
     else:
         _print(certificate)
-    if args.plot:
-        from edge_agent.cli.commission_plot import draw
-
-        draw(certificate, measured.clean.scores, args.plot)
     if not args.dry_run:
         path = write_certificate(config.store.root / COMMISSION, certificate, key)
         print(f"{path}: written; restart the daemon to put the levels into effect", file=sys.stderr)
+    if args.plot:
+        draw(certificate, measured.clean.scores, args.plot)
     return 0
+
+
+def _name_sure(clean: CleanScans) -> None:
+    """Name the scans that alarm at any level: somebody should look at them again."""
+    for name, scan in zip(clean.names, clean.scores, strict=True):
+        if checks := alarms_surely(scan):
+            words = f"{catalogue.clean(name)}: {', '.join(checks)} at its highest score; it alarms at any level. Is the scan clean?"
+            print(words, file=sys.stderr)
 
 
 def _scanner(config: AgentConfig, wanted: str | None) -> Scanner:

@@ -1,5 +1,6 @@
 """Pictures of a commissioning: for each check, the share of clean scans at or above a score, and where the level lies; weights."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,21 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _COLUMNS = 3
+
+
+def check_drawable(path: Path | None) -> None:
+    """Find out before the work whether the picture can be written; None = none is wanted.
+
+    Raises:
+        ConfigInvalid: matplotlib is not installed, it knows no such ending, or the folder is not there or not writable.
+    """
+    if path is None:
+        return
+    known = _figure(1.0, 1.0).canvas.get_supported_filetypes()
+    if path.suffix[1:].lower() not in known:
+        raise ConfigInvalid(f"--plot {path}: the ending says the format: .png, .svg or .pdf")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise ConfigInvalid(f"--plot {path}: its folder is not there, or may not be written to")
 
 
 def draw(certificate: Certificate, scores: Sequence[Mapping[str, float]], path: Path) -> None:
@@ -73,5 +89,5 @@ def _draw_check(axes: "Axes", part: CheckPart, seen: Sequence[float], scans: int
     falling = sorted(seen, reverse=True)
     axes.step(falling, [rank / scans for rank in range(1, len(falling) + 1)], where="post", color="tab:blue")
     axes.axvline(part.threshold, color="tab:red", linewidth=1.0)
-    axes.set(xlim=(0.0, 1.0), ylim=(0.5 / scans, 1.0), yscale="log", xlabel="score", ylabel="clean scans at or above")
+    axes.set(xlim=(0.0, 1.02), ylim=(0.5 / scans, 1.0), yscale="log", xlabel="score", ylabel="clean scans at or above")
     axes.set_title(f"{part.check}: alert from {part.threshold:.4f}{' (policy)' if part.is_fixed else ''}", fontsize=9)

@@ -56,11 +56,11 @@ def run(args: argparse.Namespace, config: AgentConfig, scanner: Scanner, key: Si
         print(certificate.model_dump_json(indent=1))
     else:
         _print(certificate)
-    if args.plot:
-        _draw(args, certificate, scans)
     if not args.dry_run:
         path = write_document(weighing_path(config.store.root / COMMISSION, certificate.scanner), certificate, key)
         print(f"{path}: written; restart the daemon to put the correction into effect", file=sys.stderr)
+    if args.plot:
+        _draw(args, certificate, scans)
     return 0
 
 

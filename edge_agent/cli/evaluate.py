@@ -20,6 +20,7 @@ from edge_agent.agent.commission import listen
 from edge_agent.agent.config import read_file
 from edge_agent.analysis.policy import parse_policy
 from edge_agent.cli.assess import add_judging_options, add_scan_options
+from edge_agent.cli.out_folder import make_out_folder
 from edge_agent.cli.profiles import named_profile
 from edge_agent.cli.trust import admission_of
 from edge_agent.domain.capture import SubjectKind
@@ -90,6 +91,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def run(args: argparse.Namespace) -> int:
     """Examine, measure, say."""
     _check_installed()
+    make_out_folder(args.out)
     from edge_agent.evaluation.plots import draw
     from edge_agent.evaluation.report import evaluate
 
@@ -225,7 +227,6 @@ def _number(value: float) -> str:
 
 def _write(folder: Path, content: dict[str, Any]) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         (folder / "evaluation.json").write_text(json.dumps(content, indent=1) + "\n")
     except OSError as problem:
         raise ConfigInvalid(f"--out {folder}: {problem.strerror}") from problem

@@ -28,6 +28,7 @@ from edge_agent.analysis.explain import (
 )
 from edge_agent.analysis.policy import parse_policy
 from edge_agent.cli import assess
+from edge_agent.cli.out_folder import make_out_folder
 from edge_agent.cli.trust import admission_of
 from edge_agent.console import catalogue
 from edge_agent.domain.clock import Clock
@@ -94,6 +95,7 @@ def run(args: argparse.Namespace) -> int:
     """Explain one scan and give 0."""
     clock, screen = SystemClock(), Console(stderr=True)
     drop, profile = _drop(args)
+    make_out_folder(args.out)
     rules = Rules(args.subject, args.pitch, args.declared)
     with open_workbench(parse_policy(read_file(args.policy)), args.bundles, args.device, rules, clock, admission_of(args)) as bench:
         outcome = bench.assess(drop, profile)
@@ -122,14 +124,14 @@ def _drop(args: argparse.Namespace) -> tuple[Drop, Profile]:
     paths = [Path(name) for name in args.scan] if args.state_dir is None else [_package(name, args.state_dir) for name in args.scan]
     drops = find_drops(paths, assess.profiles_of(args))
     if len(drops) != 1:
-        raise ConfigUnreadable(f"{' '.join(args.scan)}: one scan is explained at a time, here are {len(drops)}")
+        raise ConfigUnreadable(f"{' '.join(args.scan)}: one scan is explained at a time, here are {len(drops)}; name the files of one")
     return drops[0]
 
 
 def _package(scan: str, state_dir: Path) -> Path:
     """Give the package of a scan in a site's state directory, of its latest revision."""
     if not scan.replace("-", "").isalnum():
-        raise ConfigUnreadable(f"{scan!r} is no scan id")
+        raise ConfigUnreadable(f"{scan!r} is no scan id; with --state-dir a scan is named by the id that results and reports show")
     found = sorted((state_dir / "packages").glob(f"*/*/*/{scan}.r*.scan.zip"), key=lambda path: (len(path.name), path.name))
     if not found:
         raise ConfigUnreadable(f"no package of scan {scan} under {state_dir / 'packages'}")
@@ -184,7 +186,6 @@ def _picture(folder: Path | None, stem: str, number: int, one: Explained) -> Pat
     """Draw the heat over the view and write it."""
     if folder is None:
         return None
-    folder.mkdir(parents=True, exist_ok=True)
     target, saliency = one.saliency.target, one.saliency
     overlay = Overlay((target,), saliency.over(one.view.size), heat_words="hiding this place costs the score most")
     lines = (
@@ -277,7 +278,6 @@ def _words(target: Detection) -> str:
 
 
 def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("at least 1")
-    return number
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError("a whole number from 1")
+    return int(text)

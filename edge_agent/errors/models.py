@@ -77,7 +77,10 @@ class CommissionRefused(EdgeAgentError):
     """The clean scans do not allow thresholds that keep the alarm budget."""
 
     code = "commission-refused"
-    hint = "Bring the number of clean scans that the detail names, or allow a larger budget."
+    hint = (
+        "Bring the number of clean scans that the detail names, or allow a larger budget. Look again at the scans named above as alarming "
+        "at any level: they may not be clean."
+    )
 
 
 class WeighingRefused(EdgeAgentError):

@@ -9,14 +9,9 @@ from edge_agent.analysis.conclude import EMPTY_FAMILY, HETEROGENEITY
 from edge_agent.analysis.ports import DeclaredFamilies
 from edge_agent.evaluation.curves import Separation, auc, auc_interval, separation
 from edge_agent.evaluation.figure import Figure, bounded, shares
-from edge_agent.evaluation.record import Record
+from edge_agent.evaluation.record import LIGHTNESS, Record
 
 Score = Callable[[Record], float]
-BASELINES: Mapping[str, Score] = {
-    "mean grey": lambda record: record.seen.brightness.mean_grey,
-    "dark share": lambda record: -record.seen.brightness.dark_share,
-}
-"""Both are high for what lets much of the beam through: an empty container, and a load lighter than others."""
 
 
 def declared_score(record: Record) -> float:
@@ -83,7 +78,7 @@ def _areas(name: str, groups: _Groups, score: Score) -> list[Figure]:
     rows: dict[str, Score] = {"auc": score}
     if score is declared_score:
         rows["auc of heterogeneity alone"] = _check(HETEROGENEITY)
-    rows |= {f"auc of {baseline} alone": value for baseline, value in BASELINES.items()}
+    rows |= {f"auc of {baseline} alone": value for baseline, value in LIGHTNESS.items()}
     figures = []
     for words, each in rows.items():
         both = separation(name, *_scored(each, groups))

@@ -1,12 +1,12 @@
-"""Figures of detection: average precision over pictures, and whole pictures as alarms."""
+"""Figures of detection: average precision over pictures, and whole pictures as alarms, with what darkness alone would tell beside."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from edge_agent.evaluation.coco import Picture, Precisions, average_precisions
 from edge_agent.evaluation.curves import Separation, auc, auc_interval, found_at, separation
 from edge_agent.evaluation.figure import Figure, bounded, plain, share, shares
-from edge_agent.evaluation.record import Record
+from edge_agent.evaluation.record import LIGHTNESS, Record
 
 FALSE_ALARMS = (0.01, 0.05)
 
@@ -35,19 +35,20 @@ def evaluate_detection(records: Sequence[Record], levels: Mapping[str, float], r
 def _of_precisions(group: str, seen: Precisions | None) -> list[Figure]:
     if seen is None:
         return []
-    n = {"pictures": seen.pictures, "objects": seen.objects}
+    n = {"pictures": seen.pictures, "objects": sum(seen.objects.values())}
+    rows = (("map50", seen.map50, seen.map50_interval), ("map50_95", seen.map50_95, seen.map50_95_interval))
     return [
-        bounded(f"{group}/map50", seen.map50, seen.map50_interval, n),
-        bounded(f"{group}/map50_95", seen.map50_95, seen.map50_95_interval, n),
+        plain(f"{group}/{name}", value, n) if interval is None else bounded(f"{group}/{name}", value, interval, n)
+        for name, value, interval in rows
     ]
 
 
 def _by_label(seen: Precisions | None) -> list[Figure]:
     if seen is None:
         return []
-    rows = [(f"detection/ap50 {label}", value) for label, value in seen.ap50.items()]
-    rows += [(f"detection/ap50_95 {label}", value) for label, value in seen.ap.items()]
-    return [plain(name, value, {"pictures": seen.pictures}) for name, value in rows]
+    n = {label: {"pictures": seen.pictures, "objects": count} for label, count in seen.objects.items()}
+    figures = [plain(f"detection/ap50 {label}", value, n[label]) for label, value in seen.ap50.items()]
+    return figures + [plain(f"detection/ap50_95 {label}", value, n[label]) for label, value in seen.ap.items()]
 
 
 def _by_occlusion(records: Sequence[Record], labels: Sequence[str], resamples: int) -> list[Figure]:
@@ -76,16 +77,27 @@ def _is_guilty(record: Record, labels: Sequence[str]) -> bool:
 
 def _alarms(records: Sequence[Record], labels: Sequence[str]) -> Separation | None:
     """Give the best scores of pictures with an object and of pictures with none at all, of any category."""
-    guilty = [_best(record, labels) for record in records if _is_guilty(record, labels)]
-    clean = [_best(record, labels) for record in records if not record.truth.boxes]
-    groups = separation("a picture with objects", guilty, clean)
+    groups = _groups(records, labels, lambda record: _best(record, labels))
     return groups if groups.is_defined else None
+
+
+def _groups(records: Sequence[Record], labels: Sequence[str], score: Callable[[Record], float]) -> Separation:
+    guilty = [score(record) for record in records if _is_guilty(record, labels)]
+    clean = [score(record) for record in records if not record.truth.boxes]
+    return separation("a picture with objects", guilty, clean)
+
+
+def _darkness(lightness: Callable[[Record], float]) -> Callable[[Record], float]:
+    return lambda record: -lightness(record)
 
 
 def _of_alarms(groups: Separation, records: Sequence[Record], levels: Mapping[str, float]) -> list[Figure]:
     n = {"with objects": groups.guilty.size, "without": groups.clean.size}
     area = auc(groups)
     figures = [bounded("alarms/auc", area, auc_interval(area, groups.guilty.size, groups.clean.size), n)]
+    for name, lightness in LIGHTNESS.items():
+        alone = auc(_groups(records, tuple(levels), _darkness(lightness)))
+        figures.append(bounded(f"alarms/auc of {name} alone", alone, auc_interval(alone, groups.guilty.size, groups.clean.size), n))
     for allowed in FALSE_ALARMS:
         # Fewer clean pictures than this cannot show the rate at all: not one of them may alarm.
         if groups.clean.size * allowed >= 1.0:

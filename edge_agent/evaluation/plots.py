@@ -30,10 +30,10 @@ def draw_precision(seen: Precisions, path: Path) -> None:
     Raises:
         ConfigInvalid: the file cannot be written; so say all three.
     """
-    axes = _axes(f"{seen.pictures} pictures, {seen.objects} objects, IoU 0.5")
+    axes = _axes(f"{seen.pictures} pictures, IoU 0.5")
     recall = np.linspace(0.0, 1.0, 101)
     for label, precision in seen.curves.items():
-        axes.plot(recall, precision, label=f"{label} {seen.ap50[label]:.2f}")
+        axes.plot(recall, precision, label=f"{label}: AP50 {seen.ap50[label]:.2f}, {seen.objects[label]} labelled")
     axes.set(xlabel="recall", ylabel="precision")
     _save(axes, path)
 
@@ -43,7 +43,7 @@ def draw_roc(groups: Sequence[Separation], path: Path) -> None:
     axes = _axes("found at which share of false alarms")
     for each in groups:
         false, true = roc(each)
-        words = f"{each.name}: {auc(each):.3f} ({each.guilty.size}, {each.clean.size})"
+        words = f"{each.name}: AUC {auc(each):.3f}, {each.guilty.size} guilty, {each.clean.size} clean"
         axes.plot(false, true, label=words)
     axes.plot([0, 1], [0, 1], color="0.8", linewidth=1, zorder=0)
     axes.set(xlabel="share of clean scans that alarm", ylabel="share of guilty scans found")

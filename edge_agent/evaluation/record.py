@@ -1,6 +1,6 @@
 """What the product made of one picture, beside what is known of it. Boxes and points: px of the stored picture."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,6 +60,13 @@ class Record:
 
     truth: Truth
     seen: Seen
+
+
+LIGHTNESS: Mapping[str, Callable[[Record], float]] = {
+    "mean grey": lambda record: record.seen.brightness.mean_grey,
+    "dark share": lambda record: -record.seen.brightness.dark_share,
+}
+"""The baselines: both are high for what lets much of the beam through, an empty container or a load lighter than others."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,8 @@
 Every check is given the same rank: so many of the clean scans lie above its threshold. The rank is the largest for which the budget
 holds for the scan as a whole, over all checks and views at once. Where the scans are too few to give every check its own worst one, the
 labels of one detector count as one check, whose score is the most that any of them stands above its own level, in log odds: their levels
-then move together. Which of the two is done depends on the number of scans only, never on their scores.
+then move together. Which of the two is done depends on the number of scans only, never on their scores. A scan that a check gives its
+highest score, or that reaches a level of the policy, alarms whatever is done here, and uses the budget up first.
 
 The bound is the one of conformal prediction (Vovk, Gammerman and Shafer 2005; Angelopoulos and Bates 2023, section 1): call a scan's
 place the best rank that it takes in any check. If a new clean scan is exchangeable with the n given ones, it alarms only when at most
@@ -23,6 +24,8 @@ _STEP = 10_000
 _ROUNDING = 1e-9
 _SURE = 1e-14
 """Shares are kept so far from 0 and 1: their log odds then come back as the same ten-thousandth."""
+_HIGHEST = 1.0
+"""No threshold lies above such a score."""
 FOLDS = 10
 
 
@@ -48,6 +51,11 @@ class Checks:
         joined = {check for part in self.together for check in part}
         return (*self.together, *({check: 0.5} for check in self.floors if check not in joined))
 
+    @property
+    def certain(self) -> Mapping[str, float]:
+        """Give the score of each check from which a scan alarms whatever threshold is set."""
+        return {**dict.fromkeys(self.floors, _HIGHEST), **self.fixed}
+
 
 @dataclass(frozen=True, slots=True)
 class Allotment:
@@ -64,8 +72,8 @@ def allot(scans: Sequence[Mapping[str, float]], checks: Checks, budget: float) -
     ``scans``: highest score of each check over the views of one clean scan, in [0, 1]; a check that saw nothing is absent.
 
     Raises:
-        CommissionRefused: too few scans for this budget (the detail says how many are needed), or a check that gives its highest
-            possible score to clean scans.
+        CommissionRefused: too few scans for this budget (the detail says how many are needed), or more than the budget alarm whatever
+            threshold is set.
         ValueError: ``budget`` does not lie in (0, 1).
     """
     if not 0.0 < budget < 1.0:
@@ -99,6 +107,11 @@ def scans_needed(checks: int, budget: float) -> int:
     return math.ceil((checks + 1) / budget - 1 - _ROUNDING)
 
 
+def alarms_surely(scan: Mapping[str, float]) -> list[str]:
+    """Give the checks that no threshold keeps from alarming on this scan: they give it their highest score."""
+    return sorted(check for check, score in scan.items() if score >= _HIGHEST)
+
+
 def _common_rank(scans: Sequence[Mapping[str, float]], checks: Checks, budget: float) -> int:
     """Give how many scans may lie above each threshold."""
     places = sorted(_places(scans, checks))
@@ -106,30 +119,38 @@ def _common_rank(scans: Sequence[Mapping[str, float]], checks: Checks, budget: f
     rank = len(scans) if spare >= len(scans) else (places[spare] - 1 if spare >= 0 else -1)
     if rank >= 0:
         return rank
-    needed = scans_needed(len(checks.parts), budget)
-    if len(scans) < needed:
-        raise CommissionRefused(
-            f"{len(scans)} clean scans are too few for {budget:.1%} alarms over {len(checks.parts)} checks; {needed} certainly suffice",
-            {"scans": len(scans), "needed": needed},
-        )
-    fixed_alarms = sum(place < 0 for place in places)
+    certain, why = sum(place < 0 for place in places), _why_certain(scans, checks)
+    if certain > max(spare, 1):
+        raise CommissionRefused(f"{why}; nothing is left of {budget:.1%}", {"scans": len(scans), "certain": certain})
+    needed = scans_needed(len(checks.parts) + certain, budget)
     raise CommissionRefused(
-        f"thresholds that the policy fixes alarm on {fixed_alarms} of {len(scans)} clean scans; nothing is left of {budget:.1%}",
-        {"scans": len(scans), "fixed": fixed_alarms},
+        f"{len(scans)} clean scans are too few for {budget:.1%} alarms over {len(checks.parts)} checks; {needed} certainly suffice"
+        + (f" ({why})" if certain else ""),
+        {"scans": len(scans), "needed": needed},
     )
+
+
+def _why_certain(scans: Sequence[Mapping[str, float]], checks: Checks) -> str:
+    """Say why scans alarm whatever threshold is set; empty where none does."""
+    fixed = sum(_alarms(scan, checks.fixed) for scan in scans)
+    sure = [{check for check in alarms_surely(scan) if check in checks.floors} for scan in scans]
+    names = ", ".join(sorted(set().union(*sure)))
+    parts = [f"levels that the policy fixes alarm on {fixed} of {len(scans)} clean scans"] if fixed else []
+    parts += [f"check {names} gives its highest score to {sum(map(bool, sure))} of {len(scans)} clean scans"] if names else []
+    return ", ".join(parts)
 
 
 def _places(scans: Sequence[Mapping[str, float]], checks: Checks) -> list[int]:
     """Give for each scan how many come before it in the check where it stands highest; equal scores in the order of the scans.
 
-    -1 for an alarm of a fixed check, the number of scans where nothing was seen.
+    -1 for an alarm that no threshold prevents, the number of scans where nothing was seen.
     """
     places = [len(scans)] * len(scans)
     for part in checks.parts:
         margins = _margins(scans, part)
         for before, number in enumerate(sorted(margins, key=lambda number: -margins[number])):
             places[number] = min(places[number], before)
-    return [-1 if _alarms(scan, checks.fixed) else place for scan, place in zip(scans, places, strict=True)]
+    return [-1 if _alarms(scan, checks.certain) else place for scan, place in zip(scans, places, strict=True)]
 
 
 def _margins(scans: Sequence[Mapping[str, float]], part: Mapping[str, float]) -> dict[int, float]:
@@ -142,17 +163,12 @@ def _margins(scans: Sequence[Mapping[str, float]], part: Mapping[str, float]) ->
 
 
 def _thresholds(part: Mapping[str, float], falling: Sequence[float], rank: int, floors: Mapping[str, float]) -> dict[str, float]:
-    """Give the least thresholds above all scores but those of the ``rank`` scans with the highest margins."""
+    """Give the least thresholds above all scores but those of the ``rank`` scans with the highest margins; 1 where none lies above."""
     if rank >= len(falling):
         return {check: floors[check] for check in part}
     shares = {check: 1.0 / (1.0 + math.exp(-_log_odds(level) - falling[rank])) for check, level in part.items()}
     thresholds = {check: (math.floor(share * _STEP + _ROUNDING) + 1) / _STEP for check, share in shares.items()}
-    if max(thresholds.values()) > 1.0:
-        names = ", ".join(part)
-        raise CommissionRefused(
-            f"check {names} gives its highest score to {rank + 1} or more clean scans: no threshold keeps the budget", {"check": names}
-        )
-    return {check: max(threshold, floors[check]) for check, threshold in thresholds.items()}
+    return {check: max(min(threshold, 1.0), floors[check]) for check, threshold in thresholds.items()}
 
 
 def _log_odds(share: float) -> float:

@@ -3,8 +3,8 @@
 Every label has several shape families. Some are held out: no bundle is trained on them, and test set S1 is made of them.
 What tells the last three labels from ordinary contents is physical, and clutter keeps to the other side of it: a ``bottle`` is a vessel
 of half a litre or more (clutter has smaller ones only, whatever is in them); ``bricks`` are pressed packets of organic matter above
-5 g/cm2, wrapped and laid together (books and boxes of clutter stay below 4.5 g/cm2); ``dense`` is heavy metal that iron of that size
-cannot imitate.
+5 g/cm2, wrapped and laid together (books and boxes of clutter stay below 4.5 g/cm2, but for books on their spine, no broader than 4 cm);
+``dense`` is heavy metal that iron of that size cannot imitate.
 """
 
 from collections.abc import Callable, Mapping

@@ -107,7 +107,7 @@ def draw_box_body(canvas: Canvas, spot: Region, owner: int, rng: Generator) -> R
 
 
 def _glass(canvas: Canvas, spot: Region, body: Body, sheet: float, owner: int, rng: Generator) -> None:
-    """Put pillars beside the windows: glass lets more through than sheet metal, so the band is drawn as the lack of it."""
+    """Put glass and pillars into the window band, over the sheet that the outline has there too: windows show darker than real ones."""
     x0, y0, x1, y1 = body.glass
     band = Region(spot.x0 + x0 * spot.width, spot.y0 + y0 * spot.height, spot.x0 + x1 * spot.width, spot.y0 + y1 * spot.height)
     canvas.fill(band, _GLASS, float(rng.uniform(0.8, 1.6)), owner)

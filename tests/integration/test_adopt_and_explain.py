@@ -108,6 +108,19 @@ def test_a_scan_id_is_neither_path_nor_pattern(tmp_path: Path, scan: str, capsys
     assert "scan" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("command", ["assess", "explain"])
+def test_a_folder_that_cannot_be_made_is_refused_before_the_work(place: Path, command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert 78 == main([command, str(place / "scan.png"), "--out", str(place / "card.toml/out")])
+    assert "config-unreadable: --out " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("masks", ["0", "-1", "many"])
+def test_a_number_of_masks_that_is_none_is_said_in_words(place: Path, masks: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["explain", str(place / "scan.png"), f"--masks={masks}"])
+    assert "argument --masks: a whole number from 1" in capsys.readouterr().err
+
+
 def test_two_scans_at_once_are_refused(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (place / "other.png").write_bytes((place / "scan.png").read_bytes())
     assert 78 == main(["explain", str(place / "scan.png"), str(place / "other.png")])

@@ -8,10 +8,11 @@ import pytest
 from edge_agent.agent.certificate import Circumstances, find_commissioning, write_certificate
 from edge_agent.agent.commission import CleanScans, Site, Terms, certify, of_journal
 from edge_agent.analysis.policy import parse_policy
+from edge_agent.cli.commission_plot import check_drawable
 from edge_agent.domain.assessment import BundleState, BundleUse, FactKind
 from edge_agent.domain.capture import SubjectKind
 from edge_agent.domain.ids import FactId, ScanId
-from edge_agent.errors import CommissionRefused
+from edge_agent.errors import CommissionRefused, ConfigInvalid
 from edge_agent.ledger.ledger import Ledger
 from edge_agent.ledger.reader import LedgerReader
 from edge_agent.ledger.records import Entry
@@ -88,7 +89,8 @@ def test_a_verdict_on_older_pixels_makes_no_scan_clean(ledger: Ledger, tmp_path:
 
 
 def certified(count: int = 200) -> CleanScans:
-    return CleanScans(tuple({"handgun": number / count * 0.6} for number in range(count)), 3, {})
+    names = tuple(f"scan-{number}" for number in range(count))
+    return CleanScans(names, tuple({"handgun": number / count * 0.6} for number in range(count)), 3, {})
 
 
 def made():
@@ -113,6 +115,24 @@ def test_a_certificate_says_what_was_measured() -> None:
     assert certificate.whole_scan.alarms <= 9
     assert certificate.held_out is not None
     assert (certificate.skipped, (certificate.not_after - certificate.made_at).days) == (3, 90)
+
+
+@pytest.mark.parametrize("name", ["levels.sketch", "levels", "nowhere/levels.png"])
+def test_a_picture_that_cannot_be_written_is_refused_before_the_work(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigInvalid, match="--plot "):
+        check_drawable(tmp_path / name)
+
+
+def test_no_picture_or_a_possible_one_is_no_problem(tmp_path: Path) -> None:
+    check_drawable(None)
+    check_drawable(tmp_path / "levels.PNG")
+    assert [] == list(tmp_path.iterdir())
+
+
+def test_scans_keep_their_names_beside_their_scores(ledger: Ledger, tmp_path: Path) -> None:
+    cleared = judged(ledger, "a", 1.0)
+    ledger.append(a_verdict(cleared, conclusion="not-suspicious"))
+    assert collected(tmp_path).names == (cleared,)
 
 
 def test_too_few_scans_make_no_certificate() -> None:

@@ -235,7 +235,9 @@ def test_alert_levels_are_commissioned_from_corrected_estimates(
     site.agent_toml.write_text(site.agent_toml.read_text().replace(str(POLICY), str(policy)))
     asked = ["commission", "--config", str(site.agent_toml), "--scanner", "portal-1", "--scans", str(weighed / "scans"), "--budget", "0.2"]
     assert 1 == main([*asked, "--dry-run"])
-    assert "check weight gives its highest score to " in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "check weight gives its highest score to " in said
+    assert ": weight at its highest score; it alarms at any level. Is the scan clean?" in said
     assert 0 == commission(site, weighed, a_list(weighed, tmp_path))
     assert 0 == main([*asked, "--dry-run"])
 

@@ -65,11 +65,20 @@ def test_figures_curves_and_json_come_from_the_whole_path(place: Path, capsys: p
     assert [1.0, 1.0, 0.0] == [
         found[f"alarms/{name}"]["value"] for name in ("auc", "found at the level in force", "false at the level in force")
     ]
+    assert {"with objects": 4, "without": 4} == found["alarms/auc of dark share alone"]["n"]
+    assert {"pictures": 8, "objects": 4} == found["detection/ap50 bright"]["n"]
     assert {"detection occlusion 0/map50", "detection occlusion 1/map50"} <= set(found)
     assert content == json.loads((place / "out/evaluation.json").read_text())
     for name in ("precision.png", "roc.png", "reliability.png"):
         assert (place / "out" / name).read_bytes().startswith(b"\x89PNG")
     assert "picture-1" not in (place / "out/evaluation.json").read_text()
+
+
+def test_a_folder_that_cannot_be_written_to_is_refused_before_the_work(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert 78 == evaluate(place, "--out", str(place / "set/annotations.json/out"))
+    said = capsys.readouterr()
+    assert "config-unreadable: --out " in said.err
+    assert "pictures judged" not in said.out
 
 
 def test_one_bundles_own_folder_will_do_and_tables_are_for_people(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

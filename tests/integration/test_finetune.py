@@ -1,6 +1,7 @@
 """Fine-tuning: which labels become targets, which scans are refused, and a whole small run to a bundle that passes its self-test."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ torch = pytest.importorskip("torch", reason="torch is not installed (requirement
 
 from edge_agent.analysis.ports import one_by_one  # noqa: E402
 from edge_agent.errors import BundleUnsigned  # noqa: E402
-from edge_agent.inference.bundle import Bundle, load_bundle  # noqa: E402
+from edge_agent.inference.bundle import SIGNATURE, Bundle, load_bundle  # noqa: E402
 from edge_agent.inference.installed import installed_bundles  # noqa: E402
 from edge_agent.inference.load import open_models  # noqa: E402
 from edge_agent.inference.selftest import run_selftest  # noqa: E402
@@ -100,7 +101,9 @@ def test_a_small_run_gives_an_unsigned_bundle_in_shadow_that_names_its_parent(tm
     folder = labels_in(tmp_path / "labels", images, [box(number) for number in range(12)])
     options = ["--labels", str(folder), "--parent", str(parent.folder), "--checkpoint", str(tmp_path / "parent.pt"), "--simulated"]
     options += ["--out", str(tmp_path / "out"), "--version", "9.0.0-site", "--work", str(tmp_path / "work"), "--images", "16"]
+    signed = shutil.copytree(parent.folder, tmp_path / "out" / parent.card.name / parent.card.version)
     made = finetune.finetune(finetune.parser().parse_args(options))
+    assert (signed / SIGNATURE).exists(), "the bundle that lay beside is left alone"
     bundle = load_bundle(made, WORKSHOP)
     assert (bundle.ref, bundle.card.state.value) == (f"{parent.card.name}/9.0.0-site", "shadow")
     assert bundle.card.training["parent_sha256"] == parent.use.sha256
@@ -108,3 +111,15 @@ def test_a_small_run_gives_an_unsigned_bundle_in_shadow_that_names_its_parent(tm
     assert run_selftest(open_models([bundle], DevicePolicy.CPU), one_by_one) >= 1
     with pytest.raises(BundleUnsigned):
         load_bundle(made, Trust.of([]))
+
+
+def test_a_work_folder_of_other_labels_is_refused_instead_of_passing_for_this_fine_tuning(tmp_path: Path, parent: Bundle) -> None:
+    (tmp_path / "parent.pt").write_bytes(b"weights")
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "order.json").write_text('{"labels": "of another site"}')
+    folder = labels_in(tmp_path / "labels", [{"pitch_mm": [5.0, 5.0], "kind": "synthetic"}], [box(0)])
+    options = ["--labels", str(folder), "--parent", str(parent.folder), "--checkpoint", str(tmp_path / "parent.pt"), "--simulated"]
+    options += ["--out", str(tmp_path / "out"), "--version", "9.0.0-site", "--work", str(tmp_path / "work")]
+    with pytest.raises(SystemExit, match="begun for another order"):
+        finetune.finetune(finetune.parser().parse_args(options))
+    assert not (tmp_path / "out").exists()

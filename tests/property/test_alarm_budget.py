@@ -7,14 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_agent.errors import CommissionRefused
-from edge_agent.kpi.budget import Checks, allot, held_out, scans_needed
+from edge_agent.kpi.budget import Checks, alarms_surely, allot, held_out, scans_needed
 from edge_agent.kpi.rates import Rate
 
 NAMES = ("a", "b", "c")
 CHECKS = Checks(dict.fromkeys(NAMES, 0.05))
 TOGETHER = Checks(dict.fromkeys(NAMES, 0.05), together=({"a": 0.4, "b": 0.8},))
 EITHER = st.sampled_from((CHECKS, TOGETHER))
-SCANS = st.lists(st.dictionaries(st.sampled_from(NAMES), st.floats(0.0, 0.99), max_size=3), min_size=1, max_size=80)
+SCORES = st.floats(0.0, 0.99) | st.just(1.0)
+UNSURE = st.lists(st.dictionaries(st.sampled_from(NAMES), st.floats(0.0, 0.99), max_size=3), min_size=1, max_size=80)
+SCANS = st.lists(st.dictionaries(st.sampled_from(NAMES), SCORES, max_size=3), min_size=1, max_size=80)
 BUDGETS = st.floats(0.02, 0.5)
 
 
@@ -35,7 +37,7 @@ def test_the_budget_holds_on_the_scans_themselves_with_one_alarm_to_spare(
     assert all(0.05 <= at <= 1.0 for at in allotment.thresholds.values())
 
 
-@given(SCANS, st.dictionaries(st.sampled_from(NAMES), st.floats(0.0, 0.99), max_size=3), BUDGETS, EITHER)
+@given(SCANS, st.dictionaries(st.sampled_from(NAMES), SCORES, max_size=3), BUDGETS, EITHER)
 def test_a_new_scan_alarms_only_when_its_own_rank_among_all_allows_it(
     scans: list[dict[str, float]], new: dict[str, float], budget: float, checks: Checks
 ) -> None:
@@ -62,7 +64,7 @@ def test_a_larger_budget_never_raises_a_threshold(scans: list[dict[str, float]],
     assert all(loose[check] <= tight[check] for check in NAMES)
 
 
-@given(SCANS, BUDGETS, EITHER)
+@given(UNSURE, BUDGETS, EITHER)
 def test_enough_scans_are_never_refused(scans: list[dict[str, float]], budget: float, checks: Checks) -> None:
     if len(scans) >= scans_needed(len(checks.parts), budget):
         allot(scans, checks, budget)
@@ -84,9 +86,25 @@ def test_where_the_scans_suffice_every_label_has_its_own_level(scans: list[dict[
     assert allot(scans, TOGETHER, 0.051) == allot(scans, CHECKS, 0.051)
 
 
-def test_a_detector_that_is_always_sure_of_clean_scans_is_named_by_its_labels() -> None:
-    with pytest.raises(CommissionRefused, match="check a, b gives its highest score"):
+def test_a_label_that_is_always_sure_of_clean_scans_is_named() -> None:
+    with pytest.raises(CommissionRefused, match="check b gives its highest score to 3 of 40"):
         allot([{"b": 1.0} if number < 3 else {"a": 0.1} for number in range(40)], TOGETHER, 0.08)
+
+
+@pytest.mark.parametrize("checks", [CHECKS, TOGETHER], ids=["each", "together"])
+def test_a_scan_that_a_check_is_sure_of_uses_the_budget_up_and_blocks_nothing(checks: Checks) -> None:
+    scans = [{"a": 1.0}, *({"a": 0.1, "c": number / 100} for number in range(59))]
+    allotment = allot(scans, checks, 0.1)
+    assert allotment.whole_scan.hits == 1 + sum(number / 100 >= allotment.thresholds["c"] for number in range(59)) <= 5
+    assert alarms_surely(scans[0]) == ["a"]
+    assert alarms_surely(scans[1]) == []
+
+
+def test_a_lone_sure_scan_among_few_is_named_beside_the_number_that_suffices() -> None:
+    words = r"199 certainly suffice \(check a gives its highest score to 1 of 34 clean scans\)"
+    with pytest.raises(CommissionRefused, match=words) as caught:
+        allot([{"a": 1.0}, *({"c": 0.5} for _ in range(33))], Checks(dict.fromkeys("abcd", 0.05)), 0.03)
+    assert caught.value.fields["needed"] == scans_needed(5, 0.03)
 
 
 def test_too_few_scans_are_refused_with_the_number_that_suffices() -> None:

@@ -128,6 +128,14 @@ def test_alarms_are_measured_between_pictures_with_objects_and_pictures_with_non
     assert "alarms/found at 1% false" not in found, "twenty clean pictures cannot show one in a hundred"
 
 
+def test_alarms_have_darkness_beside_them() -> None:
+    marked, dark, light = truth(boxes=(TrueBox("handgun", PLACE),)), Brightness(0.4, 0.3), Brightness(0.8, 0.1)
+    records = [Record(marked, seen(brightness=dark)), Record(truth(), seen(brightness=light)), Record(truth(), seen(brightness=dark))]
+    found = {figure.name: figure for figure in evaluate_detection(records, {"handgun": 0.6}, 3).figures}
+    assert [0.75, 0.75] == [found[f"alarms/auc of {name} alone"].value for name in ("mean grey", "dark share")]
+    assert {"with objects": 1, "without": 2} == found["alarms/auc of mean grey alone"].n
+
+
 def test_each_level_of_occlusion_is_measured_alone() -> None:
     found = {figure.name: figure for figure in evaluate_detection(detector_records(), {"handgun": 0.6}, 3).figures}
     assert (1.0, 0.0) == pytest.approx((found["detection occlusion 1/map50"].value, found["detection occlusion 2/map50"].value))

@@ -191,6 +191,13 @@ def test_the_interval_of_a_perfect_detector_is_a_point_and_of_a_mixed_one_holds_
     assert low < metrics.summary(mixed, ("a",))["map50"] < high
 
 
+def test_what_is_found_under_another_label_counts_under_any_and_once():
+    tile = found([HERE, HERE], [0.9, 0.8], [1, 0], [(2, *HERE)])
+    figures = metrics.summary([tile], ("a", "b", "c"))
+    assert (figures["map50"], figures["ap50_any_label"]) == (0.0, 1.0)
+    assert len(metrics.under_any_label(tile).boxes) == 1
+
+
 def test_an_area_under_the_curve_has_its_published_interval():
     rng = np.random.default_rng(1)
     table = metrics.auc_with_interval("auc", rng.normal(1.0, 1.0, 200), rng.normal(0.0, 1.0, 200))
@@ -200,9 +207,9 @@ def test_an_area_under_the_curve_has_its_published_interval():
     assert metrics.auc_with_interval("auc", np.ones(5), np.zeros(5))["auc"] == 1.0
 
 
-def test_the_wilson_interval_is_the_published_one():
-    assert metrics.wilson(30, 1000) == (0.021, 0.043)
-    assert metrics.wilson(0, 0) == (0.0, 1.0)
+def test_a_share_stands_with_its_wilson_interval_and_its_count():
+    assert metrics.share("alerted", 30, 1000) == {"alerted": 0.03, "alerted_n": 1000, "alerted_interval_95": [0.021, 0.043]}
+    assert metrics.share("alerted", 0, 0) == {"alerted": 0.0, "alerted_n": 0, "alerted_interval_95": [0.0, 1.0]}
 
 
 def test_tiles_of_rare_labels_are_shown_twice_each_with_its_neighbour():
