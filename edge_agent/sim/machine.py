@@ -7,6 +7,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from edge_agent.sim.beam import Beam, isotope, linac, transmissions, tube_high, tube_low
+from edge_agent.sim.chance import log_uniform
 from edge_agent.sim.scene import Scene
 from edge_agent.sim.shape import blurred
 
@@ -64,8 +65,8 @@ def _ordinary_machine(rng: Generator) -> Machine:
     dead = tuple(float(place) for place in rng.uniform(0.0, 1.0, int(rng.integers(0, 3)))) if rng.random() < 0.25 else ()
     high = float(rng.choice((5.5, 6.0, 6.5)))
     return Machine(
-        photons=float(np.exp(rng.uniform(np.log(8e3), np.log(2e5)))),
-        electronic=float(np.exp(rng.uniform(np.log(6e-5), np.log(6e-4)))),
+        photons=log_uniform(rng, 8e3, 2e5),
+        electronic=log_uniform(rng, 6e-5, 6e-4),
         scatter=float(rng.uniform(0.002, 0.02)),
         spread=float(rng.uniform(0.03, 0.16)),
         pulse=float(rng.uniform(0.0005, 0.008)),
@@ -81,7 +82,7 @@ def _ordinary_machine(rng: Generator) -> Machine:
 def _unseen_machine(rng: Generator) -> Machine:
     kind = int(rng.integers(0, 4))
     return Machine(
-        photons=float(np.exp(rng.uniform(np.log(3e3), np.log(8e3)))),
+        photons=log_uniform(rng, 3e3, 8e3),
         electronic=float(rng.uniform(7e-4, 1.2e-3)),
         scatter=float(rng.uniform(0.022, 0.035)),
         spread=float(rng.uniform(0.165, 0.2)),

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from edge_agent.sim import shape
 from edge_agent.sim.canvas import Mix, Patch
+from edge_agent.sim.chance import log_uniform
 from edge_agent.sim.contraband import draw_liquid, heavy, heavy_areal, heavy_size, organic_areal, packet_mix
 from edge_agent.sim.part import POLYMER, STEEL, WOOD, Part, Room
 
@@ -23,7 +24,7 @@ _MOST_TILT = 1.05
 
 def blade(room: Room, rng: Generator) -> list[Part]:
     """Give a blade of any outline with a handle: straight, bent, toothed or holed, ground thin towards its edge."""
-    length, breadth = _log_uniform(140, 640, rng), _log_uniform(18, 110, rng)
+    length, breadth = log_uniform(rng, 140, 640), log_uniform(rng, 18, 110)
     h, w = room.px(breadth * 1.6), room.px(length)
     heel = int(w * rng.uniform(0.45, 0.72))
     back, edge = _profile(heel, rng, 0.02), _profile(heel, rng, 0.02)
@@ -46,7 +47,7 @@ def blade(room: Room, rng: Generator) -> list[Part]:
 
 def vessel(room: Room, rng: Generator) -> list[Part]:
     """Give a vessel of half a litre or more, round or square, of any outline from its cap to its bottom, more or less full."""
-    width = _log_uniform(75, 330, rng)
+    width = log_uniform(rng, 75, 330)
     height = max(rng.uniform(140, 440), 9e5 / width**2 * rng.uniform(1.0, 1.6))
     h, w = room.px(height), room.px(width)
     radius = _profile(h, rng, 0.5, 0.7)
@@ -74,7 +75,7 @@ def vessel(room: Room, rng: Generator) -> list[Part]:
 
 def sidearm(room: Room, rng: Generator) -> list[Part]:
     """Give a pistol of any proportions, its magazine within the grip: one or two barrels, rounded or boxy, bare or with a silencer."""
-    length = _log_uniform(125, 380, rng)
+    length = log_uniform(rng, 125, 380)
     h, w = room.px(length * rng.uniform(0.5, 0.85)), room.px(length)
     top, deep = rng.uniform(0.02, 0.12), rng.uniform(0.14, 0.3)
     muzzle, back = rng.uniform(0.0, 0.45), rng.uniform(0.9, 1.0)
@@ -177,11 +178,6 @@ def deformed(parts: list[Part], rng: Generator, *, is_flat: bool) -> list[Part]:
     from_x = x + rng.normal(0.0, 0.04) * np.sin(3.1 * x + 6.3 * rng.random()) + shear * (y - 0.5) * 0.5
     deeper = height / new[0] if is_flat else 1.0
     return [Part(_sampled(part.patch, from_y, from_x), part.mix, part.areal * deeper) for part in parts]
-
-
-def _log_uniform(low: float, high: float, rng: Generator) -> float:
-    """Draw a size in mm: small ones as often as large ones, by ratio."""
-    return float(np.exp(rng.uniform(np.log(low), np.log(high))))
 
 
 def _profile(length: int, rng: Generator, end: float, least: float = 0.45) -> NDArray[np.float32]:
