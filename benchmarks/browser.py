@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, Request, async_playwright
 
@@ -31,6 +31,7 @@ _FLAGS = (
 )
 _PATIENCE_MS = 60_000
 """Until what a law waits for must be there; a machine that does other work as well is no fault of a page."""
+_LOOKS_S = 0.05
 _DRIVER_SAYS = (
     "GPU stall due to ReadPixels",  # of the software renderer, whenever somebody reads the canvas
     "GroupMarkerNotSet",
@@ -48,6 +49,23 @@ class Wish:
     expects: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
     ignores_certificates: bool = False
+
+
+async def until(page: Page, condition: str, arg: object = None, within_s: float = _PATIENCE_MS / 1000) -> Any:  # noqa: ANN401
+    """Wait until ``condition``, a function of the page that may be ``async``, gives something true; give that.
+
+    ``page.wait_for_function`` takes the promise of an ``async`` function for true, so it waits for none: use this instead.
+
+    Raises:
+        TimeoutError: not within ``within_s`` seconds.
+    """
+    try:
+        async with asyncio.timeout(within_s):
+            while not (told := await page.evaluate(condition, arg)):  # noqa: ASYNC110 - another process
+                await asyncio.sleep(_LOOKS_S)
+            return told
+    except TimeoutError:
+        raise TimeoutError(f"not within {within_s:.0f} s on the page, of {arg!r}: {condition}") from None
 
 
 class Stage:

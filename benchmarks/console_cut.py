@@ -27,7 +27,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import busy_scans
-from benchmarks.browser import Chromium, Stage, Wish, executable, started
+from benchmarks.browser import Chromium, Stage, Wish, executable, started, until
 from benchmarks.busy_site import BusyPlan, BusySite, named
 from benchmarks.office import Office, Reached
 from benchmarks.officer import Officer
@@ -160,7 +160,7 @@ class Shift:
 async def _until_page(page: Page, condition: str, arg: object = None) -> float:
     """Wait until ``condition`` holds on the page; give after how many seconds."""
     since = time.monotonic()
-    await page.wait_for_function(condition, arg=arg, timeout=1000 * _PATIENCE_S, polling=50)
+    await until(page, condition, arg, _PATIENCE_S)
     return round(time.monotonic() - since, 2)
 
 

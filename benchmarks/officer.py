@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from playwright.async_api import Browser, Locator, Page, Request
 
-from benchmarks.browser import Stage
+from benchmarks.browser import Stage, until
 from benchmarks.office import PASSWORD
 
 _QUIET_S = 0.25
@@ -74,7 +74,7 @@ class Officer:
     async def sees_lines(self, count: int) -> None:
         """Wait until the queue holds at least ``count`` scans, on the screen or not."""
         lines = "(least) => Number(document.querySelector('.grid').getAttribute('aria-rowcount')) > least"
-        await self.page.wait_for_function(lines, arg=count, timeout=300_000)
+        await until(self.page, lines, count, within_s=300)
 
     async def to_queue(self) -> None:
         """Go back to the queue."""

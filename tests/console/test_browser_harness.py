@@ -2,7 +2,8 @@
 
 import pytest
 
-from benchmarks.browser import Wish
+from benchmarks.browser import Wish, until
+from benchmarks.site import ROOT
 
 ORIGIN = "http://console.test"
 POLICY = "default-src 'self'"
@@ -81,3 +82,39 @@ def test_the_browser_paints_with_software_and_gives_16_bit_textures(chromium):
     renderer, has_float = chromium.run(law)
     assert "SwiftShader" in renderer
     assert has_float
+
+
+def test_a_condition_that_asks_the_server_is_waited_for(chromium):
+    """The library's own wait takes the promise of an ``async`` condition for true: laws that used it waited for nothing."""
+    asked = []
+
+    async def law(stage):
+        async def answer(route):
+            if route.request.url.endswith("count"):
+                asked.append(route.request.url)
+                await route.fulfill(body=str(len(asked)), content_type="text/plain")
+            else:
+                await route.fulfill(body="<!doctype html><title>t</title>", content_type="text/html")
+
+        await stage.context.route("**/*", answer)
+        page = await stage.page(ORIGIN)
+        return await until(
+            page, "async (least) => { const told = Number(await (await fetch('/count')).text()); return told >= least && told; }", 3
+        )
+
+    assert 3 == chromium.run(law)
+    assert 3 == len(asked)
+
+
+def test_what_never_comes_is_named_at_the_end_of_the_patience(chromium):
+    async def law(stage):
+        await serving(stage, "<title>t</title>")
+        await until(await stage.page(ORIGIN), "async () => document.title === 'other'", within_s=0.2)
+
+    with pytest.raises(TimeoutError, match=r"document\.title === 'other'"):
+        chromium.run(law)
+
+
+def test_nobody_uses_the_wait_that_takes_promises_for_true():
+    files = [path for folder in ("tests", "benchmarks") for path in (ROOT / folder).rglob("*.py")]
+    assert [] == [path.name for path in files if ".wait_for_" + "function(" in path.read_text()]

@@ -3,7 +3,7 @@
 import pytest
 from axe_playwright_python.async_playwright import Axe
 
-from benchmarks.browser import DESK, Wish
+from benchmarks.browser import DESK, Wish, until
 from benchmarks.busy_site import named
 from benchmarks.officer import Officer
 from tests.console.conftest import SITE
@@ -132,8 +132,7 @@ def test_the_bars_that_nobody_may_overlook_have_a_sign_and_words_and_go_across_t
         officer = await Officer.logged_in(stage, workplace.url)
         (workplace.site.folder / "degraded").touch()
         try:
-            told = await officer.page.wait_for_function(_BARS)  # at one moment: while nothing is heard for a while, another bar is there
-            return await told.json_value()
+            return await until(officer.page, _BARS)  # at one moment: while nothing is heard for a while, another bar is there
         finally:
             (workplace.site.folder / "degraded").unlink()
 

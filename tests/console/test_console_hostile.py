@@ -15,10 +15,9 @@ from xml.sax.saxutils import escape
 
 import numpy as np
 import pytest
-from playwright.async_api import TimeoutError
 
 from benchmarks import busy_scans
-from benchmarks.browser import Wish
+from benchmarks.browser import Wish, until
 from benchmarks.office import Office, Reached
 from benchmarks.officer import Officer
 from benchmarks.site import Scanner, running
@@ -78,7 +77,7 @@ _SHOWN = """(texts) => {
     const said = document.body.innerText.replace(/[^\\p{L}\\p{N}_<>=]/gu, '');
     return texts.every((text) => said.includes(text));
 }"""
-SHOWN_WITHIN_MS = 30_000
+SHOWN_WITHIN_S = 30.0
 PATIENCE_S = 60.0
 PAINTED = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 _MIXED = """() => [...document.querySelectorAll('main *')]
@@ -188,13 +187,13 @@ async def looked(officer, seen, place, name="", shows=()):
     page = officer.page
     await officer.goes(place)
     await page.locator(f"main.{place.partition('/')[0]}").wait_for()
-    await page.wait_for_function("() => !document.querySelector('main [aria-busy=true]')")
+    await until(page, "() => !document.querySelector('main [aria-busy=true]')")
     if place.startswith("scan/"):
         await page.locator(f"main.scan h1 .id:text-is('{place.rpartition('/')[2][:8]}')").wait_for()
         await asks_numbers(page)
         await page.evaluate("document.querySelector('main.scan .facts details')?.setAttribute('open', '')")
     with suppress(TimeoutError):  # a law then says on which page it is missing
-        await page.wait_for_function(_SHOWN, arg=[plain(text)[:30] for text in shows], timeout=SHOWN_WITHIN_MS)
+        await until(page, _SHOWN, [plain(text)[:30] for text in shows], SHOWN_WITHIN_S)
     await page.evaluate(PAINTED)
     seen.places[name or place] = await page.evaluate(_LOOK, CONTROLS)
     seen.mixed[name or place] = await page.evaluate(_MIXED)

@@ -9,7 +9,7 @@ import apsw
 import numpy as np
 import pytest
 
-from benchmarks.browser import Wish
+from benchmarks.browser import Wish, until
 from benchmarks.office import Office, Reached
 from benchmarks.officer import Officer
 from benchmarks.site import running
@@ -134,13 +134,13 @@ def test_a_decision_of_the_time_when_the_daemon_was_dead_is_in_the_journal_and_a
                 daemon.kill()
                 await officer.page.locator(".bars .bar.stale").first.wait_for()
                 await officer.decides("s")
-                await officer.page.wait_for_function(_WAITING, arg=1, polling=100)
+                await until(officer.page, _WAITING, 1)
                 while_dead = small.bodies("verdict")
                 small.deliver("b.png", small.scan(8))
                 again = small.site.daemon()
                 with running(again):
                     small.ready(again)
-                    await officer.page.wait_for_function(_WAITING, arg=0, polling=100)
+                    await until(officer.page, _WAITING, 0)
                     await officer.page.locator(".bars .bar.stale").first.wait_for(state="detached")
                     await officer.to_queue()
                     await officer.sees_lines(2)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from benchmarks.browser import Wish
+from benchmarks.browser import Wish, until
 from benchmarks.officer import Officer
 from tests.console.test_console_access import complaints
 
@@ -56,11 +56,11 @@ class Console:
             site.update(other)
         told = json.dumps({"now": self.site["now"], "sites": sites})
         await self.page.evaluate("(told) => sessionStorage.setItem('told', told)", told)
-        await self.page.wait_for_function("(count) => document.querySelectorAll('.links li').length === count", arg=count)
+        await until(self.page, "(count) => document.querySelectorAll('.links li').length === count", count)
 
     async def reads(self, where, texts):
         """Wait until the elements ``where`` say ``texts``."""
-        await self.page.wait_for_function(_ARE, arg=[where, texts])
+        await until(self.page, _ARE, [where, texts])
 
 
 STALE = {"phase": "stale", "is_current": False}

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from benchmarks.browser import TABLET, Wish
+from benchmarks.browser import TABLET, Wish, until
 from benchmarks.office import PASSWORD
 from benchmarks.officer import Officer
 from tests.console.conftest import SITE
@@ -238,7 +238,7 @@ def test_reports_of_faults_are_listed_with_their_state_to_who_made_them_and_to_s
         await officer.page.locator("dialog.ask").wait_for()
         said = officer.page.locator(".said", has_text="supervisor")  # for five seconds only
         await asyncio.gather(said.wait_for(), officer.page.keyboard.press("Enter"))
-        await officer.page.wait_for_function(_REPORTED, arg=scan, polling=100)
+        await until(officer.page, _REPORTED, scan)
         await stage.context.clear_cookies()
         return await listed(stage, "asha")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.browser import Wish
+from benchmarks.browser import Wish, until
 from benchmarks.busy_site import HELD_BACK, BusyPlan, BusySite, named
 from benchmarks.office import Office, Reached
 from benchmarks.officer import Officer
@@ -40,7 +40,7 @@ async def gone(officer, kind):
 
 
 async def waits_for(officer, condition):
-    await officer.page.wait_for_function(condition, timeout=PATIENCE_MS, polling=100)
+    await until(officer.page, condition, within_s=PATIENCE_MS / 1000)
 
 
 async def knows(officer, count):
