@@ -3,7 +3,8 @@
 The families of ``weapon`` and ``contraband`` have an outline each. Here outlines are drawn: the widths of a blade or a vessel along its
 axis, the parts of a gun and where they sit, the way packets lie. Everything is then bent, sheared and seen at an angle. Nothing is drawn
 after a family that is held out (no drum, no magazine outside a pistol's grip or behind a rifle's, no creased can, no heap of soft bags,
-no closed tube), so that test set S1 still asks for shapes that were never seen. Their sizes are seen: here are all that such things have.
+no closed tube), so that test set S1 still asks for shapes that were never seen. Their sizes are seen: here are all that such things have;
+and so are single traits of theirs, each without the others: packets are soft or lie in a heap, never both.
 """
 
 import numpy as np
@@ -20,10 +21,12 @@ _ALUMINIUM: Mix = (("aluminium", 1.0),)
 _GLASS: Mix = (("silica", 1.0),)
 _MOST_TILT = 1.05
 """Flat things are seen up to 60 degrees from face on: shorter by the cosine across the axis they are tilted about, and as much deeper."""
+_ON_EDGE_SHARE = 0.15
+_HEAPED_SHARE = 0.3
 
 
 def blade(room: Room, rng: Generator) -> list[Part]:
-    """Give a blade of any outline with a handle: straight, bent, toothed or holed, ground thin towards its edge."""
+    """Give a blade of any outline with a handle: straight, bent, toothed, ground thin towards its edge; face on or seen on its edge."""
     length, breadth = log_uniform(rng, 140, 640), log_uniform(rng, 18, 110)
     h, w = room.px(breadth * 1.6), room.px(length)
     heel = int(w * rng.uniform(0.45, 0.72))
@@ -37,12 +40,15 @@ def blade(room: Room, rng: Generator) -> list[Part]:
     steel[:, :heel] = ((y >= above) & (y <= below)) * (rng.uniform(0.3, 1.0) + (1.0 - rng.uniform(0.3, 1.0)) * depth)
     grip = np.zeros_like(steel)
     hand = min(half, room.px(rng.uniform(20, 34)) / 2) * (0.75 + 0.25 * _profile(w - heel, rng, 0.5))
-    grip[:, heel:] = np.abs(y - middle) <= np.maximum(hand, 0.75)
-    tang = np.where(np.abs(y - middle) <= np.maximum(hand.mean() * rng.uniform(0.25, 0.9), 0.75), grip, 0.0).astype(np.float32)
+    beside = np.abs(y - middle - rng.uniform(-1.0, 1.0) * max(0.0, half - hand.max()) * (rng.random() < 0.5))  # in line with the back, too
+    grip[:, heel:] = beside <= np.maximum(hand, 0.75)
+    tang = np.where(beside <= np.maximum(hand.mean() * rng.uniform(0.25, 0.9), 0.75), grip, 0.0).astype(np.float32)
     if rng.random() < 0.3:
         steel[:, heel : heel + max(1, room.px(8.0))] = np.abs(y - middle) <= half  # a guard
     parts = [Part(steel, STEEL, float(rng.uniform(1.2, 3.6))), Part(grip, _handle(rng), float(rng.uniform(1.0, 2.6)))]
-    return [*parts, Part(tang, STEEL, float(rng.uniform(0.8, 2.6)))] if rng.random() < 0.75 else parts
+    if rng.random() < 0.75:
+        parts.append(Part(tang, STEEL, float(rng.uniform(0.8, 2.6))))
+    return [_on_edge(part, room.px(rng.uniform(4, 14))) for part in parts] if rng.random() < _ON_EDGE_SHARE else parts
 
 
 def vessel(room: Room, rng: Generator) -> list[Part]:
@@ -74,7 +80,7 @@ def vessel(room: Room, rng: Generator) -> list[Part]:
 
 
 def sidearm(room: Room, rng: Generator) -> list[Part]:
-    """Give a pistol of any proportions, its magazine within the grip: one or two barrels, rounded or boxy, bare or with a silencer."""
+    """Give a pistol of any proportions, bare or with a silencer; its magazine, if it has one, is in the grip, at times a long one."""
     length = log_uniform(rng, 125, 380)
     h, w = room.px(length * rng.uniform(0.5, 0.85)), room.px(length)
     top, deep = rng.uniform(0.02, 0.12), rng.uniform(0.14, 0.3)
@@ -83,17 +89,22 @@ def sidearm(room: Room, rng: Generator) -> list[Part]:
     thin = rng.uniform(0.04, 0.1)
     barrel = _bar(h, w, (0.0, muzzle + 0.2), (top + deep * 0.3, top + deep * 0.3 + thin + rng.uniform(0.0, 0.12)))
     at, lean, broad = rng.uniform(0.5, 0.72), rng.uniform(-0.04, 0.24), rng.uniform(0.16, 0.32)
-    foot = rng.uniform(0.75, 1.0)
+    is_long = rng.random() < 0.3
+    foot = rng.uniform(0.55, 0.75) if is_long else rng.uniform(0.75, 1.0)
     corners = ((at, top + deep), (at + broad, top + deep), (at + broad + lean, foot), (at + lean + 0.03, foot))
     grip = shape.polygon(h, w, tuple((min(1.0, x), y) for x, y in corners))
-    magazine = grip * _bar(h, w, (0.0, 1.0), (top + deep, rng.uniform(0.6, foot)))
+    magazine = grip * _bar(h, w, (0.0, 1.0), (top + deep, rng.uniform(0.6 * foot, foot)))
+    if is_long:  # it stands out below the grip
+        left, right = at + lean + 0.03 + broad * rng.uniform(0.0, 0.3), at + lean + broad * rng.uniform(0.6, 1.0)
+        on = lean * rng.uniform(0.0, 0.5)
+        magazine += shape.polygon(h, w, ((left, foot), (min(1.0, right), foot), (min(1.0, right + on), 1.0), (min(0.98, left + on), 1.0)))
     guard = _loop(h, w, (top + deep, top + deep + rng.uniform(0.14, 0.26)), (at - rng.uniform(0.12, 0.26), at + 0.03))
     steel = float(rng.uniform(7, 15))
     grip_mix, grip_areal = ((POLYMER, 2.5), (WOOD, 2.5), (STEEL, 7.0))[int(rng.integers(0, 3))]
     return [
         Part(slide * np.float32(rng.uniform(0.4, 1.0)) + barrel, STEEL, steel),
         Part(grip, grip_mix, grip_areal),
-        Part(magazine * np.float32(rng.random() < 0.8), STEEL, float(rng.uniform(3, 9))),
+        Part(magazine * np.float32(rng.random() < 0.55), STEEL, float(rng.uniform(3, 9))),
         Part(guard, STEEL, 4.0),
     ]
 
@@ -127,14 +138,32 @@ def long_gun(room: Room, rng: Generator) -> list[Part]:
 
 
 def pile(room: Room, rng: Generator) -> list[Part]:
-    """Give pressed packets of one size laid as it happened: rows, steps, a cross, each a little turned or missing, with gaps between."""
+    """Give pressed packets of one size laid as it happened: in rows or a heap."""
     h, w = room.px(rng.uniform(40, 170)), room.px(rng.uniform(110, 290))
+    patch = _heap(h, w, rng) if rng.random() < _HEAPED_SHARE else _rows(h, w, room, rng)
+    return [Part(patch, packet_mix(rng), organic_areal(room, rng))]
+
+
+def _heap(h: int, w: int, rng: Generator) -> Patch:
+    """Give stiff packets that lie over and beside one another."""
+    reach = int(np.hypot(h, w)) + 1
+    patch = np.zeros((reach + 2 * h, reach + 2 * w), dtype=np.float32)
+    for _ in range(int(rng.integers(2, 7))):
+        one = shape.turned(shape.pillow(h, w, float(rng.uniform(8, 24))) * np.float32(rng.normal(1.0, 0.06)), float(rng.normal(0.0, 30.0)))
+        y, x = int(rng.integers(0, patch.shape[0] - one.shape[0] + 1)), int(rng.integers(0, patch.shape[1] - one.shape[1] + 1))
+        window = patch[y : y + one.shape[0], x : x + one.shape[1]]
+        np.maximum(window, one, out=window)
+    return patch
+
+
+def _rows(h: int, w: int, room: Room, rng: Generator) -> Patch:
+    """Give packets in rows, steps or a cross, each a little turned or missing, stiff or soft, with gaps between."""
     down, across = int(rng.integers(1, 5)), int(rng.integers(1, 4))
     gap = int(rng.integers(0, 2 + room.px(6.0)))
     step = int(rng.uniform(-0.5, 0.5) * w) if rng.random() < 0.3 else 0
     side = abs(step) * (down - 1)
     patch = np.zeros((down * (h + gap) + h, across * (w + gap) + side + w), dtype=np.float32)
-    power = float(rng.uniform(5, 24))
+    power = log_uniform(rng, 2.6, 24)
     for row in range(down):
         for column in range(across):
             if row + column > 0 and rng.random() < 0.12:
@@ -145,7 +174,7 @@ def pile(room: Room, rng: Generator) -> list[Part]:
             one = one[: patch.shape[0] - y, : patch.shape[1] - x]
             window = patch[y : y + one.shape[0], x : x + one.shape[1]]
             np.maximum(window, one, out=window)
-    return [Part(patch, packet_mix(rng), organic_areal(room, rng))]
+    return patch
 
 
 def lump(room: Room, rng: Generator) -> list[Part]:
@@ -178,6 +207,13 @@ def deformed(parts: list[Part], rng: Generator, *, is_flat: bool) -> list[Part]:
     from_x = x + rng.normal(0.0, 0.04) * np.sin(3.1 * x + 6.3 * rng.random()) + shear * (y - 0.5) * 0.5
     deeper = height / new[0] if is_flat else 1.0
     return [Part(_sampled(part.patch, from_y, from_x), part.mix, part.areal * deeper) for part in parts]
+
+
+def _on_edge(part: Part, height: int) -> Part:
+    """Give a part of the same mass whose height is seen along the beam: ``height`` px are left of it."""
+    rows = part.patch.shape[0]
+    seen = np.repeat(part.patch.mean(axis=0, keepdims=True), height, axis=0)
+    return Part(seen, part.mix, part.areal * rows / height)
 
 
 def _profile(length: int, rng: Generator, end: float, least: float = 0.45) -> NDArray[np.float32]:

@@ -38,6 +38,18 @@ def test_packets_of_which_some_are_missing_are_never_all_missing():
         assert part.patch.max() > 0.0
 
 
+def test_a_thing_seen_on_its_edge_is_as_heavy_as_face_on():
+    part = variety.blade(Room(2.0, is_cargo=False), default_rng(3))[0]
+    seen = variety._on_edge(part, 3)
+    assert (3, part.patch.shape[1]) == seen.patch.shape
+    assert float(seen.patch.sum()) * seen.areal == pytest.approx(float(part.patch.sum()) * part.areal, rel=1e-4)
+
+
+def test_blades_are_seen_on_their_edge_now_and_then():
+    heights = [variety.blade(Room(2.0, is_cargo=False), default_rng(seed))[0].patch.shape[0] for seed in range(200)]
+    assert 10 < sum(height <= 7 for height in heights) < 60
+
+
 def test_held_out_shapes_are_no_trained_ones():
     for trained, held_out in SHAPES.values():
         assert trained
