@@ -49,7 +49,7 @@ class Amounts:
     views: int = 19_000
     checks: int = 400
     detector_images: int = 340_000
-    contents_images: int = 140_000
+    contents_images: int = 112_000
     detection_scans: int = 560
     contents_scans: int = 640
     weighed: int = 14_000

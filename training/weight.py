@@ -27,10 +27,10 @@ from edge_agent.sim.scene import Scene, cargo_scene, draw_plan
 from training.camera import Camera, draw_camera
 from training.loop import write_json
 from training.metrics import share
-from training.weight_network import QuantileBag, fit
+from training.scale_network import ScaleNetwork, fit_scale
 from training.workers import each
 
-ROUNDS = 60
+ROUNDS = 24
 LIGHTEST_KG = 2000.0
 """Errors of lighter loads count as if they weighed this much: nobody needs 2 % of 100 kg."""
 
@@ -41,8 +41,9 @@ PAYLOAD_KG = 28_500.0
 """What an ISO 668 container may carry at most, about."""
 
 _PITCH_MM, _PACKED = (6.0, 14.0), (1.0, 3.0)
+_TOGETHER = 256
 
-Rows = NDArray[np.float64]
+Rows = NDArray[np.float32]
 """(n, FEATURES + 3): features, coarse estimate kg, dark share, true mass of the load kg."""
 
 
@@ -64,7 +65,7 @@ class Weighed:
     true: NDArray[np.float64]
 
 
-def row_of(seed: SeedSequence, camera: Camera | None) -> NDArray[np.float64]:
+def row_of(seed: SeedSequence, camera: Camera | None) -> NDArray[np.float32]:
     """Give one container as one of :data:`Rows`; ``camera`` None draws a scanner for it alone."""
     rng = default_rng(seed)
     scene = _container(rng)
@@ -72,7 +73,7 @@ def row_of(seed: SeedSequence, camera: Camera | None) -> NDArray[np.float64]:
         scene = _container(rng)
     own = camera if camera is not None else draw_camera(rng, 0.0)
     seen = features_of(replace(own, seed=int(rng.integers(0, 2**31))).view(scene))
-    return np.concatenate([seen.values, [seen.coarse_kg, seen.dark_share, scene.load_kg]])
+    return np.concatenate([seen.values, [seen.coarse_kg, seen.dark_share, scene.load_kg]]).astype(np.float32)
 
 
 def _container(rng: np.random.Generator) -> Scene:
@@ -81,7 +82,7 @@ def _container(rng: np.random.Generator) -> Scene:
     return cargo_scene(replace(draw_plan(rng), window_mm=None, packed=packed), float(rng.uniform(*_PITCH_MM)), rng)
 
 
-def _row(order: tuple[SeedSequence, Camera | None]) -> NDArray[np.float64]:
+def _row(order: tuple[SeedSequence, Camera | None]) -> NDArray[np.float32]:
     return row_of(*order)
 
 
@@ -92,17 +93,18 @@ def make_rows(count: int, seed: int, cameras: list[Camera | None], workers: int)
     return np.stack(list(track(each(_row, orders, workers, together=8), "weighing", total=len(orders))))
 
 
-def train(rows: Rows, seed: int) -> QuantileBag:
+def train(rows: Rows, seed: int) -> ScaleNetwork:
     """Give the network trained on ``rows``."""
     features, coarse, mass = rows[:, :FEATURES], rows[:, FEATURES], rows[:, -1]
-    return fit(features, mass / coarse, coarse / np.maximum(mass, LIGHTEST_KG), ROUNDS, seed)
+    return fit_scale(features, mass / coarse, coarse / np.maximum(mass, LIGHTEST_KG), ROUNDS, seed)
 
 
-def predict(bag: QuantileBag, rows: Rows) -> NDArray[np.float64]:
+def predict(network: ScaleNetwork, rows: Rows) -> NDArray[np.float64]:
     """Give (n, 3) kg: quantiles of the mass of the load."""
+    parts = torch.from_numpy(np.ascontiguousarray(rows[:, :FEATURES])).split(_TOGETHER)
     with torch.inference_mode():
-        factor = bag(torch.tensor(rows[:, :FEATURES], dtype=torch.float32)).clamp(min=0).numpy()
-    return factor * rows[:, FEATURES : FEATURES + 1]
+        factor = torch.cat([network(part) for part in parts]).clamp(min=0).numpy()
+    return factor.astype(np.float64) * rows[:, FEATURES : FEATURES + 1]
 
 
 def site_rows(size: Sites, seed: int, workers: int) -> Rows:
@@ -112,11 +114,11 @@ def site_rows(size: Sites, seed: int, workers: int) -> Rows:
     return make_rows(size.fitted + size.tested, seed + 1, cameras, workers).reshape(size.sites, size.fitted + size.tested, -1)
 
 
-def weighed(bag: QuantileBag, rows: Rows, fitted: int) -> Weighed:
+def weighed(network: ScaleNetwork, rows: Rows, fitted: int) -> Weighed:
     """Weigh the containers of each site after the first ``fitted``, as shipped and by the fit that those give."""
     plain, corrected, true = [], [], []
     for site in rows:
-        seen, dark, mass = predict(bag, site), site[:, FEATURES + 1], site[:, -1]
+        seen, dark, mass = predict(network, site), site[:, FEATURES + 1], site[:, -1]
         correction = fit_site(seen[:fitted], dark[:fitted], mass[:fitted])
         plain += [SiteFit().interval(values, 0.0) for values in seen[fitted:]]
         corrected += [correction.interval(values, share) for values, share in zip(seen[fitted:], dark[fitted:], strict=True)]
@@ -146,11 +148,11 @@ def _heavy(errors: NDArray[np.float64]) -> dict[str, Any]:
     return {"containers": len(errors), "median_error_after_site_fit": middle, "p90_error_after_site_fit": most}
 
 
-def load(path: Path) -> QuantileBag:
+def load(path: Path) -> ScaleNetwork:
     """Give a trained network."""
-    bag = QuantileBag(FEATURES)
-    bag.load_state_dict(torch.load(path, weights_only=True))
-    return bag.eval()
+    network = ScaleNetwork()
+    network.load_state_dict(torch.load(path, weights_only=True))
+    return network.eval()
 
 
 def _rounded(value: np.floating) -> float:
@@ -180,11 +182,11 @@ def main() -> None:
     torch.set_num_threads(1)
     args.out.mkdir(parents=True, exist_ok=True)
     rows = kept(args.out / "rows.npy", lambda: make_rows(args.count, args.seed, [None], args.workers))
-    bag = train(rows, args.seed)
-    torch.save(bag.state_dict(), args.out / "checkpoint.pt")
+    network = train(rows, args.seed)
+    torch.save(network.state_dict(), args.out / "checkpoint.pt")
     size = Sites(*args.sites)
     unseen = kept(args.out / "sites.npy", lambda: site_rows(size, args.seed + 1000, args.workers))
-    metrics = figures(weighed(bag, unseen, size.fitted))
+    metrics = figures(weighed(network, unseen, size.fitted))
     write_json(args.out / "metrics.json", metrics)
     print(metrics)
 

@@ -22,8 +22,8 @@ from training.card import files_table, toml_text
 from training.export import COMMON, export_graph, fresh
 from training.golden import write_inputs
 from training.metrics import share
+from training.scale_network import ExportedScale, ScaleNetwork
 from training.weight import Rows, kept, load, make_rows, predict
-from training.weight_network import ExportedScale, QuantileBag
 
 HONEST_ERROR = 0.02
 FALSE_ALARMS = 0.01
@@ -44,9 +44,9 @@ def scores(kg: NDArray[np.float64], declared: NDArray[np.float64]) -> NDArray[np
     return np.array([mismatch(estimate, float(mass)) for estimate, mass in zip(estimates, declared, strict=True)])
 
 
-def threshold(bag: QuantileBag, rows: Rows) -> float:
+def threshold(network: ScaleNetwork, rows: Rows) -> float:
     """Give the mismatch score that honest declarations reach in one of a hundred containers."""
-    reached = np.sort(scores(predict(bag, rows), honest(rows[:, -1], CALIBRATION_SEED)))
+    reached = np.sort(scores(predict(network, rows), honest(rows[:, -1], CALIBRATION_SEED)))
     rank = min(len(reached) - 1, math.ceil((1.0 - FALSE_ALARMS) * (len(reached) + 1)) - 1)
     return round(min(0.9999, float(reached[rank])), 4)
 
@@ -74,22 +74,22 @@ def declaration_figures(kg: NDArray[np.float64], mass: NDArray[np.float64], leve
 
 def weight_settings(work: Path, count: int, workers: int) -> dict[str, Any]:
     """Give threshold and figures of the network that ``training.weight`` left in ``work``; ``count``: containers to calibrate on."""
-    bag = load(work / "checkpoint.pt")
-    level = threshold(bag, kept(work / "calibration.npy", lambda: make_rows(count, CALIBRATION_SEED, [None], workers)))
+    network = load(work / "checkpoint.pt")
+    level = threshold(network, kept(work / "calibration.npy", lambda: make_rows(count, CALIBRATION_SEED, [None], workers)))
     unseen = np.load(work / "sites.npy").reshape(-1, FEATURES + 3)
     figures = json.loads((work / "metrics.json").read_text())
-    figures["declarations"] = declaration_figures(predict(bag, unseen), unseen[:, -1], level)
+    figures["declarations"] = declaration_figures(predict(network, unseen), unseen[:, -1], level)
     metrics = {"note": "simulated scans only", **figures}
     return {"thresholds": {"weight": level}, "metrics": metrics, "containers": len(np.load(work / "rows.npy", mmap_mode="r"))}
 
 
 def export_weight(checkpoint: Path, root: Path, settings: Mapping[str, Any]) -> Path:
     """Write the weight bundle and give its folder; golden expectations are written by ``training.golden``."""
-    bag = load(checkpoint)
+    network = load(checkpoint)
     folder = fresh(root / "weight" / str(COMMON["version"]))
     inputs = {"features": torch.rand(3, FEATURES, generator=torch.Generator().manual_seed(1)), "coarse_kg": torch.full((3, 1), 2e4)}
     batch = torch.export.Dim("batch", min=1, max=1024)
-    export_graph(ExportedScale(bag), inputs, ["mass_kg"], {name: {0: batch} for name in inputs}, folder / "model.onnx")
+    export_graph(ExportedScale(network), inputs, ["mass_kg"], {name: {0: batch} for name in inputs}, folder / "model.onnx")
     write_inputs(folder / "golden", "weight")
     faults = {"known_faults": settings["known_faults"]} if "known_faults" in settings else {}
     card: dict[str, Any] = {
@@ -99,7 +99,7 @@ def export_weight(checkpoint: Path, root: Path, settings: Mapping[str, Any]) -> 
         "head": "mass",
         "subjects": ["cargo"],
         "limits": LIMITS,
-        "input": {"tensor": "features", "coarse": "coarse_kg", "features": "mass/1"},
+        "input": {"tensor": "features", "coarse": "coarse_kg", "features": "mass/2"},
         "output": {"mass_kg": "mass_kg"},
         "labels": {"names": [], "ids": []},
         "thresholds": settings["thresholds"],

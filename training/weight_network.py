@@ -1,4 +1,4 @@
-"""The weight network: a bag of small perceptrons that give quantiles. Few parameters, many opinions, one graph."""
+"""A bag of small perceptrons that give quantiles, for the recipe on real tables: few parameters, many opinions; and their loss."""
 
 import math
 
@@ -77,14 +77,3 @@ def fit(features: np.ndarray, wanted: np.ndarray, importance: np.ndarray, rounds
             optimiser.step()
             schedule.step()
     return bag.eval()
-
-
-class ExportedScale(nn.Module):
-    """What is shipped: features and the coarse estimate in, (N, 3) kg out."""
-
-    def __init__(self, bag: QuantileBag) -> None:
-        super().__init__()
-        self.bag = bag
-
-    def forward(self, features: Tensor, coarse_kg: Tensor) -> Tensor:
-        return F.relu(self.bag(features)) * coarse_kg

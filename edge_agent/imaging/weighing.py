@@ -2,8 +2,10 @@
 
 The attenuation of a beam with many energies grows less than in proportion with the matter (beam hardening), scatter adds light behind
 thick loads, and what is darker than the detector can see weighs more than it shows. So the sum of the attenuation alone is off by a
-third; how it is off depends on the distribution of the attenuation, on both energies, and on the share that is too dark. These are
-the features. They are counted on every k-th pixel: about 3 ms whatever the size of the scan.
+third; how it is off depends on the distribution of the attenuation, on both energies, on the share that is too dark, and on what it is
+that lies there: steel of a mass attenuates less than goods of that mass, and the walls beside a load weigh too. So the features are
+numbers of the whole region, and coarse maps of it, by which a network tells walls from goods and one kind of goods from another. They are
+counted on every k-th pixel: a few milliseconds whatever the size of the scan.
 """
 
 from dataclasses import dataclass
@@ -28,8 +30,17 @@ _SMALLEST = 1e-3
 
 _ROW_PARTS, _COLUMN_PARTS = 12, 8
 
-FEATURES = 2 * (len(_EDGES) - 1) + _ROW_PARTS + _COLUMN_PARTS + 5 + len(_BANDS) - 1
-"""How many numbers describe one view."""
+NUMBERS = 2 * (len(_EDGES) - 1) + _ROW_PARTS + _COLUMN_PARTS + 5 + len(_BANDS) - 1
+"""How many numbers describe the whole region."""
+
+MAPS = (4, 24, 64)
+"""Maps of the region, and their rows and columns: mean, spread and least density in each cell, and low over high attenuation there."""
+
+FEATURES = NUMBERS + int(np.prod(MAPS))
+"""How many values describe one view."""
+
+_THIN = 0.02
+_MOST_RATIO = 4.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,7 +63,7 @@ def mass_features(high: Plane, low: Plane | None, region: Box, pitch_mm: tuple[f
     The values are: square roots of the shares of 20 density classes; what share of all matter each class holds; mean density of 12 layers
     from the roof to the floor, which tells the container from its load; mean density of 8 sections of the length, sorted, because a load
     weighs the same from either end; mean density, area and aspect as logarithms; dark share; ratio of the low to the high attenuation,
-    over all and in four bands of density (0 where there is none).
+    over all and in four bands of density (0 where there is none); then :data:`MAPS`, row by row.
     """
     step = max(1, int(np.ceil(np.sqrt(region.area / _GRID_CELLS))))
     rows = slice(int(region.y0), max(int(region.y0) + 1, round(region.y1)), step)
@@ -65,9 +76,27 @@ def mass_features(high: Plane, low: Plane | None, region: Box, pitch_mm: tuple[f
     matter = np.histogram(above, _EDGES, weights=above)[0] / max(float(above.sum()), _SMALLEST)
     layers, sections = _parts(above.mean(axis=1), _ROW_PARTS), np.sort(_parts(above.mean(axis=0), _COLUMN_PARTS))
     shape = [np.log(mean + _SMALLEST), np.log(area_cm2 / 1e4 + _SMALLEST), np.log(region.width / max(region.height, 1.0) + _SMALLEST)]
-    ratios = _ratios(above, None if low is None else density(low.pixels[rows, columns]))
-    values = np.concatenate([np.sqrt(shares), matter, layers, sections, shape, [dark_share], ratios]).astype(np.float32)
+    below = None if low is None else density(low.pixels[rows, columns])
+    numbers = np.concatenate([np.sqrt(shares), matter, layers, sections, shape, [dark_share], _ratios(above, below)])
+    values = np.concatenate([numbers, _maps(above, below).ravel()]).astype(np.float32)
     return MassFeatures(values, mean * AREAL_PER_UNIT * area_cm2 / 1000.0, dark_share)
+
+
+def _maps(above: NDArray[np.float32], below: NDArray[np.float32] | None) -> NDArray[np.float32]:
+    """Give :data:`MAPS` of a plane of densities; cells of a plane with fewer pixels than cells hold one pixel, some of them the same."""
+    rows, columns = (np.arange(count) * size // count for count, size in zip(MAPS[1:], above.shape, strict=True))
+
+    def of_cells(gather: np.ufunc, plane: NDArray[np.float32]) -> NDArray[np.float32]:
+        gathered: NDArray[np.float32] = gather.reduceat(gather.reduceat(plane, rows, axis=0), columns, axis=1)
+        return gathered
+
+    count = of_cells(np.add, np.ones_like(above))
+    mean = of_cells(np.add, above) / count
+    spread = np.sqrt(np.maximum(of_cells(np.add, np.square(above)) / count - np.square(mean), 0.0))
+    ratio = np.zeros_like(mean)
+    if below is not None:
+        np.divide(of_cells(np.add, below) / count, mean, out=ratio, where=mean > _THIN)
+    return np.stack([mean, spread, of_cells(np.minimum, above), np.clip(ratio, 0.0, _MOST_RATIO)])
 
 
 def _parts(profile: NDArray[np.float32], count: int) -> NDArray[np.float64]:

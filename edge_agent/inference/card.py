@@ -86,7 +86,7 @@ class MassInput(Table):
 
     tensor: str
     coarse: str
-    features: Literal["mass/1"]
+    features: Literal["mass/2"]
 
 
 def _kind_of_input(content: object) -> str:

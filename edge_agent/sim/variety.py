@@ -4,7 +4,8 @@ The families of ``weapon`` and ``contraband`` have an outline each. Here outline
 axis, the parts of a gun and where they sit, the way packets lie. Everything is then bent, sheared and seen at an angle. Nothing is drawn
 after a family that is held out (no drum, no magazine outside a pistol's grip or behind a rifle's, no creased can, no heap of soft bags,
 no closed tube), so that test set S1 still asks for shapes that were never seen. Their sizes are seen: here are all that such things have;
-and so are single traits of theirs, each without the others: packets are soft or lie in a heap, never both.
+and so are single traits of theirs, each without the others: packets are soft or lie in a heap, never both. Bricks of heavy metal and cakes
+of organic matter in the forms of heavy metal are drawn too: where both energies are at hand the matter shall decide, not the outline.
 """
 
 import numpy as np
@@ -23,6 +24,7 @@ _MOST_TILT = 1.05
 """Flat things are seen up to 60 degrees from face on: shorter by the cosine across the axis they are tilted about, and as much deeper."""
 _ON_EDGE_SHARE = 0.15
 _HEAPED_SHARE = 0.3
+_SWAPPED_SHARE = 0.3
 
 
 def blade(room: Room, rng: Generator) -> list[Part]:
@@ -138,9 +140,12 @@ def long_gun(room: Room, rng: Generator) -> list[Part]:
 
 
 def pile(room: Room, rng: Generator) -> list[Part]:
-    """Give pressed packets of one size laid as it happened: in rows or a heap."""
+    """Give pressed packets of one size laid as it happened, in rows or a heap; or one cake in a form that heavy metal has."""
     h, w = room.px(rng.uniform(40, 170)), room.px(rng.uniform(110, 290))
-    patch = _heap(h, w, rng) if rng.random() < _HEAPED_SHARE else _rows(h, w, room, rng)
+    if rng.random() < _SWAPPED_SHARE:
+        patch = _form(h, w, rng)
+    else:
+        patch = _heap(h, w, rng) if rng.random() < _HEAPED_SHARE else _rows(h, w, room, rng)
     return [Part(patch, packet_mix(rng), organic_areal(room, rng))]
 
 
@@ -178,8 +183,14 @@ def _rows(h: int, w: int, room: Room, rng: Generator) -> Patch:
 
 
 def lump(room: Room, rng: Generator) -> list[Part]:
-    """Give heavy metal of any form: plates, wedges, rings along the beam, discs, shot in a box, a crooked block."""
+    """Give heavy metal of any form: plates, wedges, rings along the beam, discs, shot in a box, a crooked block; or bricks of it."""
     h, w = heavy_size(room, rng)
+    patch = _rows(max(2, h // 2), max(2, w // 2), room, rng) if rng.random() < _SWAPPED_SHARE else _form(h, w, rng)
+    return [Part(patch, heavy(rng), heavy_areal(room, rng))]
+
+
+def _form(h: int, w: int, rng: Generator) -> Patch:
+    """Give one compact thing of any outline."""
     kind = int(rng.integers(0, 5))
     if kind == 0:
         patch = shape.ring(h, w, float(rng.uniform(0.3, 0.7)))
@@ -193,7 +204,7 @@ def lump(room: Room, rng: Generator) -> list[Part]:
     else:
         patch = shape.polygon(h, w, tuple((float(x), float(y)) for x, y in zip(rng.uniform(0, 1, 6), rng.uniform(0, 1, 6), strict=True)))
         patch = np.maximum(patch, shape.ball(h, w) * np.float32(0.8))
-    return [Part(patch, heavy(rng), heavy_areal(room, rng))]
+    return patch
 
 
 def deformed(parts: list[Part], rng: Generator, *, is_flat: bool) -> list[Part]:

@@ -28,7 +28,7 @@ limits = "made by hand for tests"
 [input]
 tensor = "features"
 coarse = "coarse_kg"
-features = "mass/1"
+features = "mass/2"
 
 [output]
 mass_kg = "mass_kg"

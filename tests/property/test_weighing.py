@@ -9,7 +9,8 @@ from hypothesis.extra.numpy import arrays
 from edge_agent.domain.geometry import Box
 from edge_agent.domain.scan import Energy, Plane, Quantity
 from edge_agent.errors import NotWeighable
-from edge_agent.imaging.weighing import FEATURES, mass_features
+from edge_agent.imaging.attenuation import density
+from edge_agent.imaging.weighing import FEATURES, MAPS, NUMBERS, mass_features
 from edge_agent.inference.weight import SiteFit, fit_site
 
 PIXELS = arrays(np.uint16, st.tuples(st.integers(1, 40), st.integers(1, 40)))
@@ -30,6 +31,38 @@ def test_any_picture_gives_finite_features(pixels: np.ndarray, dual: bool) -> No
     assert np.isfinite(seen.values).all()
     assert seen.coarse_kg >= 0.0
     assert 0.0 <= seen.dark_share <= 1.0
+
+
+def maps_of(pixels: np.ndarray, low: np.ndarray | None = None) -> np.ndarray:
+    seen = mass_features(plane(pixels), None if low is None else plane(low, Energy.LOW), whole(pixels), (5.0, 5.0))
+    return seen.values[NUMBERS:].reshape(MAPS)
+
+
+@given(PIXELS)
+def test_the_maps_of_a_region_are_within_what_is_in_it(pixels: np.ndarray) -> None:
+    mean, spread, least, ratio = maps_of(pixels)
+    seen = density(pixels)
+    assert (least <= mean + 1e-6).all()
+    assert seen.min() - 1e-6 <= least.min()
+    assert mean.max() <= seen.max() + 1e-6
+    assert (spread >= 0.0).all()
+    assert not ratio.any()
+
+
+def test_each_cell_holds_the_mean_the_spread_the_least_and_the_ratio_of_its_pixels() -> None:
+    pixels = np.random.default_rng(1).integers(3_000, 60_000, (2 * MAPS[1], 3 * MAPS[2])).astype(np.uint16)
+    low = (pixels // 2).astype(np.uint16)
+    mean, spread, least, ratio = maps_of(pixels, low)
+    high, below = density(pixels)[4:6, 9:12], density(low)[4:6, 9:12]
+    assert (mean[2, 3], spread[2, 3], least[2, 3]) == pytest.approx((high.mean(), high.std(), high.min()), rel=1e-4)
+    assert ratio[2, 3] == pytest.approx(below.sum() / high.sum(), rel=1e-4)
+
+
+def test_a_container_seen_from_its_other_side_has_the_same_numbers_and_mirrored_maps() -> None:
+    pixels = np.random.default_rng(2).integers(3_000, 60_000, (2 * MAPS[1], 4 * MAPS[2])).astype(np.uint16)
+    here, there = (mass_features(plane(some), None, whole(some), (5.0, 5.0)).values for some in (pixels, pixels[:, ::-1]))
+    assert there[:NUMBERS] == pytest.approx(here[:NUMBERS], rel=1e-4, abs=1e-6)
+    assert there[NUMBERS:].reshape(MAPS)[:, :, ::-1] == pytest.approx(here[NUMBERS:].reshape(MAPS), rel=1e-4)
 
 
 @given(PIXELS, st.floats(1.0, 20.0), st.floats(1.0, 20.0))
