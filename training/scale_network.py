@@ -1,7 +1,7 @@
 """The scale's network: a small convolutional one over the maps of a region, beside the numbers of the whole of it.
 
-What a cell shows is divided by what its matter attenuates, which hangs on what lies there and on the walls around it: the network gives a
-factor for each cell. Their mean, weighed by the density, is the answer, with a correction and its spread from the whole region.
+How much load stands for what a cell shows hangs on what lies there (steel attenuates less than as much food) and on how much of it is wall:
+the network gives each cell a factor. Their mean, weighted by density, is corrected from the whole region, which also gives the interval.
 """
 
 import numpy as np
