@@ -30,7 +30,7 @@ from benchmarks import busy_scans
 from benchmarks.browser import Chromium, Stage, Wish, executable, started, until
 from benchmarks.busy_site import BusyPlan, BusySite, named
 from benchmarks.office import Office, Reached
-from benchmarks.officer import Officer
+from benchmarks.officer import DECISIONS_WAITING, Officer
 from benchmarks.page_meter import share_of
 from benchmarks.site import Process, free_port, running
 from edge_agent.testing.proxy import Proxy, tcp_proxy
@@ -56,7 +56,6 @@ _WATCH = """() => {
 }"""
 _STALE = "() => (document.querySelector('.bars .bar.stale') !== null)"
 _TRUE = "() => !document.querySelector('.bars .bar.stale, .bars .bar.catching-up')"
-_WAITING = "async (many) => (await (await fetch('/api/mine')).json()).waiting.length === many"
 _TOTAL = "async (least) => (await (await fetch('/api/queue?limit=1')).json()).total >= least"
 _ROWS = "async () => (await (await fetch('/api/queue?limit=20000')).json()).rows.map((row) => row.scan_id)"
 
@@ -106,7 +105,7 @@ class Shift:
         result["verdicts_while_cut"] = len(self._verdicts())
         self._lines.pass_on(is_whole=True)
         result["true_after_s"] = await _until_page(page, _TRUE)
-        result["delivered_after_s"] = result["true_after_s"] + await _until_page(page, _WAITING, 0)
+        result["delivered_after_s"] = result["true_after_s"] + await _until_page(page, DECISIONS_WAITING, 0)
         await officer.to_queue()
         await page.evaluate(_WATCH)
         mended = time.time()
@@ -125,7 +124,7 @@ class Shift:
             await officer.page.evaluate("(place) => { location.hash = place; }", f"#/scan/{SITE}/{scan}")
             await officer.page.locator(f"main.scan h1 .id:text-is('{scan[:8]}')").wait_for()
             await officer.decides("s")
-            await _until_page(officer.page, _WAITING, count)
+            await _until_page(officer.page, DECISIONS_WAITING, count)
         await asyncio.sleep(max(0.0, until - time.monotonic()))
         return chosen
 

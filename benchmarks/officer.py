@@ -17,6 +17,8 @@ _BEGUN = """(place) => new Promise((done) => {
     addEventListener('hashchange', () => done(), {once: true});  // after the shell, which has begun the page by then
     location.hash = place;
 })"""
+DECISIONS_WAITING = "async (many) => (await (await fetch('/api/mine')).json()).waiting.length === many"
+"""Condition of a page, for ``browser.until``: so many of the officer's own decisions wait for their site."""
 _FRAMES = """async () => { for (let left = 4; left > 0; left -= 1) await new Promise((done) => requestAnimationFrame(done)); }"""
 
 

@@ -40,6 +40,7 @@ FEATURES = NUMBERS + int(np.prod(MAPS))
 """How many values describe one view."""
 
 _THIN = 0.02
+"""Mean density of a cell below which the ratio of its energies is noise: it counts as none."""
 _MOST_RATIO = 4.0
 
 

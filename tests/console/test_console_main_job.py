@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks.browser import Wish, until
 from benchmarks.office import Office, Reached
-from benchmarks.officer import Officer
+from benchmarks.officer import DECISIONS_WAITING, Officer
 from benchmarks.site import running
 from benchmarks.small_site import SmallSite
 from edge_agent.collector.archive.store import Archive
@@ -26,7 +26,6 @@ SITE = "demo"
 CELL = (24, 16, 32, 24)
 """The bright cell of every scan of the small site, px of its 80 x 64 px: what its detector finds."""
 PATIENCE_MS = 60_000
-_WAITING = "async (many) => (await (await fetch('/api/mine')).json()).waiting.length === many"
 _WATCH = """() => {
     window.__seen = {};
     const look = () => document.querySelectorAll('.grid .space [role=row]').forEach((row) => {
@@ -134,13 +133,13 @@ def test_a_decision_of_the_time_when_the_daemon_was_dead_is_in_the_journal_and_a
                 daemon.kill()
                 await officer.page.locator(".bars .bar.stale").first.wait_for()
                 await officer.decides("s")
-                await until(officer.page, _WAITING, 1)
+                await until(officer.page, DECISIONS_WAITING, 1)
                 while_dead = small.bodies("verdict")
                 small.deliver("b.png", small.scan(8))
                 again = small.site.daemon()
                 with running(again):
                     small.ready(again)
-                    await until(officer.page, _WAITING, 0)
+                    await until(officer.page, DECISIONS_WAITING, 0)
                     await officer.page.locator(".bars .bar.stale").first.wait_for(state="detached")
                     await officer.to_queue()
                     await officer.sees_lines(2)

@@ -13,7 +13,7 @@ import pytest
 from benchmarks.browser import Wish, until
 from benchmarks.busy_site import HELD_BACK, BusyPlan, BusySite, named
 from benchmarks.office import Office, Reached
-from benchmarks.officer import Officer
+from benchmarks.officer import DECISIONS_WAITING, Officer
 from benchmarks.site import free_port, running
 from edge_agent.testing.proxy import tcp_proxy
 from tests.console.conftest import SITE, an_office, until_said, until_served
@@ -21,7 +21,6 @@ from tests.console.conftest import SITE, an_office, until_said, until_served
 PATIENCE_MS = 90_000
 BROKEN_LINES = ("net::ERR_", "status of 401", "status of 50")
 """What the browser itself writes about requests whose server was killed or cannot reach its site."""
-WAITING = "async () => (await (await fetch('/api/mine')).json()).waiting.length === {}"
 ALERT = named(17)
 
 
@@ -39,13 +38,15 @@ async def gone(officer, kind):
     await officer.page.locator(f".bars .bar.{kind}").first.wait_for(state="detached", timeout=PATIENCE_MS)
 
 
-async def waits_for(officer, condition):
-    await until(officer.page, condition, within_s=PATIENCE_MS / 1000)
+async def waiting(officer, count):
+    """Wait until so many of the officer's decisions wait for their site."""
+    await until(officer.page, DECISIONS_WAITING, count, PATIENCE_MS / 1000)
 
 
 async def knows(officer, count):
     """Wait until the page's own server holds so many scans."""
-    await waits_for(officer, f"async () => (await (await fetch('/api/queue?limit=1')).json()).total === {count}")
+    total = "async (count) => (await (await fetch('/api/queue?limit=1')).json()).total === count"
+    await until(officer.page, total, count, PATIENCE_MS / 1000)
 
 
 async def scans_known(officer):
@@ -97,13 +98,13 @@ def test_a_verdict_given_while_the_site_is_down_is_not_called_saved_and_is_commi
             await seen(officer, "stale")
             await officer.decides("s")
             await seen(officer, "held")
-            await waits_for(officer, WAITING.format(1))  # the console has it on its disk
+            await waiting(officer, 1)  # the console has it on its disk
             console.kill()
             await seen(officer, "stale", "console")  # the page says by itself that it hears nothing any more
 
         async def after(stage):
             officer = await Officer.logged_in(stage, office.url)
-            await waits_for(officer, WAITING.format(0))
+            await waiting(officer, 0)
             await gone(officer, "held")
 
         with running(console):
@@ -172,12 +173,12 @@ def test_what_came_and_what_was_decided_while_the_network_was_cut_is_there_when_
                 (site.folder / HELD_BACK).unlink()
                 await seen(officer, "stale")
                 await officer.decides("s")
-                await waits_for(officer, WAITING.format(1))
+                await waiting(officer, 1)
                 await arrived(site, 140)
                 while_cut = await scans_known(officer), decisions(site)
                 sync.is_open = live.is_open = True
                 await gone(officer, "stale")
-                await waits_for(officer, WAITING.format(0))
+                await waiting(officer, 0)
                 await knows(officer, 140)
                 await officer.to_queue()
                 await officer.sees_lines(140)
