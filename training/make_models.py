@@ -1,8 +1,8 @@
 """Every default bundle from nothing: pools, test sets, trainings, calibration, export, figures, golden expectations.
 
 ``python -m training.make_models`` (about two and a half hours on two cores, added up from its steps; a CUDA device is used where there
-is one). ``--scale 0.001`` is a trial run. What is already in the work folder is kept: an interrupted run goes on where it was, and a folder that was begun with other
-amounts or another simulator is refused. Bundles are unsigned: sign them with ``edge-agent bundle sign``.
+is one). ``--scale 0.001`` is a trial run. What is already in the work folder is kept: an interrupted run goes on where it was, and a folder
+that was begun with other amounts or another simulator is refused. Bundles are unsigned: sign them with ``edge-agent bundle sign``.
 """
 
 import argparse

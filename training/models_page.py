@@ -78,8 +78,9 @@ Written by `python -m training.models_page` from the shipped cards and the files
 
 **Every figure marked "simulated" was measured on simulated scans only** and says nothing about real ones. S0: new random states of what was
 trained on. S1: threats and goods held out of training. S2: a scanner of a kind that was not trained on. The sets are frozen; their digests
-stand in the cards. No threshold or weight is tuned on a test set, but what was missed in S1 was looked at when more shapes were composed for
-training (see what falls short); on the real scans nothing is fitted beyond what the table says. Figures of a share or an area stand with their 95 % interval and what was counted.
+stand in the cards. No threshold or weight is tuned on a test set, but what was missed in S1 was looked at when more shapes were
+composed for training (see what falls short); on the real scans nothing is fitted beyond what the table says. Figures of a share or an
+area stand with their 95 % interval and what was counted.
 
 ## Floors, goals and figures
 
