@@ -23,7 +23,9 @@ from training.views import IGNORED
 
 BATCH, RATE = 8, 2e-3
 _LOW_DROPOUT, _GAIN_SPREAD = 0.15, 0.06
-_CURVE_SPREAD = 0.2
+_CURVE_SHARE, _CURVE_SPREAD = 0.3, 0.2
+_FAULT_SHARE = 0.12
+"""How many pictures without a low plane have each of three faults of exports."""
 
 
 def varied(images: Tensor, cells: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
@@ -36,12 +38,33 @@ def varied(images: Tensor, cells: Tensor, rng: np.random.Generator) -> tuple[Ten
     images[rows], cells[rows] = images[rows].flip(3), cells[rows].flip(2)
     images[torch.from_numpy(np.flatnonzero(rng.random(count) < _LOW_DROPOUT)), 1] = 0.0
     images *= torch.from_numpy(np.exp(rng.normal(0.0, _GAIN_SPREAD, (count, 1, 1, 1))).astype(np.float32))
-    for place in np.flatnonzero(rng.random(count) < 0.3):
-        if not images[place, 1].any():  # one energy or a display picture: bend the curve between air and black
+    for place in range(count):
+        if images[place, 1].any():
+            continue  # two energies; the rest are of one energy, or display pictures
+        if rng.random() < _CURVE_SHARE:  # bend the curve between air and black
             power = float(np.exp(rng.normal(0.0, _CURVE_SPREAD)))
             bent = DISPLAY_FULL_SCALE * (images[place, 0] / DISPLAY_FULL_SCALE).clamp(min=0.0) ** power
             images[place, 0] = bent
+        _spoil(images[place, 0], rng)
     return images, cells
+
+
+def _spoil(plane: Tensor, rng: np.random.Generator) -> None:
+    """Put faults of exports into a plane (h, w) of densities, in place."""
+    height, width = plane.shape
+    if rng.random() < _FAULT_SHARE:
+        for row in rng.integers(0, height, int(rng.integers(1, 4))):
+            plane[row] *= float(rng.uniform(0.0, 0.7))  # a line finer than a pixel of the grid whitens it in part
+    if rng.random() < _FAULT_SHARE:
+        left, reach = int(rng.integers(0, width - 8)), int(rng.integers(8, 60))
+        columns = left + np.flatnonzero(rng.random(min(reach, width - left)) < rng.uniform(0.05, 0.6))
+        shares = torch.from_numpy(rng.uniform(0.1, 1.0, len(columns)).astype(np.float32))
+        plane[:, columns] += (DISPLAY_FULL_SCALE - plane[:, columns]) * shares
+    if rng.random() < _FAULT_SHARE:
+        shown = torch.nonzero(plane.amax(dim=1) > 0.0)
+        last = int(shown[-1]) + 1 if len(shown) else height
+        strip = plane[max(0, last - int(rng.integers(1, 6))) : last]
+        strip.copy_(torch.from_numpy(rng.uniform(0.2, 0.8, tuple(strip.shape)).astype(np.float32)) * DISPLAY_FULL_SCALE)
 
 
 def class_weights(cells: np.ndarray) -> Tensor:

@@ -1,4 +1,6 @@
-"""Fine-tune the detector on a site's own labels: ``python -m training.finetune --labels DIR --parent BUNDLE --checkpoint FILE ...``.
+"""Fine-tune the detector on a site's own labels: ``python -m training.finetune --labels DIR --parent BUNDLE --out DIR --version V``.
+
+It begins with the weights in the parent's graph (``training.unfold``), or with those of the checkpoint that ``--checkpoint`` names.
 
 ``--labels`` is a folder that ``edge-agent scan export --to coco`` wrote: ``images/`` and ``annotations.json``. Of each image the keys
 ``planes``, ``pitch_mm``, ``kind``, ``subject`` and ``scan_id`` are read; without ``planes`` the file itself is the only plane. Boxes are
@@ -44,6 +46,7 @@ from training.loop import CHECKPOINT, Recipe, batch_here, begun, device_here, tr
 from training.metrics import summary
 from training.network import Detector, ExportedDetector, cells_of
 from training.tiles import IGNORED, NONE, TILE_PX, boxes_in
+from training.unfold import batches, checkpoint_from
 
 RATE = 2e-4
 """A tenth of the rate of a training from nothing, so that what the parent knows is kept."""
@@ -198,14 +201,16 @@ def finetune(args: argparse.Namespace) -> Path:
     """
     parent = load_bundle(args.parent, WORKSHOP)
     labels = read_labels(args.labels, simulated=args.simulated)
-    sources = {"labels": args.labels / "annotations.json", "checkpoint": args.checkpoint}
-    digests = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in sources.items()}
+    source = args.checkpoint or parent.folder / "model.onnx"
+    read = {"labels": args.labels / "annotations.json", "checkpoint": source}
+    digests = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in read.items()}
     begun(args.work, digests | {"parent": parent.use.sha256, "images": args.images, "seed": args.seed})
     checked = [image for image in labels.images if is_check(image)]
     tiles = tiles_of_labels(labels, [image for image in labels.images if not is_check(image)], parent)
     unseen = tiles_of_labels(labels, checked, parent) if checked else None
-    before = _measured(load(args.checkpoint), unseen)
-    checkpoint = fit(tiles, args.checkpoint, args.work, args.images, args.seed)
+    start = args.checkpoint or checkpoint_from(source, Detector(len(LABELS)), batches(tiles.pixels), args.work / "parent.pt")
+    before = _measured(load(start), unseen)
+    checkpoint = fit(tiles, start, args.work, args.images, args.seed)
     after = _measured(load(checkpoint), unseen)
     training = {
         "data": f"{'simulated' if args.simulated else 'live'} scans of one site, labelled by its officers' findings",
@@ -232,7 +237,7 @@ def parser() -> argparse.ArgumentParser:
     )
     options.add_argument("--labels", type=Path, required=True, help="folder with images/ and annotations.json")
     options.add_argument("--parent", type=Path, required=True, help="folder of the bundle to start from")
-    options.add_argument("--checkpoint", type=Path, required=True, help="its training checkpoint (checkpoint.pt)")
+    options.add_argument("--checkpoint", type=Path, help="its training checkpoint (default: none, the weights in its graph)")
     options.add_argument("--out", type=Path, required=True, help="folder for the new bundle: OUT/<name>/<version>")
     options.add_argument("--version", required=True, help="version of the new bundle, such as 0.2.0-north")
     options.add_argument(

@@ -67,6 +67,13 @@ def _unfolded(first: nn.Conv2d) -> nn.Conv2d:
     return whole
 
 
+def folded_stem(weight: Tensor) -> Tensor:
+    """Give the weights that ``_unfolded`` was given, from those that it gave."""
+    outputs, planes, height, width = weight.shape
+    taken = weight.reshape(outputs, planes, height // 2, 2, width // 2, 2).permute(0, 1, 3, 5, 2, 4)
+    return taken.reshape(outputs, planes * 4, height // 2, width // 2)
+
+
 def _bias(convolution: nn.Conv2d) -> Tensor:
     return torch.zeros(convolution.out_channels) if convolution.bias is None else convolution.bias
 

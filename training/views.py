@@ -18,6 +18,7 @@ from edge_agent.imaging.resample import resampled
 from edge_agent.sim.goods import AIR, EMPTY, FOREIGN, LOADS
 from edge_agent.sim.material import BASIS
 from edge_agent.sim.scene import CargoPlan, Scene, cargo_scene, draw_plan, draw_threats, seen_from_above, vehicle_scene
+from edge_agent.sim.threat import Shapes
 from training.camera import Channels, draw_camera
 from training.tiles import draw_window
 
@@ -27,7 +28,7 @@ STRIDE = 4
 IGNORED = 255
 
 _DISPLAY_SHARE = 0.5
-_STRANGE_SHARE, _TRUCK_SHARE = 0.6, 0.05
+_STRANGE_SHARE, _THREAT_SHARE, _TRUCK_SHARE = 0.75, 0.5, 0.05
 _SEEN_AT = 0.03
 """A cell shows what was laid over it when the network's input changes by this much: 18 % of the transmission, or 6 grey levels."""
 _CLEAR_MAJORITY = 0.6
@@ -55,8 +56,8 @@ def views_of(rng: Generator) -> Iterator[View]:
 
 def with_strange(scene: Scene, rng: Generator) -> Scene:
     """Lay threats, or one to three blobs or blocks of random matter, over the load."""
-    if rng.random() < 0.35:
-        return draw_threats(scene, rng)
+    if rng.random() < _THREAT_SHARE:
+        return draw_threats(scene, rng, Shapes.KNOWN if rng.random() < 0.5 else Shapes.VARIED)
     areal, goods = scene.areal.copy(), scene.goods.copy()
     for _ in range(int(rng.integers(1, 4))):
         _lay(areal, goods, scene, rng)
@@ -65,7 +66,7 @@ def with_strange(scene: Scene, rng: Generator) -> Scene:
 
 def _lay(areal: NDArray[np.float32], goods: NDArray[np.uint8], scene: Scene, rng: Generator) -> None:
     """Add one strange thing in place: thicker in the middle or even, of one to three basis materials."""
-    height, width = (int(np.exp(rng.uniform(np.log(120.0), np.log(1100.0))) / scene.pitch_mm) for _ in range(2))
+    height, width = (int(np.exp(rng.uniform(np.log(100.0), np.log(1000.0))) / scene.pitch_mm) for _ in range(2))
     x0, y0, x1, y1 = (int(value) for value in scene.room)
     height, width = min(height, max(2, y1 - y0 - 1)), min(width, max(2, x1 - x0 - 1))
     if y1 - y0 <= height or x1 - x0 <= width:
@@ -107,7 +108,7 @@ def _scene(rng: Generator) -> Scene:
 def _plan(rng: Generator) -> CargoPlan:
     """Draw a load for the contents network: more empty containers, and often something that was not declared."""
     plan = seen_from_above(draw_plan(rng), rng)
-    if rng.random() < 0.12:
+    if rng.random() < 0.2:
         plan = replace(plan, loads=())
     if rng.random() < 0.3:
         strangers = [place for place in LOADS if place not in plan.loads]

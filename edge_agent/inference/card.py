@@ -104,7 +104,10 @@ Input: TypeAlias = Annotated[
 
 
 class ContentsCard(BaseModel):
-    """Constants of the evidence formula, the same as inside the graph, for judging a stored goods map again."""
+    """Constants of the evidence formula, the same as inside the graph, for judging a stored goods map again.
+
+    ``strange_weight``: what the strangest place in a load counts beside its evidence; 0 in graphs that do not ask for it.
+    """
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
@@ -112,6 +115,7 @@ class ContentsCard(BaseModel):
     a: float
     b: float
     load_threshold: Level
+    strange_weight: Annotated[float, Field(ge=0.0)] = 0.0
 
 
 class LabelsCard(Table):

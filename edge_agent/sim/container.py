@@ -7,6 +7,7 @@ from numpy.random import Generator
 
 from edge_agent.sim import floor, shape
 from edge_agent.sim.canvas import Canvas, Mix, Region
+from edge_agent.sim.chance import log_uniform
 from edge_agent.sim.goods import STRUCTURE
 
 _STEEL: Mix = (("iron", 1.0),)
@@ -102,6 +103,9 @@ def _slanting_view(canvas: Canvas, container: Container, rng: Generator) -> None
 def _oblique(canvas: Canvas, container: Container, rng: Generator) -> None:
     """Draw what else is broader where the rays fall at an angle: doors and front wall seen along their depth, the roof's far rail."""
     body, inside = container.body, container.inside
+    if rng.random() < 0.4:
+        for _ in range(2):
+            _posts(canvas, body, rng)
     for is_left in (True, False):
         depth = float(rng.uniform(60, 520)) if rng.random() < 0.7 else 0.0
         left = body.x0 if is_left else body.x1 - depth
@@ -117,6 +121,21 @@ def _oblique(canvas: Canvas, container: Container, rng: Generator) -> None:
         far = body.y0 + (inside.y1 - body.y0) * container.slant
         wide = float(rng.uniform(30, 170))
         canvas.fill(Region(body.x0, far - wide * rng.random(), body.x1, far + wide), _STEEL, float(rng.uniform(0.3, 4.0)), STRUCTURE)
+
+
+def _posts(canvas: Canvas, body: Region, rng: Generator) -> None:
+    """Draw the posts of one wall, dark and sharp: plain, or as rows of dashes where they are perforated or spot-welded."""
+    width, areal, lean = log_uniform(rng, 8.0, 60.0), log_uniform(rng, 0.8, 9.0), rng.uniform(-40.0, 40.0)
+    top, bottom = body.y0 + rng.uniform(80, 300), body.y1 - rng.uniform(200, 500)
+    dash = float(rng.uniform(50, 220))
+    kept = rng.uniform(0.4, 0.9) if rng.random() < 0.5 else 1.0
+    spacing = rng.uniform(450, 1300)
+    for number, x in enumerate(np.arange(body.x0 + spacing * rng.random(), body.x1 - width, spacing)):
+        wide = width * (2.0 if number % 2 and rng.random() < 0.5 else 1.0)
+        left = float(x) + rng.normal(0.0, 25.0)
+        for y in np.arange(top, bottom, dash):
+            shifted = left + lean * (y - top) / (bottom - top)
+            canvas.fill(Region(shifted, y, shifted + wide, min(bottom, y + dash * kept)), _STEEL, areal, STRUCTURE)
 
 
 def _lashing(canvas: Canvas, container: Container, far_edge: float, rng: Generator) -> None:

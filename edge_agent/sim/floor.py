@@ -20,7 +20,7 @@ def draw(canvas: Canvas, band: Region, boards: Mix, rng: Generator) -> None:
     canvas.fill(band, boards, log_uniform(rng, 1.0, 60.0), STRUCTURE)
     _sills(canvas, band, rng)
     _members(canvas, band, rng)
-    for part, chance in ((_pockets, 0.6), (_scallops, 0.3), (_rings, 0.5), (_beams, 0.6), (_gear, 0.4)):
+    for part, chance in ((_tunnel, 0.4), (_pockets, 0.6), (_scallops, 0.3), (_rings, 0.5), (_beams, 0.6), (_gear, 0.4)):
         if rng.random() < chance:
             part(canvas, band, rng)
 
@@ -38,8 +38,13 @@ def _sills(canvas: Canvas, band: Region, rng: Generator) -> None:
 
 
 def _members(canvas: Canvas, band: Region, rng: Generator) -> None:
-    """Draw cross-members as teeth: now and then one is missing or thick, and all lean with the angle of the rays."""
-    spacing, width, lean = rng.uniform(280, 1150), log_uniform(rng, 12.0, 130.0), rng.uniform(-0.25, 0.25)
+    """Draw cross-members as teeth: now and then one is missing or thick, and all lean with the angle of the rays.
+
+    Most containers have one every 0.3 m; where every second or third one is heavier, only those stand out.
+    """
+    is_close = rng.random() < 0.6
+    spacing = rng.uniform(250, 420) if is_close else rng.uniform(420, 1150)
+    width, lean = log_uniform(rng, 12.0, 130.0), rng.uniform(-0.25, 0.25)
     strength, top = log_uniform(rng, 2.0, 60.0), band.y0 + band.height * rng.uniform(0.0, 0.5)
     steps = 4
     height = (band.y1 - top) / steps
@@ -50,6 +55,21 @@ def _members(canvas: Canvas, band: Region, rng: Generator) -> None:
         for step in range(steps):
             left = x + lean * height * step
             canvas.fill(Region(left, top + step * height, left + wide, top + (step + 1) * height), _STEEL, strength, STRUCTURE)
+
+
+def _tunnel(canvas: Canvas, band: Region, rng: Generator) -> None:
+    """Draw the tunnel for a gooseneck trailer at one end: its own sheet, and short broad teeth in one row or two, beside the members."""
+    reach = band.width * rng.uniform(0.2, 0.6)
+    x0 = band.x0 if rng.random() < 0.5 else band.x1 - reach
+    top, bottom = sorted(band.y0 + band.height * float(share) for share in rng.uniform(0.1, 1.0, 2))
+    canvas.fill(Region(x0, top, x0 + reach, bottom), _STEEL, log_uniform(rng, 0.3, 8.0), STRUCTURE)
+    spacing, areal = rng.uniform(250, 420), log_uniform(rng, 1.0, 25.0)
+    for _ in range(int(rng.integers(1, 3))):
+        wide, upper = rng.uniform(40, 200), band.y0 + band.height * rng.uniform(0.1, 0.7)
+        lower = min(band.y1, upper + band.height * rng.uniform(0.15, 0.45))
+        for x in np.arange(x0 + spacing * rng.random(), x0 + reach - wide, spacing):
+            canvas.fill(Region(x, upper, x + wide, lower), _STEEL, areal, STRUCTURE)
+    canvas.fill(Region(x0, bottom, x0 + reach, min(band.y1, bottom + rng.uniform(15, 45))), _STEEL, log_uniform(rng, 2.0, 40.0), STRUCTURE)
 
 
 def _pockets(canvas: Canvas, band: Region, rng: Generator) -> None:

@@ -22,14 +22,18 @@ _ALUMINIUM: Mix = (("aluminium", 1.0),)
 _GLASS: Mix = (("silica", 1.0),)
 _MOST_TILT = 1.05
 """Flat things are seen up to 60 degrees from face on: shorter by the cosine across the axis they are tilted about, and as much deeper."""
+_LARGE_SHARE = 0.35
 _ON_EDGE_SHARE = 0.15
 _HEAPED_SHARE = 0.3
-_SWAPPED_SHARE = 0.3
+_SWAPPED_SHARE = 0.4
 
 
 def blade(room: Room, rng: Generator) -> list[Part]:
     """Give a blade of any outline with a handle: straight, bent, toothed, ground thin towards its edge; face on or seen on its edge."""
-    length, breadth = log_uniform(rng, 140, 640), log_uniform(rng, 18, 110)
+    if rng.random() < _LARGE_SHARE:
+        length, breadth = rng.uniform(260, 640), rng.uniform(50, 110)
+    else:
+        length, breadth = log_uniform(rng, 140, 640), log_uniform(rng, 18, 110)
     h, w = room.px(breadth * 1.6), room.px(length)
     heel = int(w * rng.uniform(0.45, 0.72))
     back, edge = _profile(heel, rng, 0.02), _profile(heel, rng, 0.02)
@@ -50,7 +54,10 @@ def blade(room: Room, rng: Generator) -> list[Part]:
     parts = [Part(steel, STEEL, float(rng.uniform(1.2, 3.6))), Part(grip, _handle(rng), float(rng.uniform(1.0, 2.6)))]
     if rng.random() < 0.75:
         parts.append(Part(tang, STEEL, float(rng.uniform(0.8, 2.6))))
-    return [_on_edge(part, room.px(rng.uniform(4, 14))) for part in parts] if rng.random() < _ON_EDGE_SHARE else parts
+    if rng.random() >= _ON_EDGE_SHARE:
+        return parts
+    thick = room.px(rng.uniform(4, 14))
+    return [_on_edge(part, thick) for part in parts]
 
 
 def vessel(room: Room, rng: Generator) -> list[Part]:
@@ -85,14 +92,14 @@ def sidearm(room: Room, rng: Generator) -> list[Part]:
     """Give a pistol of any proportions, bare or with a silencer; its magazine, if it has one, is in the grip, at times a long one."""
     length = log_uniform(rng, 125, 380)
     h, w = room.px(length * rng.uniform(0.5, 0.85)), room.px(length)
-    top, deep = rng.uniform(0.02, 0.12), rng.uniform(0.14, 0.3)
+    top, deep = rng.uniform(0.02, 0.12), rng.uniform(0.14, 0.42)
     muzzle, back = rng.uniform(0.0, 0.45), rng.uniform(0.9, 1.0)
     slide = shape.polygon(h, w, ((muzzle, top), (back, top), (1.0, top + deep), (muzzle + rng.uniform(0, 0.08), top + deep)))
     thin = rng.uniform(0.04, 0.1)
     barrel = _bar(h, w, (0.0, muzzle + 0.2), (top + deep * 0.3, top + deep * 0.3 + thin + rng.uniform(0.0, 0.12)))
     at, lean, broad = rng.uniform(0.5, 0.72), rng.uniform(-0.04, 0.24), rng.uniform(0.16, 0.32)
     is_long = rng.random() < 0.3
-    foot = rng.uniform(0.55, 0.75) if is_long else rng.uniform(0.75, 1.0)
+    foot = max(top + deep + 0.25, rng.uniform(0.55, 0.75) if is_long else rng.uniform(0.75, 1.0))
     corners = ((at, top + deep), (at + broad, top + deep), (at + broad + lean, foot), (at + lean + 0.03, foot))
     grip = shape.polygon(h, w, tuple((min(1.0, x), y) for x, y in corners))
     magazine = grip * _bar(h, w, (0.0, 1.0), (top + deep, rng.uniform(0.6 * foot, foot)))
@@ -102,11 +109,11 @@ def sidearm(room: Room, rng: Generator) -> list[Part]:
         magazine += shape.polygon(h, w, ((left, foot), (min(1.0, right), foot), (min(1.0, right + on), 1.0), (min(0.98, left + on), 1.0)))
     guard = _loop(h, w, (top + deep, top + deep + rng.uniform(0.14, 0.26)), (at - rng.uniform(0.12, 0.26), at + 0.03))
     steel = float(rng.uniform(7, 15))
-    grip_mix, grip_areal = ((POLYMER, 2.5), (WOOD, 2.5), (STEEL, 7.0))[int(rng.integers(0, 3))]
+    grip_mix, grip_areal = ((POLYMER, rng.uniform(1.2, 3.5)), (WOOD, rng.uniform(1.2, 3.5)), (STEEL, 7.0))[int(rng.integers(0, 3))]
     return [
         Part(slide * np.float32(rng.uniform(0.4, 1.0)) + barrel, STEEL, steel),
         Part(grip, grip_mix, grip_areal),
-        Part(magazine * np.float32(rng.random() < 0.55), STEEL, float(rng.uniform(3, 9))),
+        Part(magazine * np.float32(rng.random() < 0.4), STEEL, float(rng.uniform(3, 9))),
         Part(guard, STEEL, 4.0),
     ]
 
@@ -183,7 +190,7 @@ def _rows(h: int, w: int, room: Room, rng: Generator) -> Patch:
 
 
 def lump(room: Room, rng: Generator) -> list[Part]:
-    """Give heavy metal of any form: plates, wedges, rings along the beam, discs, shot in a box, a crooked block; or bricks of it."""
+    """Give heavy metal of any form: wedges, rings along the beam, discs, shot in a box, a crooked block, a hollow one; or bricks of it."""
     h, w = heavy_size(room, rng)
     patch = _rows(max(2, h // 2), max(2, w // 2), room, rng) if rng.random() < _SWAPPED_SHARE else _form(h, w, rng)
     return [Part(patch, heavy(rng), heavy_areal(room, rng))]
@@ -191,8 +198,10 @@ def lump(room: Room, rng: Generator) -> list[Part]:
 
 def _form(h: int, w: int, rng: Generator) -> Patch:
     """Give one compact thing of any outline."""
-    kind = int(rng.integers(0, 5))
-    if kind == 0:
+    kind = int(rng.integers(0, 6))
+    if kind == 5:  # hollow, with a wall all around: a box or a ball
+        patch = _hollow(h, w, float(rng.uniform(0.3, 0.7)), is_round=bool(rng.random() < 0.5))
+    elif kind == 0:
         patch = shape.ring(h, w, float(rng.uniform(0.3, 0.7)))
     elif kind == 1:
         patch = shape.disc(h, w)
@@ -205,6 +214,16 @@ def _form(h: int, w: int, rng: Generator) -> Patch:
         patch = shape.polygon(h, w, tuple((float(x), float(y)) for x, y in zip(rng.uniform(0, 1, 6), rng.uniform(0, 1, 6), strict=True)))
         patch = np.maximum(patch, shape.ball(h, w) * np.float32(0.8))
     return patch
+
+
+def _hollow(h: int, w: int, bore: float, *, is_round: bool) -> Patch:
+    """Give a closed box or ball whose hollow takes ``bore`` of each of its sides."""
+    solid = shape.ball if is_round else shape.block
+    patch = solid(h, w).copy()
+    rows, columns = max(1, round(h * bore)), max(1, round(w * bore))
+    y, x = (h - rows) // 2, (w - columns) // 2
+    patch[y : y + rows, x : x + columns] -= np.float32(bore) * solid(rows, columns)
+    return np.maximum(patch, 0.0).astype(np.float32)
 
 
 def deformed(parts: list[Part], rng: Generator, *, is_flat: bool) -> list[Part]:

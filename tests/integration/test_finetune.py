@@ -93,13 +93,17 @@ def test_all_views_of_a_scan_are_on_the_same_side() -> None:
 
 
 @pytest.mark.filterwarnings("default::FutureWarning", "default::DeprecationWarning")  # torch's exporter warns of itself
-def test_a_small_run_gives_an_unsigned_bundle_in_shadow_that_names_its_parent(tmp_path: Path, parent: Bundle) -> None:
+@pytest.mark.parametrize("has_checkpoint", [True, False], ids=["from a checkpoint", "from the parent's graph"])
+def test_a_small_run_gives_an_unsigned_bundle_in_shadow_that_names_its_parent(
+    tmp_path: Path, parent: Bundle, *, has_checkpoint: bool
+) -> None:
     network = Detector(len(LABELS))
     averaged = Averaged(network, 0.9)
     torch.save({"averaged": averaged.state}, tmp_path / "parent.pt")
     images = [{"pitch_mm": [5.0, 5.0], "kind": "synthetic", "scan_id": f"scan-{number}"} for number in range(12)]
     folder = labels_in(tmp_path / "labels", images, [box(number) for number in range(12)])
-    options = ["--labels", str(folder), "--parent", str(parent.folder), "--checkpoint", str(tmp_path / "parent.pt"), "--simulated"]
+    options = ["--labels", str(folder), "--parent", str(parent.folder), "--simulated"]
+    options += ["--checkpoint", str(tmp_path / "parent.pt")] if has_checkpoint else []
     options += ["--out", str(tmp_path / "out"), "--version", "9.0.0-site", "--work", str(tmp_path / "work"), "--images", "16"]
     signed = shutil.copytree(parent.folder, tmp_path / "out" / parent.card.name / parent.card.version)
     made = finetune.finetune(finetune.parser().parse_args(options))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edge_agent.inference.card import ContentsCard
-from edge_agent.inference.heads import MOST_CANDIDATES, GoodsClasses, boxes_scores, judge_goods
+from edge_agent.inference.heads import MOST_CANDIDATES, GoodsClasses, boxes_scores, judge_goods, strangest
 
 FORMULA = ContentsCard(top_share=0.5, a=10.0, b=-5.0, load_threshold=0.5)
 CLASSES = GoodsClasses(("empty", "beef", "tyres"), ("air",))
@@ -67,3 +67,18 @@ def test_the_majority_is_the_family_that_fills_most_and_never_empty_space() -> N
 
 def test_the_mask_has_a_place_for_every_family() -> None:
     assert CLASSES.multi_hot(("tyres", "unheard-of")).tolist() == [[0.0, 0.0, 1.0]]
+
+
+def test_the_strangest_place_is_nine_cells_that_are_all_load() -> None:
+    foreign, load = np.zeros((6, 7), np.float32), np.ones((6, 7), dtype=bool)
+    foreign[2:5, 3:6] = 1.0
+    assert strangest(foreign, load) == pytest.approx(1.0)
+    load[3, 4] = False
+    assert strangest(foreign, load) < 0.5
+    assert strangest(foreign[:2], load[:2]) == 0.0
+
+
+def test_a_model_that_knows_no_strange_matter_is_judged_by_its_evidence_alone() -> None:
+    cells = [(0.0, 1.0, 0.0, 0.0), (0.0, 0.5, 0.5, 0.0)]
+    weighed = FORMULA.model_copy(update={"strange_weight": 1.0})
+    assert judge_goods(goods(*cells), CLASSES, ("beef",), FORMULA)[0] == judge_goods(goods(*cells), CLASSES, ("beef",), weighed)[0]
