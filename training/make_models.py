@@ -40,6 +40,7 @@ WORKERS = 2
 class Amounts:
     """How much of everything. Pools: images; trainings: presentations; scans: for calibration, and as many again for the figures.
 
+    ``level_scans``: for the detector's levels alone; each is the level that less than one clean scan in a hundred reaches.
     ``weighed``: containers that the scale learns from, ``weighed_again``: that its level is set on; ``sites``: see ``weight.Sites``.
     """
 
@@ -50,6 +51,7 @@ class Amounts:
     checks: int = 400
     detector_images: int = 340_000
     contents_images: int = 112_000
+    level_scans: int = 1_600
     detection_scans: int = 560
     contents_scans: int = 640
     weighed: int = 14_000
@@ -66,6 +68,7 @@ class Amounts:
             max(24, round(self.checks * scale)),
             max(64, round(self.detector_images * scale)),
             max(64, round(self.contents_images * scale)),
+            max(14, round(self.level_scans * scale)),
             max(14, round(self.detection_scans * scale)),
             max(16, round(self.contents_scans * scale)),
             max(48, round(self.weighed * scale)),
@@ -125,7 +128,7 @@ def detector_settings(work: Path, amounts: Amounts) -> dict[str, Any]:
     """Give thresholds and figures of the trained detector."""
     checkpoint, draft = work / "detector" / "checkpoint.pt", _empty(work / "draft-detector")
     export_detector(checkpoint, draft, {})
-    thresholds = detector_thresholds(detected(draft, CALIBRATION_SEED, amounts.detection_scans))
+    thresholds = detector_thresholds(detected(draft, CALIBRATION_SEED, amounts.level_scans))
     figures: dict[str, Any] = {"note": NOTE}
     for name in ("s0", "s1", "s2"):
         figures[f"tiles_{name}"] = tile_figures(work / "test" / name, checkpoint)
