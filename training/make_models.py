@@ -49,11 +49,11 @@ class Amounts:
     small: int = 18_000
     views: int = 19_000
     checks: int = 400
-    detector_images: int = 340_000
+    detector_images: int = 280_000
     contents_images: int = 112_000
     level_scans: int = 1_600
     detection_scans: int = 560
-    contents_scans: int = 640
+    contents_scans: int = 1_280
     weighed: int = 14_000
     weighed_again: int = 600
     sites: tuple[int, int, int] = (6, 80, 320)

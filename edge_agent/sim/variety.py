@@ -4,8 +4,9 @@ The families of ``weapon`` and ``contraband`` have an outline each. Here outline
 axis, the parts of a gun and where they sit, the way packets lie. Everything is then bent, sheared and seen at an angle. Nothing is drawn
 after a family that is held out (no drum, no magazine outside a pistol's grip or behind a rifle's, no creased can, no heap of soft bags,
 no closed tube), so that test set S1 still asks for shapes that were never seen. Their sizes are seen: here are all that such things have;
-and so are single traits of theirs, each without the others: packets are soft or lie in a heap, never both. Bricks of heavy metal and cakes
-of organic matter in the forms of heavy metal are drawn too: where both energies are at hand the matter shall decide, not the outline.
+and so are single traits of theirs, each without the others: packets are soft or lie in a heap, never both, heavy metal is hollow, but as a
+box or a ball. Bricks of heavy metal and cakes of organic matter in the forms of heavy metal are drawn too: where both energies are at hand
+the matter shall decide, not the outline.
 """
 
 import numpy as np
