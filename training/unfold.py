@@ -76,22 +76,24 @@ def _fill(name: str, convolution: nn.Conv2d, norm: nn.BatchNorm2d | None, named:
     """Put a convolution's weights back, its bias into the norm that follows; give that norm."""
     weight, bias = _learnt(name, named)
     convolution.weight.copy_(weight)
-    target = norm.bias if norm is not None else convolution.bias
+    target = convolution.bias if norm is None else norm.bias
     if target is not None:
-        target.copy_(named[bias] if isinstance(bias, str) else bias)
+        if bias is None:
+            raise KeyError(f"{name}.bias")
+        target.copy_(bias)
     return norm
 
 
-def _learnt(name: str, named: Weights) -> tuple[Tensor, Tensor | str]:
-    """Give weight, and bias or the name it has where there is one, of a layer as the training's network has it; see ``fold``."""
+def _learnt(name: str, named: Weights) -> tuple[Tensor, Tensor | None]:
+    """Give weight and bias of a layer as the training's network has it: what ``fold`` took apart is one again."""
     key, part = _ROOT + name, _ROOT + name.rpartition(".")[0]
     if f"{part}.first.0.weight" in named:
         halves = [f"{part}.{half}.0" for half in ("first", "second")]
-        return tuple(torch.cat([named[f"{half}.{kind}"] for half in halves]) for kind in ("weight", "bias"))  # type: ignore[return-value]
+        weight, bias = (torch.cat([named[f"{half}.{kind}"] for half in halves]) for kind in ("weight", "bias"))
+        return weight, bias
     if name == "stem.1.0" and f"{_ROOT}stem.0.weight" in named:
         return folded_stem(named[f"{_ROOT}stem.0.weight"]), named[f"{_ROOT}stem.0.bias"]
-    own = f"{key}.bias"
-    return named[f"{key}.weight"], own if own in named else f"{key}.weight_bias"
+    return named[f"{key}.weight"], named.get(f"{key}.bias", named.get(f"{key}.weight_bias"))
 
 
 @torch.no_grad()
