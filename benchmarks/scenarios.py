@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from rich.progress import track
 
 from edge_agent.agent.at_hand import Outcome, Rules, Workbench, find_drops, open_workbench
@@ -23,6 +22,7 @@ from edge_agent.cli.profiles import named_profile
 from edge_agent.domain.capture import SubjectKind
 from edge_agent.domain.finding import Heterogeneity
 from edge_agent.evaluation.figure import Figure, shares
+from edge_agent.imaging.regions import peak_of
 from edge_agent.inference.installed import installed_bundles, release_key, share_dir
 from edge_agent.inference.session import DevicePolicy
 from edge_agent.inference.store import Admission
@@ -88,8 +88,8 @@ def _points(shot: Shot, outcome: Outcome) -> bool:
     for maps in outcome.judgement.maps:
         if maps.goods is None or not maps.heat.any():
             continue
-        row, column = np.unravel_index(int(maps.heat.argmax()), maps.heat.shape)
-        x, y = (column + 0.5) * maps.size.width / maps.heat.shape[1], (row + 0.5) * maps.size.height / maps.heat.shape[0]
+        across, down = peak_of(maps.heat)
+        x, y = across * maps.size.width, down * maps.size.height
         hidden: list[dict[str, Any]] = shot.truth["hidden"]  # type: ignore[assignment]
         return any(box[0] <= x <= box[2] and box[1] <= y <= box[3] for box in (one["box"] for one in hidden))
     return False
