@@ -1,15 +1,13 @@
 """Thresholds and formula constants from calibration scans, and figures from test scans: pure arithmetic over what was observed.
 
 Detector: a level for each label, so that at most 2 % of all clean scans reach any of them. Contents: the share of the inside over which
-evidence is averaged, and what the strangest place counts beside it; a logistic score of that (Platt, "Probabilistic outputs for support
-vector machines", 1999), fitted to loads with and without foreign goods, both sides weighing the same; an alert level that 3 % of the clean
-loads and empty containers reach; the fill that 2 % of the loads stay below, under which a container is called empty; the level under which
-a product is not named.
+evidence is averaged; a logistic score of that mean (Platt, "Probabilistic outputs for support vector machines", 1999), fitted to loads
+with and without foreign goods, both sides weighing the same; an alert level that 3 % of the clean loads and empty containers reach; the
+fill that 2 % of the loads stay below, under which a container is called empty; the level under which a product is not named.
 
 All levels are quantiles of the calibration scans themselves, so that on new ones a little more is to be expected.
 """
 
-import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -19,7 +17,7 @@ from numpy.typing import NDArray
 from edge_agent.sim.threat import LABELS
 from training.formula import LEAST_FILL, Formula
 from training.metrics import auc, auc_with_interval, share
-from training.observe import SHARES, STRANGE_WEIGHTS, Detected, Examined
+from training.observe import SHARES, Detected, Examined
 
 ALARM_SHARE, GOODS_ALARM_SHARE = 0.02, 0.03
 _EMPTY_SURE, _EMPTY_EVEN = 0.02, 0.05
@@ -86,36 +84,26 @@ def container_figures(scans: Sequence[Detected], thresholds: dict[str, float]) -
 
 def formula_from(scans: Sequence[Examined], temperature: float) -> tuple[Formula, dict[str, float]]:
     """Give the constants of the formula and the alert levels (``heterogeneity``, ``empty``, and ``product`` for naming)."""
-    clean = _of(scans, "clean", "empty")
-    parts = clean, _of(scans, "foreign"), _of(scans, "overlay", "faint")
-    top_share, weight = max(itertools.product(SHARES, STRANGE_WEIGHTS), key=lambda pair: _worth(*(_most(part, *pair) for part in parts)))
-    ours, theirs, _ = (_most(part, top_share, weight) for part in parts)
-    a, b = _platt(ours, theirs)
+    clean, foreign, overlay = _of(scans, "clean", "empty"), _of(scans, "foreign"), _of(scans, "overlay", "faint")
+    ours, theirs, small = (np.array([seen.evidence for seen in part]) for part in (clean, foreign, overlay))
+    levels = np.quantile(ours, 1.0 - GOODS_ALARM_SHARE, axis=0)
+    worth = [(theirs[:, i] > levels[i]).mean() + auc(small[:, i], ours[:, i]) for i in range(len(SHARES))]
+    chosen = int(np.argmax(worth))
+    a, b = _platt(ours[:, chosen], theirs[:, chosen])
     middle, slope = _empty_line(scans)
-    formula = Formula(top_share, weight, round(a, 3), round(b, 3), empty_fill=middle, empty_slope=slope, temperature=temperature)
-    alert, highest = (float(_sigmoid(a * level + b)) for level in (np.quantile(ours, 1.0 - GOODS_ALARM_SHARE), 1.0))
+    formula = Formula(top_share=SHARES[chosen], a=round(a, 3), b=round(b, 3), empty_fill=middle, empty_slope=slope, temperature=temperature)
+    alert, highest = (float(_sigmoid(a * level + b)) for level in (levels[chosen], 1.0))
     thresholds = {"heterogeneity": round(min(alert + 0.002, (alert + highest) / 2), 4), "empty": 0.9, "product": _product_level(clean)}
     return formula, thresholds
 
 
-def _most(scans: Sequence[Examined], top_share: float, strange_weight: float) -> NDArray[np.float64]:
-    """Give (n,) what the score is made of: the mean of the strongest evidence, or the strangest place if that counts more."""
-    chosen = SHARES.index(top_share)
-    return np.array([max(seen.evidence[chosen], strange_weight * seen.strange) for seen in scans])
-
-
-def _worth(ours: NDArray[np.float64], theirs: NDArray[np.float64], small: NDArray[np.float64]) -> float:
-    """Tell how good a choice is: the share of foreign goods found at the alert level, and the AUC of small hidden things."""
-    return float((theirs > np.quantile(ours, 1.0 - GOODS_ALARM_SHARE)).mean()) + auc(small, ours)
-
-
 def contents_figures(scans: Sequence[Examined], formula: Formula, thresholds: dict[str, float]) -> dict[str, Any]:
     """Give the figures of whole scans: foreign goods, hidden overlays, goods never seen, product, empty."""
+    chosen = SHARES.index(formula.top_share)
     clean, empty = _of(scans, "clean"), _of(scans, "empty")
 
     def score(seen: Examined) -> float:
-        most = float(_most([seen], formula.top_share, formula.strange_weight)[0])
-        return float(_sigmoid(formula.a * most + formula.b)) if seen.fill > 0 else 0.0
+        return float(_sigmoid(formula.a * seen.evidence[chosen] + formula.b)) if seen.fill > 0 else 0.0
 
     def looks_empty(seen: Examined) -> bool:
         return formula.p_empty(seen.fill) >= thresholds["empty"]

@@ -9,9 +9,8 @@ The trunk sees an image at 20 mm a pixel and gives a softmax P over K goods fami
     evidence(x) = clip(1 - free(x) - sum of P over allowed, 0, 1) where load(x), else 0           -> ``heatmap``
     n, inside   = number of cells with load, and of cells with load or with P[empty] > 0.5
     k           = max(1, round(inside * top_share))
-    strange     = largest mean of P[foreign] over 3 x 3 cells (24 cm) that are all load, 0 where ``foreign`` itself is allowed: a small
-                  strange thing raises no mean over a whole load
-    score       = sigmoid(a * max(mean of the k largest evidences, strange_weight * strange) + b); 0 when n = 0    -> ``score``
+    smoothed(x) = mean of evidence over evidence_cells x evidence_cells cells (0 beyond the edge) where load(x), else 0
+    score       = sigmoid(a * mean of the k largest smoothed evidences + b); 0 when n = 0         -> ``score``
     fill        = solid / inside, both without the floor: the lowest fifth of the rows that show the inside; solid = cells of load that
                   lie in 3 x 3 cells of load (24 cm): members, rails and ripples of the container are thinner than goods
     p_empty     = sigmoid(empty_slope * ln(empty_fill / (fill + 0.001)))
@@ -65,9 +64,9 @@ class GoodsNetwork(nn.Module):
 class ExportedContents(nn.Module):
     """Network and formula as one graph: image and declared (N, K) multi-hot in; score, heatmap, product_probs, goods_map out."""
 
-    def __init__(self, network: GoodsNetwork, families: int, empty: int, foreign: int, formula: Formula) -> None:
+    def __init__(self, network: GoodsNetwork, families: int, empty: int, formula: Formula) -> None:
         super().__init__()
-        self.network, self.families, self.foreign, self.formula = network, families, foreign, formula
+        self.network, self.families, self.formula = network, families, formula
         self.register_buffer("is_empty", torch.nn.functional.one_hot(torch.tensor(empty), families).float())
 
     def forward(self, image: Tensor, declared: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -75,33 +74,32 @@ class ExportedContents(nn.Module):
         loads = goods[:, : self.families] * (1.0 - self.is_empty)[None, :, None, None]
         totals = loads.sum(dim=(2, 3))
         free = 1.0 - loads.sum(dim=1)
-        allowed = self._allowed(totals, declared)
-        evidence, is_load = self._evidence(loads, free, allowed)
+        evidence, is_load = self._evidence(loads, free, totals, declared)
         empty = (goods[:, : self.families] * self.is_empty[None, :, None, None]).sum(dim=1)
         loaded = is_load.sum(dim=(1, 2))[:, None]
         is_inside = torch.maximum(is_load, (empty > INSIDE_AT).float())
-        strange = _strangest(goods[:, self.foreign], is_load) * (1.0 - allowed[:, self.foreign])
-        score = self._score(evidence, strange, loaded, is_inside.sum(dim=(1, 2))[:, None])
+        score = self._score(self._smoothed(evidence) * is_load, loaded, is_inside.sum(dim=(1, 2))[:, None])
         return score, evidence[:, None], self._product(totals, _fill(_opened(is_load), is_inside)), goods
 
-    def _allowed(self, totals: Tensor, declared: Tensor) -> Tensor:
+    def _evidence(self, loads: Tensor, free: Tensor, totals: Tensor, declared: Tensor) -> tuple[Tensor, Tensor]:
         majority = (totals >= totals.amax(dim=1, keepdim=True)).float()
         is_declared = (declared.sum(dim=1, keepdim=True) > 0.5).float()
-        return is_declared * declared + (1.0 - is_declared) * majority
-
-    def _evidence(self, loads: Tensor, free: Tensor, allowed: Tensor) -> tuple[Tensor, Tensor]:
+        allowed = is_declared * declared + (1.0 - is_declared) * majority
         explained = (loads * allowed[:, :, None, None]).sum(dim=1)
         is_load = ((1.0 - free) > self.formula.load_threshold).float()
         return (1.0 - free - explained).clamp(0.0, 1.0) * is_load, is_load
 
-    def _score(self, evidence: Tensor, strange: Tensor, loaded: Tensor, inside: Tensor) -> Tensor:
+    def _smoothed(self, evidence: Tensor) -> Tensor:
+        side = self.formula.evidence_cells
+        return nn.functional.avg_pool2d(evidence[:, None], side, stride=1, padding=side // 2)[:, 0]
+
+    def _score(self, evidence: Tensor, loaded: Tensor, inside: Tensor) -> Tensor:
         flat = evidence.flatten(1)
         ordered = torch.sort(flat, dim=1, descending=True).values
         place = torch.cumsum(torch.ones_like(flat), dim=1)
         count = torch.round(inside * self.formula.top_share).clamp(min=1.0)
         mean = (ordered * (place <= count).float()).sum(dim=1) / count[:, 0]
-        most = torch.maximum(mean, self.formula.strange_weight * strange)
-        return torch.sigmoid(self.formula.a * most + self.formula.b) * (loaded[:, 0] > 0.5).float()
+        return torch.sigmoid(self.formula.a * mean + self.formula.b) * (loaded[:, 0] > 0.5).float()
 
     def _product(self, totals: Tensor, fill: Tensor) -> Tensor:
         p_empty = torch.sigmoid(self.formula.empty_slope * torch.log(self.formula.empty_fill / (fill + LEAST_FILL)))
@@ -111,18 +109,8 @@ class ExportedContents(nn.Module):
 
 def _opened(mask: Tensor) -> Tensor:
     """Give what is left of masks (N, rows, columns) of 0 or 1 when all that is thinner than 3 cells goes; beyond the edge lies 0."""
-    return nn.functional.max_pool2d(_eroded(mask), 3, stride=1, padding=1)[:, 0]
-
-
-def _eroded(mask: Tensor) -> Tensor:
-    """Give (N, 1, rows, columns) masks of the cells whose neighbours are all in the mask; beyond the edge lies 0."""
-    return -nn.functional.max_pool2d(-nn.functional.pad(mask[:, None], (1, 1, 1, 1)), 3, stride=1)
-
-
-def _strangest(strange: Tensor, is_load: Tensor) -> Tensor:
-    """Give (N,) the largest mean of ``strange`` over 3 x 3 cells of load; both (N, rows, columns). 0 where no load is so thick."""
-    means = nn.functional.avg_pool2d(strange[:, None], 3, stride=1, padding=1)
-    return (means * _eroded(is_load)).amax(dim=(1, 2, 3))
+    eroded = -nn.functional.max_pool2d(-nn.functional.pad(mask[:, None], (1, 1, 1, 1)), 3, stride=1)
+    return nn.functional.max_pool2d(eroded, 3, stride=1, padding=1)[:, 0]
 
 
 def _fill(is_load: Tensor, is_inside: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ import onnxruntime as ort
 import torch
 from torch import nn
 
-from edge_agent.sim.goods import BACKGROUND, EMPTY, FAMILIES, FOREIGN
+from edge_agent.sim.goods import BACKGROUND, EMPTY, FAMILIES
 from edge_agent.sim.threat import LABELS
 from training import contents, detector
 from training.card import files_table, toml_text
@@ -134,7 +134,7 @@ def export_contents(checkpoint: Path, root: Path, settings: Mapping[str, Any]) -
     folder = fresh(root / "contents" / VERSION)
     formula = Formula(**settings.get("formula", {}))
     thresholds = {"heterogeneity": 0.8, "empty": 0.9, "product": 0.5} | settings.get("thresholds", {})
-    network = ExportedContents(contents.load(checkpoint), len(FAMILIES), EMPTY, FOREIGN, formula)
+    network = ExportedContents(contents.load(checkpoint), len(FAMILIES), EMPTY, formula)
     image = torch.rand(2, 2, 136, 216, generator=torch.Generator().manual_seed(1))
     declared = torch.zeros(2, len(FAMILIES))
     declared[0, 2] = 1.0

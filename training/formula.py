@@ -15,7 +15,7 @@ class Formula:
     """Constants of the judgement; they are written to the card's [contents] table."""
 
     top_share: float = 0.02
-    strange_weight: float = 0.0
+    evidence_cells: int = 3
     a: float = 1.0
     b: float = 0.0
     load_threshold: float = 0.5

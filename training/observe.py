@@ -17,7 +17,7 @@ from edge_agent.domain.finding import Detection
 from edge_agent.domain.scan import Energy, Plane, Quantity, View
 from edge_agent.imaging.regions import peak_of
 from edge_agent.inference.card import ContentsCard
-from edge_agent.inference.heads import INSIDE_AT, GoodsClasses, judge_goods, strangest
+from edge_agent.inference.heads import INSIDE_AT, GoodsClasses, judge_goods
 from edge_agent.inference.load import load_models
 from edge_agent.inference.session import DevicePolicy
 from edge_agent.signing.detached import WORKSHOP
@@ -29,10 +29,7 @@ from training.formula import FLOOR_ROW_AT, FLOOR_SHARE, Formula
 from training.scans import CONTAINER_MM, contents_scan, detection_scan
 from training.workers import each
 
-STRANGE_WEIGHTS = (0.0, 0.6, 0.7, 0.8, 0.9, 1.0)
-"""What the strangest place in a load may count beside its evidence; calibration chooses one."""
-
-SHARES = (0.0025, 0.005, 0.01, 0.02, 0.05)
+SHARES = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.05)
 """Shares of the inside of a container that the strongest evidence may be averaged over; calibration chooses one."""
 
 _SHOW_AT = dict.fromkeys(LABELS, 0.02)
@@ -57,8 +54,8 @@ class Detected:
 class Examined:
     """What the contents network saw in one scan.
 
-    ``evidence``: mean of the strongest evidence for each of ``SHARES``; ``strange``: see ``heads.strangest``; ``fill``: share of the inside
-    that is load; ``product``: the family with most of the load, and its share; ``points``: the strongest evidence lies in what was hidden.
+    ``evidence``: mean of the strongest evidence for each of ``SHARES``; ``fill``: share of the inside that is load; ``product``: the
+    family with most of the load, and its share; ``points``: the strongest evidence lies in what was hidden.
     """
 
     role: str
@@ -67,7 +64,6 @@ class Examined:
     fill: float
     product: tuple[str, float]
     points: bool
-    strange: float = 0.0
 
 
 def detected(root: Path, seed: int, count: int) -> list[Detected]:
@@ -122,7 +118,6 @@ def _examine(order: tuple[Path, int, int]) -> Examined:
         _fill(evidence.goods),
         _product(evidence.goods),
         _points(evidence.heat, scene),
-        _strange(evidence.goods, against),
     )
 
 
@@ -142,11 +137,6 @@ def _inside(one: Detection, box: Sequence[float]) -> bool:
     return bool(box[0] <= x <= box[2] and box[1] <= y <= box[3])
 
 
-def _strange(goods: NDArray[np.uint8], declared: Sequence[str]) -> float:
-    shares = goods.astype(np.float32) / 255.0
-    return 0.0 if FAMILIES[FOREIGN].name in declared else strangest(shares[FOREIGN], _load(shares))
-
-
 def _evidences(goods: NDArray[np.uint8], declared: Sequence[str]) -> tuple[float, ...]:
     """Give the mean of the strongest evidence for each of ``SHARES``, with the runtime's own formula."""
     scores = [judge_goods(goods, _NAMES, declared, ContentsCard(**Formula(top_share=share).table()))[0] for share in SHARES]
@@ -156,18 +146,13 @@ def _evidences(goods: NDArray[np.uint8], declared: Sequence[str]) -> tuple[float
 def _fill(goods: NDArray[np.uint8]) -> float:
     """Give the share of solid load among cells inside the container above its floor: ``fill`` of the formula."""
     shares = goods.astype(np.float32) / 255.0
-    load = _load(shares)
+    load = shares[: len(FAMILIES)].sum(axis=0) - shares[EMPTY] > Formula().load_threshold
     inside = load | (shares[EMPTY] > INSIDE_AT)
     shown = inside.mean(axis=1)
     rows = shown > FLOOR_ROW_AT * shown.max()
     above = rows & (np.cumsum(rows[::-1])[::-1] > FLOOR_SHARE * rows.sum())
     solid = cv2.morphologyEx(load.astype(np.uint8), cv2.MORPH_OPEN, _SOLID, borderType=cv2.BORDER_CONSTANT, borderValue=0)
     return float(solid[above].sum() / max(1, inside[above].sum()))
-
-
-def _load(shares: NDArray[np.float32]) -> NDArray[np.bool_]:
-    load: NDArray[np.bool_] = shares[: len(FAMILIES)].sum(axis=0) - shares[EMPTY] > Formula().load_threshold
-    return load
 
 
 def _product(goods: NDArray[np.uint8]) -> tuple[str, float]:

@@ -106,7 +106,7 @@ Input: TypeAlias = Annotated[
 class ContentsCard(BaseModel):
     """Constants of the evidence formula, the same as inside the graph, for judging a stored goods map again.
 
-    ``strange_weight``: what the strangest place in a load counts beside its evidence; 0 in graphs that do not ask for it.
+    ``evidence_cells``: how many cells across evidence is averaged over before its strongest part is taken; 1 = not at all.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -115,7 +115,7 @@ class ContentsCard(BaseModel):
     a: float
     b: float
     load_threshold: Level
-    strange_weight: Annotated[float, Field(ge=0.0)] = 0.0
+    evidence_cells: Literal[1, 3, 5] = 1
 
 
 class LabelsCard(Table):

@@ -13,14 +13,8 @@ from edge_agent.inference.card import ContentsCard
 EMPTY = "empty"
 """The family of an empty container: part of the labels, and free space wherever there is load."""
 
-FOREIGN = "foreign"
-"""The family of whatever is none of the goods that the model knows."""
-
 INSIDE_AT = 0.5
 """A cell with so much empty space lies inside the container, as every cell with load does."""
-
-_SOLID = 3
-"""Cells across, of what counts as a place in a load and not as its edge."""
 
 MOST_CANDIDATES = 1000
 """Candidates a tile that go on to the merging."""
@@ -69,7 +63,7 @@ def judge_goods(
 
     Evidence is the share of everything that is neither declared nor background nor empty space; it counts where there is load. Its
     strongest cells are a share of all cells inside the container, so that a speck in an empty one does not count as a whole load.
-    A small strange thing inside a load is no such share: it counts by itself (:func:`strangest`).
+    It is averaged over some cells first where the card says so: a lone high cell at an edge is mostly an error.
     No load gives 0: there is nothing that could differ from the declaration.
     """
     shares = goods.astype(np.float32) / 255.0
@@ -79,27 +73,22 @@ def judge_goods(
     load = (1.0 - free) > formula.load_threshold
     evidence = np.clip(1.0 - allowed, 0.0, 1.0) * load
     inside = load | (shares[names.index(EMPTY)] > INSIDE_AT)
-    strange = strangest(shares[names.index(FOREIGN)], load) if FOREIGN in classes.families and FOREIGN not in declared else 0.0
-    score = evidence_score(evidence, inside, strange, formula) if load.any() else 0.0
+    score = evidence_score(_smoothed(evidence, formula.evidence_cells) * load, inside, formula) if load.any() else 0.0
     return score, evidence.astype(np.float32)
 
 
-def strangest(foreign: NDArray[np.float32], load: NDArray[np.bool_]) -> float:
-    """Give the largest mean of ``foreign`` over 3 x 3 cells that are all load, 0 where no load is so thick; both (h, w)."""
-    if min(load.shape) < _SOLID:
-        return 0.0
-    windows = (sliding_window_view(part, (_SOLID, _SOLID)) for part in (foreign, load))
-    means, is_solid = (window.mean(axis=(2, 3)) for window in windows)
-    return float((means * (is_solid == 1.0)).max())
+def _smoothed(evidence: NDArray[np.float32], cells: int) -> NDArray[np.float32]:
+    """Give the mean over ``cells`` x ``cells`` around each cell, 0 beyond the edge; (h, w)."""
+    windows = sliding_window_view(np.pad(evidence, cells // 2), (cells, cells))
+    return np.asarray(windows.mean(axis=(2, 3)), dtype=np.float32)
 
 
-def evidence_score(evidence: NDArray[np.float32], inside: NDArray[np.bool_], strange: float, formula: ContentsCard) -> float:
-    """Give the calibrated mean of the strongest share of the evidence inside the container, or what is strangest there if that is more.
+def evidence_score(evidence: NDArray[np.float32], inside: NDArray[np.bool_], formula: ContentsCard) -> float:
+    """Give the calibrated mean of the strongest share of the evidence inside the container: sigmoid(a * mean + b).
 
-    ``evidence``, ``inside``: (h, w); at least one cell is inside. ``strange``: see :func:`strangest`.
+    ``evidence``, ``inside``: (h, w); at least one cell is inside.
     """
     values = evidence[inside]
     count = max(1, round(values.size * formula.top_share))
     top = np.partition(values, values.size - count)[-count:]
-    most = max(float(top.mean()), formula.strange_weight * strange)
-    return float(1.0 / (1.0 + np.exp(-(formula.a * most + formula.b))))
+    return float(1.0 / (1.0 + np.exp(-(formula.a * float(top.mean()) + formula.b))))

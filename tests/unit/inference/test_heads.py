@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edge_agent.inference.card import ContentsCard
-from edge_agent.inference.heads import MOST_CANDIDATES, GoodsClasses, boxes_scores, judge_goods, strangest
+from edge_agent.inference.heads import MOST_CANDIDATES, GoodsClasses, boxes_scores, judge_goods
 
 FORMULA = ContentsCard(top_share=0.5, a=10.0, b=-5.0, load_threshold=0.5)
 CLASSES = GoodsClasses(("empty", "beef", "tyres"), ("air",))
@@ -69,16 +69,15 @@ def test_the_mask_has_a_place_for_every_family() -> None:
     assert CLASSES.multi_hot(("tyres", "unheard-of")).tolist() == [[0.0, 0.0, 1.0]]
 
 
-def test_the_strangest_place_is_nine_cells_that_are_all_load() -> None:
-    foreign, load = np.zeros((6, 7), np.float32), np.ones((6, 7), dtype=bool)
-    foreign[2:5, 3:6] = 1.0
-    assert strangest(foreign, load) == pytest.approx(1.0)
-    load[3, 4] = False
-    assert strangest(foreign, load) < 0.5
-    assert strangest(foreign[:2], load[:2]) == 0.0
+def test_evidence_is_averaged_over_the_place_around_it_where_the_card_says_so() -> None:
+    cells = [(0.0, 1.0, 0.0, 0.0)] * 4 + [(0.0, 0.0, 1.0, 0.0)] + [(0.0, 1.0, 0.0, 0.0)] * 4
+    lone = FORMULA.model_copy(update={"top_share": 1e-6})
+    sharp, smooth = (judge_goods(goods(*cells), CLASSES, ("beef",), lone.model_copy(update={"evidence_cells": n}))[0] for n in (1, 3))
+    assert sharp == pytest.approx(1.0 / (1.0 + np.exp(-5.0)))
+    assert smooth == pytest.approx(1.0 / (1.0 + np.exp(-(10.0 / 9.0 - 5.0))))
 
 
-def test_a_model_that_knows_no_strange_matter_is_judged_by_its_evidence_alone() -> None:
-    cells = [(0.0, 1.0, 0.0, 0.0), (0.0, 0.5, 0.5, 0.0)]
-    weighed = FORMULA.model_copy(update={"strange_weight": 1.0})
-    assert judge_goods(goods(*cells), CLASSES, ("beef",), FORMULA)[0] == judge_goods(goods(*cells), CLASSES, ("beef",), weighed)[0]
+def test_evidence_does_not_run_out_of_the_load_into_the_air_beside_it() -> None:
+    cells = [(0.0, 0.0, 1.0, 0.0), (0.0, 0.0, 0.0, 1.0)]
+    formula = FORMULA.model_copy(update={"top_share": 1.0, "evidence_cells": 3})
+    assert judge_goods(goods(*cells), CLASSES, ("beef",), formula)[0] == pytest.approx(1.0 / (1.0 + np.exp(-(10.0 / 9.0 - 5.0))))

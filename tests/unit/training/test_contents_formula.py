@@ -5,14 +5,14 @@ import pytest
 
 from edge_agent.inference.card import ContentsCard
 from edge_agent.inference.heads import GoodsClasses, judge_goods
-from edge_agent.sim.goods import BACKGROUND, CLASSES, EMPTY, FAMILIES, FOREIGN
+from edge_agent.sim.goods import BACKGROUND, CLASSES, EMPTY, FAMILIES
 
 torch = pytest.importorskip("torch", reason="training tests need PyTorch (requirements/train.txt)")
 formulas = pytest.importorskip("training.contents_network")
 observe = pytest.importorskip("training.observe")
 
 NAMES = tuple(family.name for family in FAMILIES)
-FORMULA = formulas.Formula(top_share=0.05, a=6.0, b=-2.0, load_threshold=0.4, strange_weight=0.8)
+FORMULA = formulas.Formula(top_share=0.05, a=6.0, b=-2.0, load_threshold=0.4)
 
 
 class Fixed(torch.nn.Module):
@@ -28,7 +28,7 @@ class Fixed(torch.nn.Module):
 
 def judged(logits, declared, formula=FORMULA):
     """Give score, heat, product and goods map of the graph."""
-    graph = formulas.ExportedContents(Fixed(logits), len(FAMILIES), EMPTY, FOREIGN, formula)
+    graph = formulas.ExportedContents(Fixed(logits), len(FAMILIES), EMPTY, formula)
     with torch.inference_mode():
         return tuple(value.numpy() for value in graph(torch.zeros(len(logits), 2, 8, 8), torch.tensor(declared, dtype=torch.float32)))
 
@@ -82,33 +82,17 @@ def test_without_a_declaration_the_largest_family_stands_in():
     assert heat[0, 0, 12:, :20].max() < 0.05
 
 
-def with_strange(rows, columns, *, fill=0.6):
-    """Give logits of a load of coffee with strange matter in some of its cells."""
-    logits = a_load(0.0, fill=fill)
-    logits[0, :, rows, columns] = 0.0
-    logits[0, FOREIGN, rows, columns] = 12.0
-    return logits
-
-
-def test_a_small_strange_thing_in_a_load_counts_by_itself():
-    spot, usual = with_strange(slice(14, 17), slice(10, 13)), formulas.Formula(top_share=0.05, a=6.0, b=-2.0)
-    without, beside = (float(judged(spot, [hot("coffee")], formula)[0][0]) for formula in (usual, FORMULA))
-    assert beside == pytest.approx(1.0 / (1.0 + np.exp(-(6.0 * 0.8 - 2.0))), abs=0.01)
-    assert without < beside
-    stored = np.rint(judged(spot, [hot("coffee")])[3][0] * 255).astype(np.uint8)
-    assert judge_goods(stored, GoodsClasses(NAMES, BACKGROUND), ("coffee",), ContentsCard(**FORMULA.table()))[0] == pytest.approx(
-        beside, abs=0.01
-    )
-
-
-def test_what_is_thinner_than_goods_counts_by_its_share_only():
-    thin, whole = (float(judged(with_strange(slice(14, 17), columns), [hot("coffee")])[0][0]) for columns in (slice(10, 11), slice(10, 13)))
-    assert thin < 1.0 / (1.0 + np.exp(-(6.0 * 0.8 / 3 - 2.0))) + 0.05 < whole
-
-
-def test_a_load_of_strange_matter_that_nobody_declared_is_not_strange_in_itself():
-    whole = a_load(0.0, of="foreign")
-    assert float(judged(whole, [hot()])[0][0]) < 0.15 < float(judged(whole, [hot("coffee")])[0][0])
+@pytest.mark.parametrize("cells", [1, 3])
+def test_a_lone_cell_that_differs_counts_by_its_share_of_the_place_around_it(cells):
+    logits = a_load(0.0)
+    logits[0, :, 14, 10] = 0.0
+    logits[0, NAMES.index("machinery"), 14, 10] = 12.0
+    formula = formulas.Formula(top_share=1e-6, a=6.0, b=-2.0, evidence_cells=cells)
+    score, _, _, goods = judged(logits, [hot("coffee")], formula)
+    assert float(score[0]) == pytest.approx(1.0 / (1.0 + np.exp(-(6.0 / cells**2 - 2.0))), abs=0.01)
+    stored = np.rint(goods[0] * 255).astype(np.uint8)
+    again, _ = judge_goods(stored, GoodsClasses(NAMES, BACKGROUND), ("coffee",), ContentsCard(**formula.table()))
+    assert again == pytest.approx(float(score[0]), abs=0.01)
 
 
 def test_an_empty_container_gives_no_evidence_and_no_score():
