@@ -22,6 +22,8 @@ from training.observe import SHARES, Detected, Examined
 ALARM_SHARE, GOODS_ALARM_SHARE = 0.02, 0.03
 _EMPTY_SURE, _EMPTY_EVEN = 0.02, 0.05
 """Shares of the loads with the least in them: those called empty at the alert level, and those at even odds."""
+_SHOWS = 0.02
+"""From this fill on, in truth, a load shows above the floor."""
 _PRODUCT_RIGHT = 0.93
 _MOST_SLOPE = 40.0
 _SURE_AT_09 = 2.2  # logit of 0.9
@@ -152,9 +154,10 @@ def _empty_line(scans: Sequence[Examined]) -> tuple[float, float]:
     """Give the fill at which empty and loaded are as probable, and how steeply that changes with the ratio of fills.
 
     The alert level of 0.9 lies where 2 % of the loaded containers, those with the least in them, still pass for empty; even odds lie
-    where 5 % do.
+    where 5 % do. A load that shows nowhere above the floor, or is thinner than goods, passes for empty at any level, however good the
+    network is: how many such loads there are says something of the simulator only, and they are left out.
     """
-    loaded = np.array([seen.fill for seen in _of(scans, "clean")]) + LEAST_FILL
+    loaded = np.array([seen.fill for seen in _of(scans, "clean") if seen.true_fill > _SHOWS]) + LEAST_FILL
     sure, even = (float(level) for level in np.quantile(loaded, (_EMPTY_SURE, _EMPTY_EVEN)))
     slope = float(np.clip(_SURE_AT_09 / max(np.log(even / sure), 1e-3), 2.0, 12.0))
     return round(sure * float(np.exp(_SURE_AT_09 / slope)), 4), round(slope, 1)

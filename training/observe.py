@@ -21,7 +21,7 @@ from edge_agent.inference.heads import INSIDE_AT, GoodsClasses, judge_goods
 from edge_agent.inference.load import load_models
 from edge_agent.inference.session import DevicePolicy
 from edge_agent.signing.detached import WORKSHOP
-from edge_agent.sim.goods import BACKGROUND, EMPTY, FAMILIES, FOREIGN
+from edge_agent.sim.goods import BACKGROUND, CLASSES, EMPTY, FAMILIES, FOREIGN
 from edge_agent.sim.scene import Scene
 from edge_agent.sim.threat import LABELS
 from training.data import open_pool
@@ -55,7 +55,8 @@ class Examined:
     """What the contents network saw in one scan.
 
     ``evidence``: mean of the strongest evidence for each of ``SHARES``; ``fill``: share of the inside that is load; ``product``: the
-    family with most of the load, and its share; ``points``: the strongest evidence lies in what was hidden.
+    family with most of the load, and its share; ``points``: the strongest evidence lies in what was hidden; ``true_fill``: the fill of a
+    faultless goods map.
     """
 
     role: str
@@ -64,6 +65,7 @@ class Examined:
     fill: float
     product: tuple[str, float]
     points: bool
+    true_fill: float = 1.0
 
 
 def detected(root: Path, seed: int, count: int) -> list[Detected]:
@@ -118,6 +120,7 @@ def _examine(order: tuple[Path, int, int]) -> Examined:
         _fill(evidence.goods),
         _product(evidence.goods),
         _points(evidence.heat, scene),
+        _fill(_true_goods(scene, evidence.heat.shape)),
     )
 
 
@@ -153,6 +156,13 @@ def _fill(goods: NDArray[np.uint8]) -> float:
     above = rows & (np.cumsum(rows[::-1])[::-1] > FLOOR_SHARE * rows.sum())
     solid = cv2.morphologyEx(load.astype(np.uint8), cv2.MORPH_OPEN, _SOLID, borderType=cv2.BORDER_CONSTANT, borderValue=0)
     return float(solid[above].sum() / max(1, inside[above].sum()))
+
+
+def _true_goods(scene: Scene, size: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Give the goods map (classes, *size) that a network without a fault would give: what lies in the middle of every cell."""
+    middles = ((np.arange(count) + 0.5) / count * extent for count, extent in zip(size, scene.goods.shape, strict=True))
+    cells = scene.goods[np.ix_(*(middle.astype(int) for middle in middles))]
+    return (np.arange(len(CLASSES))[:, None, None] == cells).astype(np.uint8) * np.uint8(255)
 
 
 def _product(goods: NDArray[np.uint8]) -> tuple[str, float]:

@@ -2,6 +2,7 @@
 
 import itertools
 import tomllib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,8 +17,8 @@ from training.card import toml_text
 from training.data import pick, rows_of, shuffled
 from training.detectability import ROSE, rose_index
 from training.formula import Formula
-from training.observe import SHARES, Detected, Examined
-from training.scans import CONTAINER, GUILTY_OF_13, container, contents_scan, detection_scan
+from training.observe import SHARES, Detected, Examined, _fill, _true_goods
+from training.scans import CONTAINER, GUILTY_OF_13, TEST_SEED, container, contents_scan, detection_scan
 from training.testsets import PART, SETS, digest, part_digest
 from training.tiles import IGNORED, MOST_BOXES, TILE_PX, Source, boxes_in, tiles_of
 from training.views import IGNORED as UNCLEAR
@@ -245,6 +246,30 @@ def test_two_of_a_hundred_loads_pass_for_an_empty_container():
     chances = np.array([formula.p_empty(fill) for fill in fills])
     assert 0.018 <= np.mean(chances >= levels["empty"]) <= 0.022
     assert 0.045 <= np.mean(chances >= 0.5) <= 0.055
+
+
+def test_loads_that_show_nowhere_above_the_floor_do_not_set_the_level_of_an_empty_container():
+    rng = default_rng(7)
+    evidence = (0.5,) * len(SHARES)
+    scans = [
+        Examined(role, ("coffee",), evidence, float(fill), ("coffee", 0.9), points=False)
+        for fill in np.exp(rng.normal(np.log(0.3), 0.8, 400))
+        for role in ("clean", "foreign", "overlay")
+    ]
+    hidden = [Examined("clean", ("steel",), evidence, 0.0, ("steel", 0.9), points=False, true_fill=0.0) for _ in range(40)]
+    (usual, _), (beside, _) = formula_from(scans, 1.0), formula_from([*scans, *hidden], 1.0)
+    assert (beside.empty_fill, beside.empty_slope) == (usual.empty_fill, usual.empty_slope)
+    shown = [replace(seen, true_fill=0.5) for seen in hidden]
+    assert formula_from([*scans, *shown], 1.0)[0].empty_fill < usual.empty_fill
+
+
+@pytest.mark.parametrize(("number", "is_full"), [(5, False), (0, True)], ids=["empty", "loaded"])
+def test_a_faultless_goods_map_has_the_fill_of_the_scene(number, is_full):
+    role, scene, _ = contents_scan(TEST_SEED, number)
+    goods = _true_goods(scene, (30, 100))
+    assert role == ("clean" if is_full else "empty")
+    assert (goods.sum(axis=0, dtype=int) == 255).all()
+    assert (_fill(goods) > 0.05) is is_full
 
 
 def test_undeclared_goods_that_found_no_room_make_no_guilty_scan():
