@@ -144,3 +144,8 @@ def test_cases_are_the_fold_of_what_is_known_at_every_step(place, story, steps, 
         assert second.rows == list(told.archive.rows(told.site, second.epoch))
     finally:
         told.archive.close()
+
+
+def test_an_archive_that_was_closed_can_be_opened_again_at_once(place):
+    for _ in range(60):
+        Archive.open(place, ManualClock()).close()

@@ -5,7 +5,7 @@ came during the commit itself: then the cursors tell.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from typing import Any, Self
 
@@ -131,8 +131,13 @@ class PostgresDatabase:
                 self._months.add(name)
 
     def close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
+        """Give the writer's lock back first: the server ends a session some time after its client, and the next writer may be sooner."""
+        if self._connection is None:
+            return
+        if self._writes:
+            with suppress(psycopg.Error):  # a connection that is lost has lost the lock too
+                self._connection.execute("SELECT pg_advisory_unlock_all()")
+        self._connection.close()
 
     def _reach(self) -> _Connection:
         """Give the connection; a new one where the last was lost, but never in the middle of a transaction."""
