@@ -69,7 +69,7 @@ class Examined:
     fill: float
     product: tuple[str, float]
     points: bool
-    true_fill: float = 1.0
+    true_fill: float
 
 
 def detected(root: Path, seed: int, count: int) -> list[Detected]:

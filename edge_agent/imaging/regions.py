@@ -10,13 +10,18 @@ _PEAK_PX = 3
 _TIE = np.float32(1e-4)
 
 
+def mean_around(values: NDArray[np.float32], cells: int) -> NDArray[np.float32]:
+    """Give the mean of ``cells`` x ``cells`` around each cell, 0 beyond the edge; (h, w) float32, ``cells`` odd."""
+    return np.asarray(cv2.blur(values, (cells, cells), borderType=cv2.BORDER_CONSTANT), dtype=np.float32)
+
+
 def peak_of(values: NDArray[np.float32]) -> tuple[float, float]:
     """Give (x, y) of the strongest place of a map, as shares of its width and height.
 
     The middle of the 3 x 3 px whose mean is highest: what is worth an officer's look is larger than one cell, and a lone high cell at an
     edge is mostly an error. Beyond the map's edge lies 0; of equal means the one with the higher middle. ``values``: (h, w) float32, >= 0.
     """
-    mean = cv2.blur(values, (_PEAK_PX, _PEAK_PX), borderType=cv2.BORDER_CONSTANT)
+    mean = mean_around(values, _PEAK_PX)
     row, column = np.unravel_index(int((mean + _TIE * values).argmax()), mean.shape)
     return (int(column) + 0.5) / values.shape[1], (int(row) + 0.5) / values.shape[0]
 

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from edge_agent.imaging.boxes import Candidates
+from edge_agent.imaging.regions import mean_around
 from edge_agent.inference.card import ContentsCard
 
 EMPTY = "empty"
@@ -73,14 +73,8 @@ def judge_goods(
     load = (1.0 - free) > formula.load_threshold
     evidence = np.clip(1.0 - allowed, 0.0, 1.0) * load
     inside = load | (shares[names.index(EMPTY)] > INSIDE_AT)
-    score = evidence_score(_smoothed(evidence, formula.evidence_cells) * load, inside, formula) if load.any() else 0.0
+    score = evidence_score(mean_around(evidence.astype(np.float32), formula.evidence_cells) * load, inside, formula) if load.any() else 0.0
     return score, evidence.astype(np.float32)
-
-
-def _smoothed(evidence: NDArray[np.float32], cells: int) -> NDArray[np.float32]:
-    """Give the mean over ``cells`` x ``cells`` around each cell, 0 beyond the edge; (h, w)."""
-    windows = sliding_window_view(np.pad(evidence, cells // 2), (cells, cells))
-    return np.asarray(windows.mean(axis=(2, 3)), dtype=np.float32)
 
 
 def evidence_score(evidence: NDArray[np.float32], inside: NDArray[np.bool_], formula: ContentsCard) -> float:

@@ -5,7 +5,7 @@ came during the commit itself: then the cursors tell.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, Self
 
@@ -19,7 +19,7 @@ from edge_agent.errors import ArchiveAway, ArchiveBusy, ArchiveDamaged, ArchiveM
 
 _OLDEST_SERVER = 150_000
 _CONNECT_S = 5
-_LOCK = "SELECT pg_try_advisory_lock(1162430545, hashtext(current_schema()))"
+_LOCK = "SELECT pg_advisory_lock(1162430545, hashtext(current_schema()))"
 """One writer a schema; held by the session, so a writer that dies lets it go."""
 _BY_INDEX = "SET random_page_cost = 1.1; SET plan_cache_mode = force_custom_plan"
 """What the writer asks for lies in memory, and a plan made while a table was small is not kept: no statement reads a table whole."""
@@ -131,13 +131,8 @@ class PostgresDatabase:
                 self._months.add(name)
 
     def close(self) -> None:
-        """Give the writer's lock back first: the server ends a session some time after its client, and the next writer may be sooner."""
-        if self._connection is None:
-            return
-        if self._writes:
-            with suppress(psycopg.Error):  # a connection that is lost has lost the lock too
-                self._connection.execute("SELECT pg_advisory_unlock_all()")
-        self._connection.close()
+        if self._connection is not None:
+            self._connection.close()
 
     def _reach(self) -> _Connection:
         """Give the connection; a new one where the last was lost, but never in the middle of a transaction."""
@@ -180,8 +175,12 @@ def _check_server(connection: _Connection) -> None:
 
 def _prepare(connection: _Connection) -> None:
     """Take the writer's lock and bring the tables from whatever version to today's, all steps or none."""
-    if connection.execute(_LOCK).fetchone() != (True,):
-        raise ArchiveBusy("another process writes this archive")
+    connection.execute("SET lock_timeout = '2s'")  # the server ends the session of a writer that is gone some time after its client
+    try:
+        connection.execute(_LOCK)
+    except psycopg.errors.LockNotAvailable as problem:
+        raise ArchiveBusy("another process writes this archive") from problem
+    connection.execute("RESET lock_timeout")
     connection.execute(_BY_INDEX)
     version = _known_version(connection)
     if version < schema.VERSION:

@@ -17,7 +17,7 @@ def detected(role: str, score: float, label: str = "knife", *hits: tuple[str, fl
 
 
 def examined(role: str, evidence: float = 0.0, fill: float = 0.5, product: tuple[str, float] = ("coffee", 0.9), points: bool = False):
-    return Examined(role, ("coffee",), (evidence,) * len(SHARES), fill, product, points)
+    return Examined(role, ("coffee",), (evidence,) * len(SHARES), fill, product, points, 1.0)
 
 
 def test_a_threat_is_found_by_a_detection_on_it_and_an_alarm_elsewhere_finds_nothing() -> None:

@@ -199,7 +199,7 @@ def test_the_formula_alerts_on_three_of_a_hundred_clean_loads():
 
     def scan(role, level, fill):
         evidence = tuple(float(np.clip(rng.normal(level, 0.08), 0.0, 1.0)) for _ in SHARES)
-        return Examined(role, ("coffee",), evidence, fill, ("coffee", 0.9), points=False)
+        return Examined(role, ("coffee",), evidence, fill, ("coffee", 0.9), points=False, true_fill=1.0)
 
     clean = [scan("clean", 0.2, float(rng.uniform(0.2, 0.9))) for _ in range(300)]
     scans = [*clean, *(scan("foreign", 0.7, 0.7) for _ in range(100)), *(scan("overlay", 0.4, 0.7) for _ in range(100))]
@@ -218,7 +218,7 @@ def test_the_alert_level_can_be_reached_where_clean_loads_come_near_the_highest_
 
     def scan(role, level):
         evidence = tuple(float(min(1.0, rng.normal(level, 0.01))) for _ in SHARES)
-        return Examined(role, ("coffee",), evidence, 0.7, ("coffee", 0.9), points=False)
+        return Examined(role, ("coffee",), evidence, 0.7, ("coffee", 0.9), points=False, true_fill=1.0)
 
     scans = [scan("clean", 0.2) for _ in range(190)] + [scan("clean", 0.995) for _ in range(10)]
     scans += [scan("foreign", 1.0) for _ in range(50)] + [scan("overlay", 0.4) for _ in range(20)] + [scan("empty", 0.1) for _ in range(20)]
@@ -240,8 +240,8 @@ def test_two_of_a_hundred_loads_pass_for_an_empty_container():
     rng = default_rng(6)
     evidence = (0.5,) * len(SHARES)
     fills = [float(fill) for fill in np.exp(rng.normal(np.log(0.3), 0.8, 1000))]
-    scans = [Examined("clean", ("coffee",), evidence, fill, ("coffee", 0.9), points=False) for fill in fills]
-    scans += [Examined(role, ("coffee",), evidence, 0.3, ("coffee", 0.9), points=False) for role in ("foreign", "overlay")]
+    scans = [Examined("clean", ("coffee",), evidence, fill, ("coffee", 0.9), points=False, true_fill=1.0) for fill in fills]
+    scans += [Examined(role, ("coffee",), evidence, 0.3, ("coffee", 0.9), points=False, true_fill=1.0) for role in ("foreign", "overlay")]
     formula, levels = formula_from(scans, 1.0)
     chances = np.array([formula.p_empty(fill) for fill in fills])
     assert 0.018 <= np.mean(chances >= levels["empty"]) <= 0.022
@@ -252,7 +252,7 @@ def test_loads_that_show_nowhere_above_the_floor_do_not_set_the_level_of_an_empt
     rng = default_rng(7)
     evidence = (0.5,) * len(SHARES)
     scans = [
-        Examined(role, ("coffee",), evidence, float(fill), ("coffee", 0.9), points=False)
+        Examined(role, ("coffee",), evidence, float(fill), ("coffee", 0.9), points=False, true_fill=1.0)
         for fill in np.exp(rng.normal(np.log(0.3), 0.8, 400))
         for role in ("clean", "foreign", "overlay")
     ]
