@@ -49,7 +49,7 @@ class Amounts:
     small: int = 18_000
     views: int = 19_000
     checks: int = 400
-    detector_images: int = 280_000
+    detector_images: int = 256_000
     contents_images: int = 112_000
     level_scans: int = 1_600
     detection_scans: int = 560
