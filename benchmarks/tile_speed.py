@@ -1,7 +1,8 @@
-"""How long the detector takes for one tile on one core: ``python -m benchmarks.tile_speed --out benchmarks/results/tile_speed.json``.
+"""The detector's network on one tile and one core: ``python -m benchmarks.tile_speed --out benchmarks/results/tile_speed.json``.
 
-CPU time of the session, one thread, the least of many rounds over a quarter of a minute: what the machine does beside does not count,
-nor how fast it lets this core run at one moment.
+CPU time of the session, one thread, network only: cutting and resampling the tile before it and merging the boxes after it are not in it.
+Median, 95th percentile and least of many rounds over a quarter of a minute. What else the machine does takes no CPU time of ours, but
+shares caches and clock with us: the least is what the network needs, the median what it takes, the 95th percentile how far that varies.
 """
 
 import argparse
@@ -11,6 +12,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edge_agent.domain.capture import SubjectKind
 from edge_agent.inference.bundle import find_bundles, load_bundle
@@ -22,10 +24,11 @@ from edge_agent.signing.detached import WORKSHOP
 
 SIDE_PX = 256
 WARM_UP, ROUNDS = 5, 3_000
+MEASURES = "CPU time of the network only, one thread, one tile of 256 px a call"
 
 
-def tile_ms(root: Path) -> tuple[str, float]:
-    """Give the name of the shipped detector and its CPU milliseconds a tile."""
+def tile_ms(root: Path, rounds: int = ROUNDS) -> tuple[str, NDArray[np.float64]]:
+    """Give the name of the shipped detector and its CPU milliseconds a tile, (rounds,) float64."""
     bundles = [load_bundle(folder, WORKSHOP) for folder in find_bundles(root)]
     bundle = next(bundle for bundle in bundles if bundle.card.purpose == "detection" and SubjectKind.CARGO in bundle.card.subjects)
     card, output = bundle.card.input, bundle.card.output
@@ -34,11 +37,21 @@ def tile_ms(root: Path) -> tuple[str, float]:
     session = Session(bundle.model, DevicePolicy.CPU)
     tile = np.random.default_rng(1).random((1, len(card.channels), SIDE_PX, SIDE_PX), dtype=np.float32)
     taken = []
-    for _ in range(WARM_UP + ROUNDS):
+    for _ in range(WARM_UP + rounds):
         started = time.process_time()
         session.run((output.boxes, output.scores), {card.tensor: tile})
         taken.append(time.process_time() - started)
-    return bundle.ref, 1000.0 * min(taken[WARM_UP:])
+    return bundle.ref, 1000.0 * np.array(taken[WARM_UP:])
+
+
+def summary(taken_ms: NDArray[np.float64]) -> dict[str, float | int]:
+    """Give the published figures, ms to two places; ``ms_a_tile`` is the median."""
+    return {
+        "ms_a_tile": round(float(np.median(taken_ms)), 2),
+        "ms_a_tile_p95": round(float(np.percentile(taken_ms, 95)), 2),
+        "ms_a_tile_least": round(float(taken_ms.min()), 2),
+        "rounds": len(taken_ms),
+    }
 
 
 def main() -> None:
@@ -47,8 +60,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the figures there")
     parser.add_argument("--bundles", type=Path, default=installed_bundles(), metavar="DIR", help="default: the shipped ones")
     args = parser.parse_args()
-    ref, ms = tile_ms(args.bundles)
-    about = {"bundle": ref, "ms_a_tile": round(ms, 2), "rounds": ROUNDS, "processor": _processor(), "python": platform.python_version()}
+    ref, taken_ms = tile_ms(args.bundles)
+    about = {"bundle": ref, "measures": MEASURES, **summary(taken_ms), "processor": _processor(), "python": platform.python_version()}
     print(json.dumps(about))
     if args.out is not None:
         args.out.write_text(json.dumps(about, indent=1) + "\n")

@@ -22,6 +22,7 @@ RESAMPLES = 200
 _SEED = 1
 _MOST_DETECTIONS = 100
 _SAME = 1e-9
+_IOU_75 = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class Precisions:
     """
 
     map50: float
+    map75: float
     map50_95: float
     map50_interval: Interval | None
     map50_95_interval: Interval | None
@@ -52,19 +54,25 @@ class Precisions:
     objects: Mapping[str, int]
 
 
-def average_precisions(pictures: Sequence[Picture], labels: Sequence[str], resamples: int = RESAMPLES) -> Precisions | None:
-    """Give the precisions over all pictures; None where no object of ``labels`` counts."""
+def average_precisions(
+    pictures: Sequence[Picture], labels: Sequence[str], resamples: int = RESAMPLES, groups: Sequence[int] | None = None
+) -> Precisions | None:
+    """Give the precisions over all pictures; None where no object of ``labels`` counts.
+
+    ``groups``: what each picture is of, where several show the same scene; intervals are then drawn from scenes, not from pictures.
+    """
     objects = Counter(box.label for picture in pictures for box in picture.boxes if box.label in labels and not box.is_ignored)
     if not objects:
         return None
     with contextlib.redirect_stdout(io.StringIO()):  # the library reports its progress in print
         judge = _judge(pictures, labels)
         table = _accumulated(judge)
-        drawn = _drawn_again(judge, len(pictures), resamples)
+        drawn = _drawn_again(judge, range(len(pictures)) if groups is None else groups, resamples)
     map50, map50_95 = _means(table)
     occurring = [place for place in range(len(labels)) if (table[:, :, place] > -1).any()]
     return Precisions(
         map50,
+        float(table[_IOU_75, :, occurring].mean()),
         map50_95,
         _spread(drawn[:, 0]),
         _spread(drawn[:, 1]),
@@ -120,15 +128,21 @@ def _means(table: NDArray[np.float64]) -> tuple[float, float]:
     return (float(occurring[0].mean()), float(occurring.mean())) if occurring.size else (float("nan"), float("nan"))
 
 
-def _drawn_again(judge: COCOeval, pictures: int, resamples: int) -> NDArray[np.float64]:
-    """Give mAP50 and mAP50-95 (resamples, 2) of pictures drawn with replacement; the matching is done once, as it stays the same."""
+def _drawn_again(judge: COCOeval, groups: Sequence[int], resamples: int) -> NDArray[np.float64]:
+    """Give mAP50 and mAP50-95 (resamples, 2) of groups of pictures drawn with replacement, until there are as many pictures as before.
+
+    The matching is done once, as it stays the same.
+    """
     rng = default_rng(_SEED)
     flat = np.empty(len(judge.evalImgs), dtype=object)
     flat[:] = judge.evalImgs
-    matched = flat.reshape(-1, pictures)  # one row a label
+    matched = flat.reshape(-1, len(groups))  # one row a label
+    members = [np.flatnonzero(np.asarray(groups) == group) for group in dict.fromkeys(groups)]
     values = []
     for _ in range(resamples):
-        judge.evalImgs = list(matched[:, rng.integers(0, pictures, pictures)].ravel())
+        order = [rng.integers(0, len(members), len(members)) for _ in range(2)]  # the second round where small groups were drawn
+        rows = np.concatenate([members[place] for place in np.concatenate(order)])[: len(groups)]
+        judge.evalImgs = list(matched[:, rows].ravel())
         values.append(_means(_accumulated(judge)))
     return np.array(values).reshape(-1, 2)
 

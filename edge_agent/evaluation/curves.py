@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
+from numpy.random import default_rng
 from numpy.typing import NDArray
 
 from edge_agent.kpi.intervals import Interval
@@ -13,6 +14,7 @@ from edge_agent.kpi.rates import Rate
 
 Scores = NDArray[np.float64]
 _STEPS = 60
+_DRAWS, _SEED = 10_000, 1
 _Z = NormalDist().inv_cdf(0.975)
 
 
@@ -74,12 +76,61 @@ def _root(falling: Callable[[float], float], low: float, high: float) -> float:
 
 
 def found_at(groups: Separation, false_alarms: float) -> Rate:
-    """Give how many guilty scores lie above the lowest threshold at which at most this share of the clean ones alarms."""
-    falling = np.sort(groups.clean)[::-1]
-    allowed = math.floor(false_alarms * falling.size + 1e-9)
-    if allowed >= falling.size:
+    """Give how many guilty scores lie above the lowest threshold at which at most this share of the clean ones alarms.
+
+    The ``Rate``'s own interval takes the threshold for known; :func:`rate_at_false_alarms` does not.
+    """
+    allowed = _allowed(groups.clean, false_alarms)
+    if allowed >= groups.clean.size:
         return Rate(groups.guilty.size, groups.guilty.size)
-    return Rate(int((groups.guilty > falling[allowed]).sum()), groups.guilty.size)
+    return Rate(int(_found_above_each(groups.clean, groups.guilty)[allowed]), groups.guilty.size)
+
+
+def rate_at_false_alarms(clean: Scores, guilty: Scores, share: float) -> tuple[float, float, float]:
+    """Give which share of the guilty is found where at most ``share`` of the clean ones alarm, with its 95 % interval.
+
+    ``clean`` (n,), ``guilty`` (m,): scores of whole scans, float64, any unit, high = suspect. ``share``: false alarms allowed, in [0, 1].
+    The threshold is the lowest that so many of the clean scores allow; what is above it counts, what equals it does not.
+
+    Returns (rate, low, high), each in [0, 1], ``low <= rate <= high``. The interval is a percentile bootstrap (Efron and Tibshirani, "An
+    Introduction to the Bootstrap", 1993, section 13.3) of 10,000 seeded draws, each of n clean and m guilty scores with replacement
+    and with a threshold of its own, because the threshold is an estimate too: at 1 % it rests on one or two of 200 clean scores. Where the
+    Wilson interval of the rate at the threshold as it stands reaches further, that one counts: draws of scores that lie wholly apart all
+    give the same rate.
+
+    No draw knows a clean score above the highest one seen, so that with few clean scans the interval is too narrow: for normal scores it
+    holds the true rate in about 75 % of trials where ``share * n`` is 1, in 90 % where it is 2 and in 92 to 95 % from 4 up. The Wilson
+    interval alone holds it in 25 to 75 %.
+
+    Raises:
+        ValueError: a group is empty, or ``share`` does not lie in [0, 1].
+    """
+    if not clean.size or not guilty.size:
+        raise ValueError("a rate at fixed false alarms needs scores of both groups")
+    if not 0.0 <= share <= 1.0:
+        raise ValueError("a share lies between 0 and 1")
+    found, allowed = found_at(Separation("", guilty, clean), share), _allowed(clean, share)
+    rate, fixed = found.hits / found.n, found.interval
+    if allowed >= clean.size:  # no threshold is needed, so none is estimated
+        return rate, fixed.low, fixed.high
+    rng = default_rng(_SEED)
+    # Of n scores drawn anew the threshold is the one of rank allowed + 1. The ranks drawn are n uniform numbers, whose order statistic has
+    # this beta distribution; the guilty above it are so many in m throws. It is the same as drawing scores, without drawing n of them.
+    ranks = np.minimum(clean.size * rng.beta(allowed + 1, clean.size - allowed, _DRAWS), clean.size - 1).astype(np.intp)
+    hits = rng.binomial(guilty.size, _found_above_each(clean, guilty)[ranks] / guilty.size)
+    low, high = np.quantile(hits / guilty.size, (0.025, 0.975))
+    return rate, min(float(low), fixed.low, rate), max(float(high), fixed.high, rate)
+
+
+def _allowed(clean: Scores, false_alarms: float) -> int:
+    """Give how many of the clean scores may alarm."""
+    return math.floor(false_alarms * clean.size + 1e-9)
+
+
+def _found_above_each(clean: Scores, guilty: Scores) -> NDArray[np.intp]:
+    """Give (n,) how many guilty scores lie above each of the n clean ones, the highest of these first."""
+    above: NDArray[np.intp] = guilty.size - np.searchsorted(np.sort(guilty), np.sort(clean)[::-1], side="right")
+    return above
 
 
 def roc(groups: Separation) -> tuple[Scores, Scores]:

@@ -1,8 +1,9 @@
 """A labelled set on disk: ``images/`` and ``annotations.json`` (or ``annotations_coco.json``) in the COCO layout, with keys of our own.
 
-Our keys of an image: ``declared_ncm4`` (heading or list of headings; ``0000`` = declared empty), ``customs_model_agrees`` (``false`` = the
-load is not what was declared), ``visual_state_derived`` (``empty`` or ``loaded``), ``mass_kg``; of an image or an annotation:
-``occlusion_level``. All may be absent; other keys are left alone. Boxes: [x, y, width, height] px of the picture as it is stored.
+Our keys of an image: ``declared_ncm4`` (heading or list of headings; ``0000`` = declared empty), ``customs_model_agrees`` (``true`` = the
+load is what was declared, ``false`` = it is not; the texts "true" and "false" say the same, every other text means that it is not known),
+``visual_state_derived`` (``empty`` or ``loaded``), ``mass_kg``; of an image or an annotation: ``occlusion_level``. All may be absent;
+other keys are left alone. Boxes: [x, y, width, height] px of the picture as it is stored.
 """
 
 from collections import Counter
@@ -29,6 +30,11 @@ def _listed(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
+def _told(value: object) -> object:
+    """Give what a text says; only these two say anything, so that "no" or "not examined" never passes for yes."""
+    return {"true": True, "false": False}.get(value.strip().lower()) if isinstance(value, str) else value
+
+
 _Level = str | int | None
 _Heading = Annotated[str, Field(pattern=r"^\d{4,10}$")]
 _Extent = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
@@ -40,7 +46,7 @@ class _Image(_Part):
     file_name: str
     view: str | None = None
     declared_ncm4: Annotated[tuple[_Heading, ...] | None, BeforeValidator(_listed)] = None
-    customs_model_agrees: bool | str | None = None
+    customs_model_agrees: Annotated[bool | None, BeforeValidator(_told)] = None
     visual_state_derived: str | None = None
     mass_kg: Annotated[float, Field(gt=0.0)] | None = None
     occlusion_level: _Level = None
@@ -157,13 +163,12 @@ def _check(path: Path, content: _File, names: dict[int, str]) -> None:
 
 
 def _truth(folder: Path, image: _Image, notes: Sequence[_Annotation], names: dict[int, str]) -> Truth:
-    agrees = image.customs_model_agrees
     return Truth(
         folder / image.file_name,
         tuple(_box(note, names[note.category_id], image.occlusion_level) for note in notes),
         image.view,
         image.declared_ncm4,
-        None if agrees is None else agrees is not False,
+        image.customs_model_agrees,
         "empty" if image.visual_state_derived == "empty" else "loaded" if image.visual_state_derived == "loaded" else None,
         image.mass_kg,
     )

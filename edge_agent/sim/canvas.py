@@ -83,6 +83,11 @@ class Canvas:
                 moved[max(step, 0) : self.height + min(step, 0), x0:x1] = matter[max(-step, 0) : self.height - max(step, 0), x0:x1]
             self._maps[key] = moved
 
+    def cut(self, height_mm: float) -> None:
+        """Leave what lies above ``height_mm``: the picture ends there."""
+        self.height = round(height_mm / self.pitch_mm)
+        self._maps = {key: matter[: self.height] for key, matter in self._maps.items()}
+
     @property
     def areal(self) -> NDArray[np.float32]:
         """Give the (materials, h, w) float32 areal density, g/cm2."""

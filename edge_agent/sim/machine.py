@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.random import Generator
+from numpy.random import Generator, default_rng
 from numpy.typing import NDArray
 
 from edge_agent.sim.beam import Beam, isotope, linac, transmissions, tube_high, tube_low
@@ -20,9 +20,10 @@ class Machine:
     """One scanner. ``photons``: quanta a pixel behind air; ``electronic``: read-out noise; ``scatter``: share of blurred signal added.
 
     ``spread``: weight of each neighbour in the point-spread; ``pulse``, ``channel``: spread of the gain from column to column (pulses)
-    and row to row (detectors); ``dead_rows``: shares of the height at which a detector is dead; ``bits``: of the converter.
-    ``stripe``: spread of the gain from one detector module to the next. ``megavolts``: of the two pulses of a linac; ``isotope``: the
-    source of a gamma-ray portal, which then stands in the linac's place and has one energy only; ``kilovolt``: of a parcel scanner.
+    and row to row (detectors); ``dead_rows``: shares of the height at which a detector is dead, and what it then says, 0 or 1; ``bits``:
+    of the converter. ``stripe``: spread of the gain from one detector module to the next. ``megavolts``: of the two pulses of a linac;
+    ``isotope``: the source of a gamma-ray portal, which then stands in the linac's place and has one energy only; ``kilovolt``: of a
+    parcel scanner. ``pattern``: seed of its detectors' gains, which stay the same from scan to scan.
     """
 
     photons: float
@@ -31,17 +32,24 @@ class Machine:
     spread: float
     pulse: float
     channel: float
-    dead_rows: tuple[float, ...]
+    dead_rows: tuple[tuple[float, float], ...]
     bits: int
     megavolts: tuple[float, float] = (6.0, 4.0)
     kilovolt: float = 160.0
     stripe: float = 0.0
     isotope: str | None = None
+    pattern: int = 0
 
     @property
     def is_single(self) -> bool:
         """Tell whether this cargo scanner has one energy only."""
         return self.isotope is not None
+
+    def beam_words(self, scene: Scene) -> str:
+        """Say what beam this kind of scene is seen with, as a side-car does."""
+        if not scene.is_cargo:
+            return f"{self.kilovolt:g} kV"
+        return self.isotope or f"{self.megavolts[0]:g}/{self.megavolts[1]:g} MV"
 
     def beams(self, scene: Scene) -> tuple[Beam, Beam]:
         """Give the high and the low beam for this kind of scene; both are the same for a gamma-ray portal."""
@@ -55,14 +63,14 @@ class Machine:
 def draw_machine(rng: Generator, unseen: bool = False) -> Machine:  # noqa: FBT001, FBT002 - "which distribution"
     """Draw a scanner from the range of those in use.
 
-    ``unseen``: from a family that the ordinary draw never gives (other energies or an isotope, coarser and noisier, longer tails): test
-    set S2 is made with it.
+    ``unseen``: from a family that the ordinary draw never gives (other energies or an isotope, noisier, more scatter and spread, fewer
+    bits): test set S2 is made with it.
     """
     return _unseen_machine(rng) if unseen else _ordinary_machine(rng)
 
 
 def _ordinary_machine(rng: Generator) -> Machine:
-    dead = tuple(float(place) for place in rng.uniform(0.0, 1.0, int(rng.integers(0, 3)))) if rng.random() < 0.25 else ()
+    dead = _dead_rows(rng, 2) if rng.random() < 0.25 else ()
     high = float(rng.choice((5.5, 6.0, 6.5)))
     return Machine(
         photons=log_uniform(rng, 8e3, 2e5),
@@ -76,6 +84,7 @@ def _ordinary_machine(rng: Generator) -> Machine:
         megavolts=(high, float(rng.choice((3.5, 4.0)))),
         kilovolt=float(rng.choice((150.0, 160.0, 170.0))),
         stripe=float(rng.uniform(0.0, 0.004)),
+        pattern=int(rng.integers(0, 2**31)),
     )
 
 
@@ -88,25 +97,31 @@ def _unseen_machine(rng: Generator) -> Machine:
         spread=float(rng.uniform(0.165, 0.2)),
         pulse=float(rng.uniform(0.008, 0.012)),
         channel=float(rng.uniform(0.006, 0.01)),
-        dead_rows=tuple(float(place) for place in rng.uniform(0.0, 1.0, int(rng.integers(0, 5)))),
+        dead_rows=_dead_rows(rng, 4),
         bits=12,
         megavolts=(9.0, 6.0) if kind < 2 else (4.5, 3.0),
         kilovolt=float(rng.choice((140.0, 180.0))),
         stripe=float(rng.uniform(0.004, 0.008)),
         isotope=str(rng.choice(("Co-60", "Cs-137"))) if kind == 3 else None,
+        pattern=int(rng.integers(0, 2**31)),
     )
+
+
+def _dead_rows(rng: Generator, most: int) -> tuple[tuple[float, float], ...]:
+    """Draw where detectors are dead, and whether each says that nothing or everything comes through."""
+    return tuple((float(rng.random()), float(rng.integers(0, 2))) for _ in range(int(rng.integers(0, most + 1))))
 
 
 def expose(scene: Scene, machine: Machine, rng: Generator) -> tuple[NDArray[np.uint16], NDArray[np.uint16]]:
     """Give the (high, low) planes of a scene: (h, w) uint16 transmission, 65535 = air."""
-    rows = _row_gains(machine, scene.areal.shape[1], rng)
+    rows = _row_gains(machine, scene.areal.shape[1])
     high, low = transmissions(scene.areal, machine.beams(scene))
     return _plane(high, machine, rows, rng), _plane(low, machine, rows, rng)
 
 
 def expose_high(scene: Scene, machine: Machine, rng: Generator) -> NDArray[np.uint16]:
     """Give the plane of a single-energy scanner."""
-    rows = _row_gains(machine, scene.areal.shape[1], rng)
+    rows = _row_gains(machine, scene.areal.shape[1])
     return _plane(transmissions(scene.areal, machine.beams(scene)[:1])[0], machine, rows, rng)
 
 
@@ -119,8 +134,8 @@ def _plane(left: Levels, machine: Machine, rows: Levels, rng: Generator) -> NDAr
     noise *= np.sqrt(level * np.float32(1.0 / machine.photons) + np.float32(machine.electronic**2))
     level += noise
     level *= rows[:, None] * _gains(machine.pulse, level.shape[1], rng)
-    for place in machine.dead_rows:
-        level[min(int(place * level.shape[0]), level.shape[0] - 1)] = rng.choice((0.0, 1.0))
+    for place, says in machine.dead_rows:
+        level[min(int(place * level.shape[0]), level.shape[0] - 1)] = says
     steps = float(2**machine.bits - 1)
     np.clip(level, 0.0, 1.0, out=level)
     level *= np.float32(steps)
@@ -130,10 +145,10 @@ def _plane(left: Levels, machine: Machine, rows: Levels, rng: Generator) -> NDAr
     return level.astype(np.uint16)
 
 
-def _row_gains(machine: Machine, count: int, rng: Generator) -> Levels:
-    """Give (count,) gains of the detectors: each has its own, and so has each module of sixteen."""
-    modules = np.repeat(_gains(machine.stripe, count // 16 + 1, rng), 16)[:count]
-    return _gains(machine.channel, count, rng) * modules
+def _row_gains(machine: Machine, count: int) -> Levels:
+    """Give (count,) gains of the detectors, always the same for a machine: each has its own, and so has each module of sixteen."""
+    modules = np.repeat(_gains(machine.stripe, count // 16 + 1, default_rng((machine.pattern, 0))), 16)[:count]
+    return _gains(machine.channel, count, default_rng((machine.pattern, 1))) * modules
 
 
 def _gains(spread: float, count: int, rng: Generator) -> Levels:

@@ -70,27 +70,29 @@ def _cargo(order: Order, number: int, taken_at: datetime, rng: Generator) -> Sho
     high, low = expose(scene, machine, rng)
     key = f"SIM{order.seed:04d}-{number:05d}"
     pictures = (File(f"{key}_high.tif", tiff_bytes(high)), File(f"{key}_low.tif", tiff_bytes(low)))
-    return _with_json(scene, key, taken_at, pictures, "6/4 MV")
+    return _with_json(scene, key, taken_at, pictures, machine.beam_words(scene))
 
 
 def _parcel(order: Order, number: int, taken_at: datetime, rng: Generator) -> Shot:
     scene = parcel_scene(_PARCEL_MM, rng)
     if rng.random() < order.threat_share:
         scene = _guilty(scene, rng)
-    high, low = expose(scene, _machine(order), rng)
+    machine = _machine(order)
+    high, low = expose(scene, machine, rng)
     key = f"PAR{order.seed:04d}-{number:05d}"
     pictures = (File(f"{key}_high.png", png_bytes(high)), File(f"{key}_low.png", png_bytes(low)))
-    return _with_json(scene, key, taken_at, pictures, "160 kV")
+    return _with_json(scene, key, taken_at, pictures, machine.beam_words(scene))
 
 
 def _vehicle(order: Order, number: int, taken_at: datetime, rng: Generator) -> Shot:
     scene = vehicle_scene(_CARGO_MM, rng)
     if rng.random() < order.threat_share:
         scene = _guilty(scene, rng)
-    high, low = expose(scene, _machine(order), rng)
+    machine = _machine(order)
+    high, low = expose(scene, machine, rng)
     key = f"VEH{order.seed:04d}-{number:05d}"
     pictures = (File(f"{key}_high.tif", tiff_bytes(high)), File(f"{key}_low.tif", tiff_bytes(low)))
-    return _with_json(scene, key, taken_at, pictures, "6/4 MV")
+    return _with_json(scene, key, taken_at, pictures, machine.beam_words(scene))
 
 
 def _smiths(order: Order, number: int, taken_at: datetime, rng: Generator) -> Shot:

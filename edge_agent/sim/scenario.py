@@ -16,7 +16,7 @@ from edge_agent.sim.goods import CLASSES, STRUCTURE, family
 from edge_agent.sim.identifier import container_number
 from edge_agent.sim.loose import Load
 from edge_agent.sim.packing import PACKINGS
-from edge_agent.sim.scene import Hidden, Item, Scene
+from edge_agent.sim.scene import Item, Scene, undeclared
 
 _MARGIN_MM, _ABOVE_MM, _BELOW_MM = 120.0, 100.0, 80.0
 _FEET = 40
@@ -79,13 +79,12 @@ def scenario_scene(name: str, *, is_concealed: bool = True, pitch_mm: float = 5.
     room = truth.pixels(canvas, box.inside)
     goods = truth.goods_map(canvas, room, np.zeros(canvas.width, dtype=np.int64))
     kilograms = sum(canvas.mass_kg(owner) for owner in canvas.owners if owner != STRUCTURE)
-    seen = canvas.owned(concealed) > truth.LOAD_AT
-    hidden = (Hidden(f"goods.{scenario.concealed}", truth.tight_box(seen, 0, 0)),) if is_concealed else ()
+    hidden, mask = undeclared(canvas, concealed) if is_concealed else ((), np.zeros(goods.shape, dtype=np.uint8))
     return Scene(
         pitch_mm,
         canvas.areal,
         goods,
-        np.zeros(goods.shape, dtype=np.uint8),
+        mask,
         room,
         (scenario.declared,),
         (Item(scenario.heading, scenario.description, float(round(kilograms)), max(1, round(kilograms / 20.0))),),

@@ -13,7 +13,7 @@ from edge_agent.sim.identifier import container_number
 from edge_agent.sim.material import BASIS, index
 from edge_agent.sim.packing import stow
 from edge_agent.sim.part import Room
-from edge_agent.sim.threat import CARGO_LABELS, PARCEL_LABELS, VEHICLE_LABELS, Shapes, build
+from edge_agent.sim.threat import CARGO_LABELS, LABELS, PARCEL_LABELS, VEHICLE_LABELS, Shapes, build
 from edge_agent.sim.truth import Box
 
 VEHICLES = ("car", "van", "truck", "bus")
@@ -48,9 +48,10 @@ class Scene:
     """What the scanner will see.
 
     ``areal``: (materials, h, w) float32, g/cm2. ``goods``: (h, w) uint8, class of ``goods.CLASSES`` that dominates. ``mask``: (h, w)
-    uint8, 1 + place in ``hidden`` where a threat is, else 0. ``room``: px rectangle in which things can be hidden. ``families``: what
+    uint8, 1 + place in ``hidden`` where that is, else 0. ``room``: px rectangle in which things can be hidden. ``families``: what
     is loaded; ``declared``: what was said. ``identifier``: container, parcel or vehicle number. ``load_kg``: mass of the goods and hidden
-    things that the picture shows; 0 for a vehicle without goods. ``vehicle``: which kind it is, where the subject is a vehicle.
+    things, as a weighbridge finds it: also of what lies below the picture's end, but of a window only what that shows; 0 for a vehicle
+    without goods. ``vehicle``: which kind it is, where the subject is a vehicle.
     """
 
     pitch_mm: float
@@ -153,29 +154,33 @@ def cargo_scene(plan: CargoPlan, pitch_mm: float, rng: Generator) -> Scene:
     box = container.place(side, above, plan.feet, is_high=plan.is_high, is_reefer=plan.is_reefer, slant=plan.slant)
     box = replace(box, floor_rise=plan.floor_rise)
     left, width = plan.window_mm or (0.0, box.body.x1 + min(side, 400.0))
-    canvas = Canvas(width, box.body.y1 + below, pitch_mm, left)
+    canvas = Canvas(width, box.body.y1 + max(below, 0.0), pitch_mm, left)
     container.draw(canvas, box, rng)
     if plan.chassis or below > 120.0:
         chassis.draw(canvas, box, rng, has_cab=plan.cab)
     _stow_all(canvas, box, plan, rng)
+    load_kg = sum(canvas.mass_kg(owner) for owner in canvas.owners if owner != STRUCTURE)
+    declared = _declared(canvas, plan, rng)
     down = _waver(canvas, plan, rng)
     canvas.shift_columns(down)
+    canvas.cut(box.body.y1 + below)
     room = truth.pixels(canvas, box.inside)
     goods = truth.goods_map(canvas, room, down)
     room = (room[0], room[1] + max(0, int(down.max())), room[2], min(room[3] + min(0, int(down.min())), canvas.height))
     loaded = tuple(family(place).name for place in plan.loads) or (FAMILIES[EMPTY].name,)
+    hidden, mask = ((), np.zeros(goods.shape, dtype=np.uint8)) if plan.foreign is None else undeclared(canvas, plan.foreign)
     return Scene(
         pitch_mm,
         canvas.areal,
         goods,
-        np.zeros(goods.shape, dtype=np.uint8),
+        mask,
         room,
         loaded,
-        _declared(canvas, plan, rng),
+        declared,
         container_number(rng),
         is_cargo=True,
-        hidden=_undeclared(canvas, plan.foreign),
-        load_kg=sum(canvas.mass_kg(owner) for owner in canvas.owners if owner != STRUCTURE),
+        hidden=hidden,
+        load_kg=load_kg,
     )
 
 
@@ -288,13 +293,20 @@ def _place(scene: Scene, size: tuple[int, int], rng: Generator) -> tuple[int, in
     x0, y0, x1, y1 = (int(value) for value in scene.room)
     if y1 - y0 <= size[0] or x1 - x0 <= size[1]:
         return None
+    is_threat = is_threat_at(scene)
     for attempt in range(_MOST_TRIES):
         y, x = int(rng.integers(y0, y1 - size[0])), int(rng.integers(x0, x1 - size[1]))
         window = (slice(y, y + size[0]), slice(x, x + size[1]))
         is_open = scene.is_cargo and attempt < _MOST_TRIES // 2 and bool(np.isin(scene.goods[window], (EMPTY, AIR)).mean() > 0.5)
-        if not scene.mask[window].any() and not is_open:
+        if not is_threat[window].any() and not is_open:
             return y, x
     return None
+
+
+def is_threat_at(scene: Scene) -> NDArray[np.bool_]:
+    """Tell (h, w) where a threat is; undeclared goods are none, and threats may lie in them."""
+    places = [place for place, found in enumerate(scene.hidden, start=1) if found.label in LABELS]
+    return np.isin(scene.mask, places)
 
 
 def _stow_all(canvas: Canvas, box: container.Container, plan: CargoPlan, rng: Generator) -> None:
@@ -344,12 +356,11 @@ def _around(part: Region, spot: Region) -> list[Region]:
     return [piece for piece in pieces if piece.width > 250.0]
 
 
-def _undeclared(canvas: Canvas, foreign: int | None) -> tuple[Hidden, ...]:
-    """Give where the undeclared goods lie; nothing if there are none, or none in the window."""
-    if foreign is None:
-        return ()
+def undeclared(canvas: Canvas, foreign: int) -> tuple[tuple[Hidden, ...], NDArray[np.uint8]]:
+    """Give where the undeclared goods of a family lie, and the scene's mask of them; nothing if the window shows none."""
     seen = canvas.owned(map_class(foreign)) > truth.LOAD_AT
-    return (Hidden(f"goods.{family(foreign).name}", truth.tight_box(seen, 0, 0)),) if seen.any() else ()
+    hidden = (Hidden(f"goods.{family(foreign).name}", truth.tight_box(seen, 0, 0)),) if seen.any() else ()
+    return hidden, seen.astype(np.uint8)
 
 
 def _declared(canvas: Canvas, plan: CargoPlan, rng: Generator) -> tuple[Item, ...]:

@@ -1,4 +1,4 @@
-"""Small metal threats for the container-level test: metal objects of 15 to 40 cm behind no more than 15 cm of steel-equivalent."""
+"""Small metal threats for the container-level test: metal of 15 to 40 cm in a load of no more than 15 cm of steel-equivalent."""
 
 from dataclasses import dataclass
 
@@ -6,8 +6,9 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from edge_agent.sim.goods import AIR, EMPTY, STRUCTURE
 from edge_agent.sim.material import BASIS, mass_attenuation
-from edge_agent.sim.scene import SEEN_AT, Scene, lay, threat_stack
+from edge_agent.sim.scene import SEEN_AT, Scene, is_threat_at, lay, threat_stack
 from edge_agent.sim.threat import Shapes
 
 SIZE_MM = (150.0, 400.0)
@@ -18,6 +19,8 @@ LABELS = ("handgun", "dense")
 _REFERENCE_KEV = 2000.0
 _STEEL_G_CM3 = 7.874
 _TRIES = 60
+_AMONG_GOODS = 0.8
+"""Share of the object that goods must lie before or behind: what stands free in an empty container is hidden from nobody."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,8 +44,9 @@ def steel_equivalent_cm(areal: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def with_small_metal(scene: Scene, rng: Generator, shapes: Shapes = Shapes.KNOWN) -> SmallMetal | None:
-    """Give the scene with one such object among the goods; None if no place was found where the goods are thin enough."""
-    behind = steel_equivalent_cm(scene.areal)
+    """Give the scene with one such object among the goods; None if no place was found where there are goods, and thin enough ones."""
+    behind, is_taken = steel_equivalent_cm(scene.areal), is_threat_at(scene)
+    is_load = ~np.isin(scene.goods, (EMPTY, AIR, STRUCTURE))
     x0, y0, x1, y1 = (int(value) for value in scene.room)
     for _ in range(_TRIES):
         label = str(rng.choice(LABELS))
@@ -54,6 +58,7 @@ def with_small_metal(scene: Scene, rng: Generator, shapes: Shapes = Shapes.KNOWN
         window = (slice(y, y + height), slice(x, x + width))
         seen = stack.sum(axis=0) > SEEN_AT
         depth_cm = float(np.median(behind[window][seen]))
-        if depth_cm <= MOST_STEEL_CM and not scene.mask[window].any():
+        is_among = is_load[window][seen].mean() >= _AMONG_GOODS
+        if is_among and depth_cm <= MOST_STEEL_CM and not is_taken[window].any():
             return SmallMetal(lay(scene, label, stack, (y, x)), depth_cm)
     return None

@@ -1,6 +1,7 @@
 """Things that must not be there, as areal density: they are drawn into a scene before the beam is computed.
 
-Every label has several shape families. Some are held out: no bundle is trained on them, and test set S1 is made of them.
+Every label has several shape families. Some are held out: no bundle is trained on them, and test set S1 is made of them; others are kept in
+reserve for test set S3 (see ``reserve``).
 What tells the last three labels from ordinary contents is physical, and clutter keeps to the other side of it: a ``bottle`` is a vessel
 of half a litre or more (clutter has smaller ones only, whatever is in them); ``bricks`` are pressed packets of organic matter above
 5 g/cm2, wrapped and laid together (books and boxes of clutter stay below 4.5 g/cm2, but for books on their spine, no broader than 4 cm);
@@ -13,7 +14,7 @@ from typing import TypeAlias
 
 from numpy.random import Generator
 
-from edge_agent.sim import contraband, shape, variety, weapon
+from edge_agent.sim import contraband, reserve, shape, variety, weapon
 from edge_agent.sim.part import Part, Room
 
 LABELS = ("handgun", "rifle", "knife", "bottle", "bricks", "dense")
@@ -24,16 +25,6 @@ PARCEL_LABELS = ("handgun", "knife", "bottle", "bricks", "dense")
 VEHICLE_LABELS = ("handgun", "rifle", "bricks", "dense")
 
 Builder: TypeAlias = Callable[[Room, Generator], list[Part]]
-
-SHAPES: Mapping[str, tuple[tuple[Builder, ...], tuple[Builder, ...]]] = {
-    "handgun": ((weapon.pistol, weapon.pistol, weapon.pocket_pistol), (weapon.revolver, weapon.machine_pistol)),
-    "rifle": ((weapon.assault_rifle, weapon.hunting_gun), (weapon.bullpup, weapon.folded_gun)),
-    "knife": ((weapon.dagger, weapon.kitchen_knife, weapon.folding_knife), (weapon.machete, weapon.cleaver)),
-    "bottle": ((contraband.necked_bottle, contraband.flask), (contraband.jerrycan,)),
-    "bricks": ((contraband.packets, contraband.leaning_packets), (contraband.loose_bags,)),
-    "dense": ((contraband.ingot, contraband.pig), (contraband.tube,)),
-}
-"""Builders by label: the known ones, and those held out."""
 
 COMPOSED: Mapping[str, Builder] = {
     "handgun": variety.sidearm,
@@ -46,11 +37,41 @@ COMPOSED: Mapping[str, Builder] = {
 
 
 class Shapes(StrEnum):
-    """Which shapes are drawn: of the known families, of those no bundle is trained on, or composed and deformed at random."""
+    """Which shapes are drawn: of the known families, of those no bundle is trained on (two sets), or composed and deformed at random."""
 
     KNOWN = "known"
     HELD_OUT = "held-out"
+    RESERVED = "reserved"
     VARIED = "varied"
+
+
+SHAPES: Mapping[Shapes, Mapping[str, tuple[Builder, ...]]] = {
+    Shapes.KNOWN: {
+        "handgun": (weapon.pistol, weapon.pistol, weapon.pocket_pistol),
+        "rifle": (weapon.assault_rifle, weapon.hunting_gun),
+        "knife": (weapon.dagger, weapon.kitchen_knife, weapon.folding_knife),
+        "bottle": (contraband.necked_bottle, contraband.flask),
+        "bricks": (contraband.packets, contraband.leaning_packets),
+        "dense": (contraband.ingot, contraband.pig),
+    },
+    Shapes.HELD_OUT: {
+        "handgun": (weapon.revolver, weapon.machine_pistol),
+        "rifle": (weapon.bullpup, weapon.folded_gun),
+        "knife": (weapon.machete, weapon.cleaver),
+        "bottle": (contraband.jerrycan,),
+        "bricks": (contraband.loose_bags,),
+        "dense": (contraband.tube,),
+    },
+    Shapes.RESERVED: {
+        "handgun": (reserve.derringer, reserve.flare_pistol),
+        "rifle": (reserve.lever_gun, reserve.dismantled_gun),
+        "knife": (reserve.hooked_knife, reserve.push_dagger),
+        "bottle": (reserve.round_flask, reserve.pouch),
+        "bricks": (reserve.sausages, reserve.belt),
+        "dense": (reserve.dumb_bell, reserve.castle),
+    },
+}
+"""Builders by label; those of ``Shapes.VARIED`` are composed."""
 
 
 _FLAT = ("handgun", "rifle", "knife")
@@ -65,7 +86,7 @@ def build(label: str, room: Room, rng: Generator, shapes: Shapes = Shapes.KNOWN)
     Raises:
         KeyError: there is no such label.
     """
-    parts = _varied(label, room, rng) if shapes is Shapes.VARIED else _drawn(SHAPES[label][shapes is Shapes.HELD_OUT], room, rng)
+    parts = _varied(label, room, rng) if shapes is Shapes.VARIED else _drawn(SHAPES[shapes][label], room, rng)
     if rng.random() < 0.5:
         parts = [Part(part.patch[:, ::-1], part.mix, part.areal) for part in parts]
     angle = float(rng.uniform(0, 360)) if label in _FREELY_TURNED else float(rng.choice((0.0, 90.0)) + rng.normal(0, 4))
@@ -78,5 +99,5 @@ def _drawn(builders: tuple[Builder, ...], room: Room, rng: Generator) -> list[Pa
 
 def _varied(label: str, room: Room, rng: Generator) -> list[Part]:
     is_composed = rng.random() < _COMPOSED_SHARE
-    parts = COMPOSED[label](room, rng) if is_composed else _drawn(SHAPES[label][0], room, rng)
+    parts = COMPOSED[label](room, rng) if is_composed else _drawn(SHAPES[Shapes.KNOWN][label], room, rng)
     return variety.deformed(parts, rng, is_flat=label in _FLAT)

@@ -7,7 +7,6 @@ from edge_agent.domain.geometry import Box
 from edge_agent.evaluation.coco import Picture, average_precisions
 from edge_agent.evaluation.dataset import TrueBox
 from edge_agent.evaluation.record import Placed
-from training.metrics import IOUS, Found, average_precision
 
 KNIFE, GUN = Box(10, 10, 50, 30), Box(100, 100, 140, 160)
 
@@ -95,18 +94,16 @@ def test_the_interval_holds_the_figure_and_is_the_same_each_time() -> None:
     assert 0.0 < first.map50_interval.low < first.map50 < first.map50_interval.high < 1.0
 
 
-def test_the_training_loops_own_arithmetic_agrees_with_the_fields() -> None:
-    rng = np.random.default_rng(5)
-    pictures, tiles = [], []
-    for _ in range(25):
-        truth = [KNIFE.moved(*rng.uniform(0, 100, 2)) for _ in range(rng.integers(0, 3))]
-        near = [box.moved(*rng.normal(0, 6, 2)) for box in truth if rng.random() < 0.8]
-        far = [GUN.moved(*rng.uniform(0, 60, 2)) for _ in range(rng.integers(0, 2))]
-        found = [Placed("knife", float(rng.random()), box) for box in (*near, *far)]
-        pictures.append(Picture([TrueBox("knife", box) for box in truth], found))
-        rows = np.array([[box.x0, box.y0, box.x1, box.y1] for box in (*near, *far)], dtype=np.float32).reshape(-1, 4)
-        targets = np.array([[0, box.x0, box.y0, box.x1, box.y1] for box in truth], dtype=np.float32).reshape(-1, 5)
-        tiles.append(Found(rows, np.array([one.score for one in found], dtype=np.float32), np.zeros(len(found), dtype=np.intp), targets))
-    seen = precisions(*pictures, labels=("knife",))
-    ours = [average_precision(tiles, 0, iou) for iou in IOUS]
-    assert (ours[0], np.mean(ours)) == pytest.approx((seen.map50, seen.map50_95), abs=1e-3)
+def test_pictures_of_one_scene_are_drawn_together() -> None:
+    """Ten scenes of six like pictures tell no more than ten pictures: the interval is as wide, and wider than that of sixty."""
+    scenes = [picture(Placed("knife", 0.9 - 0.05 * place, KNIFE if place % 2 else GUN)) for place in range(10)]
+    alone = average_precisions(scenes, ("knife",))
+    sixfold = [one for one in scenes for _ in range(6)]
+    together = average_precisions(sixfold, ("knife",), groups=[place // 6 for place in range(60)])
+    apart = average_precisions(sixfold, ("knife",))
+    assert alone is not None
+    assert together is not None
+    assert apart is not None
+    widths = [seen.map50_interval.high - seen.map50_interval.low for seen in (alone, together, apart)]
+    assert widths[1] == pytest.approx(widths[0], abs=0.06)
+    assert widths[2] < 0.7 * widths[1]

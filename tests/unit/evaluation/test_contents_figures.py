@@ -116,16 +116,27 @@ def detector_records() -> list[Record]:
         Record(truth(boxes=(gun, hidden)), seen(detections=(right,))),
         Record(truth(), seen(detections=(Placed("handgun", 0.7, PLACE),))),
         Record(truth(boxes=(TrueBox("saw", PLACE),)), seen(detections=(right,))),
-        *(Record(truth(), seen()) for _ in range(19)),
+        *(Record(truth(), seen()) for _ in range(39)),
     ]
 
 
 def test_alarms_are_measured_between_pictures_with_objects_and_pictures_with_none() -> None:
     found = {figure.name: figure for figure in evaluate_detection(detector_records(), {"handgun": 0.6}, 3).figures}
-    assert (1.0, {"with objects": 2, "without": 20}) == (found["alarms/auc"].value, found["alarms/auc"].n)
-    assert (1.0, 0.05) == (found["alarms/found at the level in force"].value, found["alarms/false at the level in force"].value)
-    assert 1.0 == found["alarms/found at 5% false"].value
-    assert "alarms/found at 1% false" not in found, "twenty clean pictures cannot show one in a hundred"
+    assert (1.0, {"with objects": 2, "without": 40}) == (found["alarms/auc"].value, found["alarms/auc"].n)
+    assert (1.0, 0.025) == (found["alarms/found at the level in force"].value, found["alarms/false at the level in force"].value)
+    at_five = found["alarms/found at 5% false"]
+    assert (1.0, 1.0, {"with objects": 2, "without": 40}) == (at_five.value, at_five.high, at_five.n)
+    assert at_five.low is not None
+    assert at_five.low < 0.5, "two pictures with objects tell little"
+
+
+@pytest.mark.parametrize(("clean", "shown"), [(39, []), (40, ["5%"]), (199, ["5%"]), (200, ["1%", "5%"])])
+def test_a_rate_at_false_alarms_needs_clean_pictures_of_which_two_may_alarm(clean: int, shown: list[str]) -> None:
+    records = [Record(truth(boxes=(TrueBox("handgun", PLACE),)), seen()), *(Record(truth(), seen()) for _ in range(clean))]
+    names = [figure.name for figure in evaluate_detection(records, {"handgun": 0.6}, 3).figures]
+    assert [f"alarms/found at {share} false" for share in shown] == [
+        name for name in names if name.startswith("alarms/found at ") and "%" in name
+    ]
 
 
 def test_alarms_have_darkness_beside_them() -> None:

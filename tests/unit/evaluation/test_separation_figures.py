@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from edge_agent.evaluation.curves import auc, auc_interval, found_at, reliability, roc, separation
+from edge_agent.evaluation.curves import auc, auc_interval, found_at, rate_at_false_alarms, reliability, roc, separation
+from edge_agent.kpi.intervals import wilson
 from edge_agent.kpi.rates import Rate
 
 
@@ -43,6 +44,70 @@ def test_a_score_equal_to_a_clean_one_that_must_not_alarm_is_not_found() -> None
 
 def test_when_every_clean_scan_may_alarm_all_are_found() -> None:
     assert Rate(2, 2) == found_at(separation("", [0.0, 0.0], [0.5]), 1.0)
+
+
+def drawn_again(clean: np.ndarray, guilty: np.ndarray, share: float, draws: int = 4000) -> tuple[float, float]:
+    """The same interval the long way: draw the scores themselves, sort them, take the threshold, count."""
+    rng = np.random.default_rng(7)
+    rates = []
+    for _ in range(draws):
+        ours, theirs = rng.choice(clean, clean.size), rng.choice(guilty, guilty.size)
+        rates.append(float((theirs > np.sort(ours)[::-1][int(share * clean.size + 1e-9)]).mean()))
+    low, high = np.quantile(rates, (0.025, 0.975))
+    return float(low), float(high)
+
+
+@pytest.mark.parametrize(("n", "m", "share"), [(60, 40, 0.05), (200, 80, 0.01), (30, 200, 0.1)])
+def test_the_interval_of_a_rate_is_that_of_drawing_clean_and_guilty_scores_together(n: int, m: int, share: float) -> None:
+    rng = np.random.default_rng(n)
+    clean, guilty = np.round(rng.normal(size=n), 1), np.round(rng.normal(1.8, 1.0, m), 1)  # rounded, so that there are ties
+    rate, low, high = rate_at_false_alarms(clean, guilty, share)
+    assert found_at(separation("", guilty.tolist(), clean.tolist()), share).value == rate
+    assert drawn_again(clean, guilty, share) == pytest.approx((low, high), abs=0.026)
+
+
+def test_the_interval_of_a_rate_holds_the_truth_where_that_of_a_known_threshold_does_not() -> None:
+    """Normal scores 2 apart: at the true level of 5 % false alarms 63.9 % are found."""
+    truth, n, trials = 0.6388, 80, 300
+    rng = np.random.default_rng(11)
+    held = held_by_wilson = 0
+    for _ in range(trials):
+        clean, guilty = rng.normal(size=n), rng.normal(2.0, 1.0, n)
+        rate, low, high = rate_at_false_alarms(clean, guilty, 0.05)
+        fixed = wilson(round(rate * n), n)
+        held += low <= truth <= high
+        held_by_wilson += fixed.low <= truth <= fixed.high
+    assert held_by_wilson < 0.8 * trials < 0.9 * trials <= held
+
+
+def test_a_rate_of_one_has_a_width_all_the_same() -> None:
+    """Every draw of scores that lie wholly apart finds them all, which is no interval of no width."""
+    clean, guilty = np.arange(200.0), np.arange(1000.0, 1020.0)
+    rate, low, high = rate_at_false_alarms(clean, guilty, 0.01)
+    assert (1.0, wilson(20, 20).low, 1.0) == (rate, low, high)
+
+
+def test_a_rate_that_hangs_on_the_best_clean_scores_has_an_interval_that_says_so() -> None:
+    """Two of 200 clean scores may alarm. Half of the guilty lie between the third and the second: a threshold there finds them or not."""
+    clean = np.concatenate([np.zeros(197), [10.0, 20.0, 30.0]])
+    guilty = np.concatenate([np.full(50, 15.0), np.full(50, 40.0)])
+    rate, low, high = rate_at_false_alarms(clean, guilty, 0.01)
+    assert 1.0 == rate
+    assert low < 0.55 < 1.0 == high
+
+
+def test_the_interval_of_a_rate_is_the_same_each_time() -> None:
+    clean, guilty = np.linspace(0.0, 1.0, 150), np.linspace(0.5, 1.2, 70)
+    assert rate_at_false_alarms(clean, guilty, 0.02) == rate_at_false_alarms(clean[::-1], guilty[::-1], 0.02)
+
+
+@pytest.mark.parametrize(
+    ("clean", "guilty", "share", "words"),
+    [([], [0.5], 0.01, "both groups"), ([0.5], [], 0.01, "both groups"), ([0.5], [0.5], 1.1, "between 0 and 1")],
+)
+def test_a_rate_over_nothing_or_at_no_share_is_refused(clean: list[float], guilty: list[float], share: float, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        rate_at_false_alarms(np.array(clean), np.array(guilty), share)
 
 
 def test_a_curve_starts_at_nothing_and_ends_at_all() -> None:

@@ -55,10 +55,25 @@ def test_the_same_seed_gives_the_same_picture(scene):
     assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
 
 
-def test_a_dead_detector_is_a_flat_row(scene):
-    plane = expose_high(scene, replace(IDEAL, dead_rows=(0.5,)), default_rng(6))
-    row = plane[plane.shape[0] // 2]
-    assert row.min() == row.max()
+@pytest.mark.parametrize(("says", "shown"), [(0.0, 0), (1.0, 65535)])
+def test_a_dead_detector_is_a_flat_row_that_says_the_same_in_every_scan_and_plane(scene, says, shown):
+    machine = replace(IDEAL, dead_rows=((0.5, says),))
+    for seed in (6, 7):
+        for plane in expose(scene, machine, default_rng(seed)):
+            assert set(plane[plane.shape[0] // 2].tolist()) == {shown}
+
+
+def test_a_detector_keeps_its_gain_from_scan_to_scan_and_another_machine_has_others(scene):
+    def rows(pattern, seed):
+        machine = replace(IDEAL, channel=0.01, stripe=0.005, pattern=pattern)
+        ratio = expose_high(scene, machine, default_rng(seed)) / np.maximum(expose_high(scene, IDEAL, default_rng(seed)).astype(float), 1.0)
+        return np.median(ratio[:, : scene.goods.shape[1] // 20], axis=1)  # air at the left: nothing is clipped twice
+
+    first, again, other = rows(1, 5), rows(1, 6), rows(2, 5)
+    darker = (first < 0.999) & (other < 0.999)
+    assert darker.sum() > 10
+    assert np.abs(first - again).max() < 1e-3
+    assert np.corrcoef(first[darker], other[darker])[0, 1] < 0.5
 
 
 def test_scatter_brightens_the_dark_parts(scene):

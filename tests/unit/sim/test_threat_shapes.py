@@ -11,12 +11,12 @@ from edge_agent.sim.part import Room
 from edge_agent.sim.scene import SEEN_AT
 from edge_agent.sim.threat import CARGO_LABELS, LABELS, PARCEL_LABELS, SHAPES, VEHICLE_LABELS, Shapes, build
 
-EVERY = [(label, held_out, builder) for label in LABELS for held_out in (False, True) for builder in SHAPES[label][held_out]]
+EVERY = [(label, shapes, builder) for shapes, families in SHAPES.items() for label in LABELS for builder in families[label]]
 
 
-@pytest.mark.parametrize(("label", "held_out", "builder"), EVERY, ids=lambda value: getattr(value, "__name__", str(value)))
+@pytest.mark.parametrize(("label", "shapes", "builder"), EVERY, ids=lambda value: getattr(value, "__name__", str(value)))
 @pytest.mark.parametrize("room", [Room(1.0, is_cargo=False), Room(5.0, is_cargo=True)], ids=["parcel", "cargo"])
-def test_every_shape_has_matter_on_one_grid(label, held_out, builder, room):
+def test_every_shape_has_matter_on_one_grid(label, shapes, builder, room):
     for seed in range(5):
         parts = builder(room, default_rng(seed))
         assert len({part.patch.shape for part in parts}) == 1
@@ -50,15 +50,15 @@ def test_blades_are_seen_on_their_edge_now_and_then():
     assert 10 < sum(height <= 7 for height in heights) < 60
 
 
-def test_held_out_shapes_are_no_trained_ones():
-    for trained, held_out in SHAPES.values():
-        assert trained
-        assert held_out
-        assert not set(trained) & set(held_out)
+def test_no_shape_is_in_two_sets():
+    for label in LABELS:
+        sets = [set(families[label]) for families in SHAPES.values()]
+        assert all(sets)
+        assert len(set.union(*sets)) == sum(len(one) for one in sets)
 
 
 def test_every_label_has_shapes_and_every_subject_labels():
-    assert tuple(SHAPES) == LABELS
+    assert all(tuple(families) == LABELS for families in SHAPES.values())
     assert set(CARGO_LABELS) | set(PARCEL_LABELS) | set(VEHICLE_LABELS) == set(LABELS)
 
 
