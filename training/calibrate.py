@@ -2,18 +2,19 @@
 
 Detector: a level for each label, so that at most 2 % of all clean scans reach any of them. Contents: the share of the inside over which
 evidence is averaged; a logistic score of that mean (Platt, "Probabilistic outputs for support vector machines", 1999), fitted to loads
-with and without foreign goods, both sides weighing the same; an alert level that 3 % of the clean loads and empty containers reach; the
+with and without foreign goods, both sides weighing the same; an alert level that 3 % of the clean loads reach; the
 fill that 2 % of the loads stay below, under which a container is called empty; the level under which a product is not named.
 
 All levels are quantiles of the calibration scans themselves, so that on new ones a little more is to be expected.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_agent.evaluation.curves import rate_at_false_alarms
 from edge_agent.sim.threat import LABELS
 from training.formula import LEAST_FILL, Formula
 from training.metrics import auc, auc_with_interval, share
@@ -26,6 +27,7 @@ _SHOWS = 0.02
 """From this fill on, in truth, a load shows above the floor."""
 _PRODUCT_RIGHT = 0.93
 _MOST_SLOPE = 40.0
+_FAR_BELOW = -20.0
 _SURE_AT_09 = 2.2  # logit of 0.9
 _HIDDEN: Mapping[str, tuple[str, ...]] = {
     "foreign_goods_s0": ("foreign",),
@@ -47,7 +49,7 @@ def detector_thresholds(scans: Sequence[Detected]) -> dict[str, float]:
     return {label: round(float(np.clip(level, 0.1, 0.95)), 3) for label, level in zip(LABELS, levels, strict=True)}
 
 
-def detector_figures(scans: Sequence[Detected], thresholds: dict[str, float]) -> dict[str, Any]:
+def detector_figures(scans: Sequence[Detected], thresholds: Mapping[str, float]) -> dict[str, Any]:
     """Give alarms and finds of whole scans by subject."""
 
     def alarmed(seen: Detected) -> bool:
@@ -64,30 +66,35 @@ def detector_figures(scans: Sequence[Detected], thresholds: dict[str, float]) ->
     return figures
 
 
-def container_figures(scans: Sequence[Detected], thresholds: dict[str, float]) -> dict[str, Any]:
-    """Give the share of containers with small metal found when 1 % and 5 % of the clean ones alarm.
+def container_figures(scans: Sequence[Detected], thresholds: Mapping[str, float]) -> dict[str, Any]:
+    """Give the share of containers with small metal that alarm when 1 % and 5 % of the clean ones do, and of those that do so on it.
 
-    A scan's score is its best margin over a label's level, in logits, so that one number moves all levels together.
+    A scan's score is its best margin over a label's level, in logits, so that one number moves all levels together. An alarm is on the
+    metal where the middle of the detection lies in its box, whatever label it is given.
     """
-    levels = np.array([thresholds[label] for label in LABELS])
-
-    def margins(role: str) -> NDArray[np.float64]:
-        scores = np.array([[seen.best[label] for label in LABELS] for seen in scans if seen.role == role])
-        margin: NDArray[np.float64] = (_logit(scores) - _logit(levels)).max(axis=1)
-        return margin
-
-    clean, guilty = margins("clean"), margins("guilty")
-    figures: dict[str, Any] = {"clean": len(clean), **auc_with_interval("auc", guilty, clean)}
+    clean = np.array([_margin(seen.best.items(), thresholds) for seen in scans if seen.role == "clean"])
+    guilty = [seen for seen in scans if seen.role == "guilty"]
+    anywhere, on_it = (
+        np.array([_margin(seen, thresholds) for seen in part]) for part in zip(*((s.best.items(), s.hits) for s in guilty), strict=True)
+    )
+    figures: dict[str, Any] = {"clean": len(clean), **auc_with_interval("auc", anywhere, clean)}
     for percent in (1, 5):
-        found = guilty > np.quantile(clean, 1.0 - percent / 100.0)
-        figures |= share(f"found_at_{percent}pc_false", int(found.sum()), len(found))
+        for name, scores in (("found", anywhere), ("pointed", on_it)):
+            rate, low, high = rate_at_false_alarms(clean, scores, percent / 100.0)
+            key = f"{name}_at_{percent}pc_false"
+            figures |= {key: round(rate, 3), f"{key}_n": len(scores), f"{key}_interval_95": [round(low, 3), round(high, 3)]}
     return figures
+
+
+def _margin(scores: Iterable[tuple[str, float]], thresholds: Mapping[str, float]) -> float:
+    """Give by how many logits the best of these labels and scores is above its level; far below where there is none."""
+    return max((float(_logit(np.array(score)) - _logit(np.array(thresholds[label]))) for label, score in scores), default=_FAR_BELOW)
 
 
 def formula_from(scans: Sequence[Examined], temperature: float) -> tuple[Formula, dict[str, float]]:
     """Give the constants of the formula and the alert levels (``heterogeneity``, ``empty``, and ``product`` for naming)."""
-    clean, foreign, overlay = _of(scans, "clean", "empty"), _of(scans, "foreign"), _of(scans, "overlay", "faint")
-    ours, theirs, small = (np.array([seen.evidence for seen in part]) for part in (clean, foreign, overlay))
+    loads, foreign, overlay = _of(scans, "clean"), _of(scans, "foreign"), _of(scans, "overlay", "faint")
+    ours, theirs, small = (np.array([seen.evidence for seen in part]) for part in (loads, foreign, overlay))
     levels = np.quantile(ours, 1.0 - GOODS_ALARM_SHARE, axis=0)
     worth = [(theirs[:, i] > levels[i]).mean() + auc(small[:, i], ours[:, i]) for i in range(len(SHARES))]
     chosen = int(np.argmax(worth))
@@ -95,30 +102,30 @@ def formula_from(scans: Sequence[Examined], temperature: float) -> tuple[Formula
     middle, slope = _empty_line(scans)
     formula = Formula(top_share=SHARES[chosen], a=round(a, 3), b=round(b, 3), empty_fill=middle, empty_slope=slope, temperature=temperature)
     alert, highest = (float(_sigmoid(a * level + b)) for level in (levels[chosen], 1.0))
-    thresholds = {"heterogeneity": round(min(alert + 0.002, (alert + highest) / 2), 4), "empty": 0.9, "product": _product_level(clean)}
+    thresholds = {"heterogeneity": round(min(alert + 0.002, (alert + highest) / 2), 4), "empty": 0.9, "product": _product_level(loads)}
     return formula, thresholds
 
 
-def contents_figures(scans: Sequence[Examined], formula: Formula, thresholds: dict[str, float]) -> dict[str, Any]:
-    """Give the figures of whole scans: foreign goods, hidden overlays, goods never seen, product, empty."""
-    chosen = SHARES.index(formula.top_share)
-    clean, empty = _of(scans, "clean"), _of(scans, "empty")
+def contents_figures(scans: Sequence[Examined], formula: Formula, thresholds: Mapping[str, float]) -> dict[str, Any]:
+    """Give the figures of whole scans: foreign goods, hidden overlays, goods never seen, product, empty.
 
-    def score(seen: Examined) -> float:
-        return float(_sigmoid(formula.a * seen.evidence[chosen] + formula.b)) if seen.fill > 0 else 0.0
+    The scores are the bundle's own. Areas compare loads that hold something undeclared with loads that do not: that an empty container
+    scores low says nothing of that.
+    """
+    clean, empty = _of(scans, "clean"), _of(scans, "empty")
 
     def looks_empty(seen: Examined) -> bool:
         return formula.p_empty(seen.fill) >= thresholds["empty"]
 
     def alerted(seen: Examined) -> bool:
-        return score(seen) >= thresholds["heterogeneity"]
+        return seen.score >= thresholds["heterogeneity"]
 
     figures: dict[str, Any] = {"clean_loads": _share("alerted", clean, alerted), "empty_loads": _share("alerted", empty, alerted)}
-    reference = np.array([score(seen) for seen in [*clean, *empty]])
+    reference = np.array([seen.score for seen in clean])
     for name, roles in _HIDDEN.items():
         guilty = _of(scans, *roles)
         if guilty:
-            scores = np.array([score(seen) for seen in guilty])
+            scores = np.array([seen.score for seen in guilty])
             figures[name] = auc_with_interval("auc", scores, reference) | _share("found", guilty, alerted)
             figures[name] |= {} if "unknown" in roles else _share("pointing_game", guilty, lambda seen: seen.points)
     figures["product"] = _product_figures(clean, thresholds["product"])

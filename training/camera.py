@@ -11,7 +11,7 @@ from edge_agent.domain.geometry import Size
 from edge_agent.domain.scan import Energy, Plane, Quantity, View
 from edge_agent.imaging.attenuation import density
 from edge_agent.imaging.resample import resampled
-from edge_agent.sim.display import draw_rendering, pseudo_colour, render
+from edge_agent.sim.display import draw_palette, draw_rendering, pseudo_colour, render
 from edge_agent.sim.machine import Machine, draw_machine, expose, expose_high
 from edge_agent.sim.scene import Scene
 
@@ -23,12 +23,17 @@ Channels = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Camera:
-    """One virtual scanner. ``is_display``: it exports 8-bit pictures; ``is_single``: it has one energy; ``seed``: of noise and curve."""
+    """One virtual scanner.
+
+    ``is_display``: it exports 8-bit pictures; ``is_single``: it has one energy; ``seed``: of noise and curve; ``unseen``: its curve and
+    colours are such as the ordinary draw does not give.
+    """
 
     machine: Machine
     is_display: bool
     is_single: bool
     seed: int
+    unseen: bool = False
 
     def planes(self, scene: Scene) -> tuple[NDArray[np.uint16] | NDArray[np.uint8], ...]:
         """Give what the scanner writes: one 8-bit picture (grey for cargo, pseudo-colour for parcels), or 16-bit planes, high first.
@@ -37,9 +42,10 @@ class Camera:
         """
         rng = default_rng(self.seed)
         if self.is_display and not scene.is_cargo:
-            return (pseudo_colour(*expose(scene, self.machine, rng)),)
+            palette = draw_palette(default_rng(self.seed + 1), unseen=self.unseen)
+            return (pseudo_colour(*expose(scene, self.machine, rng), palette),)
         if self.is_display:
-            picture = render(expose_high(scene, self.machine, rng), draw_rendering(default_rng(self.seed + 1)))
+            picture = render(expose_high(scene, self.machine, rng), draw_rendering(default_rng(self.seed + 1), unseen=self.unseen))
             quality = int(default_rng(self.seed + 2).integers(60, 96))
             _, coded = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
             return (cv2.imdecode(coded, cv2.IMREAD_GRAYSCALE).astype(np.uint8, copy=False),)
@@ -66,7 +72,7 @@ def draw_camera(rng: Generator, display_share: float, *, unseen: bool = False) -
     machine = draw_machine(rng, unseen)
     is_display = bool(rng.random() < display_share)
     is_single = bool(rng.random() < _SINGLE_SHARE) or machine.is_single
-    return Camera(machine, is_display, is_single, int(rng.integers(0, 2**31)))
+    return Camera(machine, is_display, is_single, int(rng.integers(0, 2**31)), unseen)
 
 
 def grid_of(scene: Scene, pitch_mm: float) -> Size:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,14 @@ def renew_hashes(folder: Path) -> None:
     card = folder / "card.toml"
     head = card.read_text().partition(_FILES)[0]
     card.write_text(head + files_table(folder))
+    (folder / SIGNATURE).unlink(missing_ok=True)
+
+
+def replace_table(folder: Path, name: str, content: Mapping[str, Any]) -> None:
+    """Write one table of a bundle's card anew; a signature of the card of before goes."""
+    card = tomllib.loads((folder / "card.toml").read_text())
+    del card["files"]
+    (folder / "card.toml").write_text(toml_text(card | {name: content}) + files_table(folder))
     (folder / SIGNATURE).unlink(missing_ok=True)
 
 

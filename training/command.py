@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from training.loop import CHECKPOINT, Recipe, batch_here, write_json
+from training.loop import CHECKPOINT, IMAGES_HELP, Recipe, write_json
 
 Network = TypeVar("Network")
 METRICS = "metrics.json"
@@ -35,7 +35,7 @@ def run(trainer: Trainer[Network], arguments: Sequence[str] | None = None) -> No
     if not args.resume:
         for name in (CHECKPOINT, METRICS):
             (args.out / name).unlink(missing_ok=True)
-    trainer.fit(args.pool, args.out, Recipe(args.images, batch_here(trainer.batch), args.rate, args.seed), args.start)
+    trainer.fit(args.pool, args.out, Recipe(args.images, trainer.batch, args.rate, args.seed), args.start)
     metrics = trainer.evaluate(trainer.load(args.out / CHECKPOINT), args.check)
     write_json(args.out / METRICS, metrics)
     print(metrics)
@@ -43,7 +43,7 @@ def run(trainer: Trainer[Network], arguments: Sequence[str] | None = None) -> No
 
 def _parser(trainer: Trainer[Network]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=trainer.about, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", type=int, default=trainer.images, help="presentations in all (default: %(default)s)")
+    parser.add_argument("--images", type=int, default=trainer.images, help=IMAGES_HELP)
     parser.add_argument("--pool", type=Path, required=True, nargs="+", metavar="DIR", help="one pool or several, made by training.data")
     parser.add_argument("--start", type=Path, metavar="FILE", help="checkpoint whose weights are begun with (default: none, from nothing)")
     parser.add_argument("--rate", type=float, default=trainer.rate, help="peak step size (default: %(default)s)")

@@ -14,10 +14,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from edge_agent.imaging.attenuation import DISPLAY_FULL_SCALE
-from edge_agent.sim.goods import AIR, CLASSES, EMPTY
+from edge_agent.sim.goods import AIR, CLASSES, EMPTY, FOREIGN
 from training.command import Trainer, run
 from training.contents_network import GoodsNetwork
-from training.data import open_pool, pick
+from training.data import open_pool, pick, twins
 from training.loop import Recipe, device_here, train
 from training.views import IGNORED
 
@@ -119,15 +119,17 @@ def fit(pools: Sequence[Path], out: Path, recipe: Recipe, start: Path | None) ->
     torch.manual_seed(recipe.seed)
     network = (load(start) if start else GoodsNetwork(len(CLASSES))).to(device, memory_format=torch.channels_last).train()
     opened = [open_pool(pool) for pool in pools]
-    weights = class_weights(np.concatenate([cells for _, cells in opened])).to(device)
+    every = np.concatenate([cells for _, cells in opened])
+    weights = class_weights(every).to(device)
+    shown = twins(~(every == FOREIGN).any(axis=(1, 2))).ravel()
 
-    def loss(rows: np.ndarray, rng: np.random.Generator) -> Tensor:
-        images, cells = pick(opened, rows)
+    def loss(places: np.ndarray, rng: np.random.Generator) -> Tensor:
+        images, cells = pick(opened, shown[places])
         batch, labels = varied(torch.from_numpy(images).float(), torch.from_numpy(cells).long(), rng)
         logits = network(batch.to(device).contiguous(memory_format=torch.channels_last)).float()
         return F.cross_entropy(logits, labels.to(device), weight=weights, ignore_index=IGNORED, label_smoothing=0.02)
 
-    train(network, loss, sum(len(cells) for _, cells in opened), recipe, out)
+    train(network, loss, len(shown), recipe, out)
 
 
 def main() -> None:

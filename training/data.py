@@ -4,7 +4,7 @@
 random (``-varied``), of parcels with small threats only (``-small``), with what is held out of training, or from an unseen scanner;
 ``views`` for the contents network; ``containers``, whole, for the container-level test.
 
-A pool is there when ``targets.npy`` is; one that was interrupted is made anew.
+A pool is there when ``targets.npy`` is; one that was interrupted is made anew. Beside it lies ``scenes.npy``: which rows are of one scene.
 """
 
 import argparse
@@ -49,6 +49,7 @@ KINDS: Mapping[str, Kind] = {
     "tiles-varied": Kind(lambda _, rng: tiles_of(rng, Source(shapes=Shapes.VARIED)), *_TILE),
     "tiles-small": Kind(lambda number, rng: tiles_of(rng, Source(_SMALL_SHAPES[number % 2], parcels_with=_SMALL)), *_TILE),
     "tiles-held-out": Kind(lambda _, rng: tiles_of(rng, Source(shapes=Shapes.HELD_OUT, held_out=True)), *_TILE),
+    "tiles-reserved": Kind(lambda _, rng: tiles_of(rng, Source(shapes=Shapes.RESERVED)), *_TILE),
     "tiles-unseen": Kind(lambda _, rng: tiles_of(rng, Source(unseen=True)), *_TILE),
     "views": Kind(lambda _, rng: views_of(rng), *_VIEW),
     "containers": Kind(lambda number, rng: iter([container(number, rng)]), (CONTAINER, np.uint16), ((MOST_BOXES, 5), np.float32)),
@@ -67,16 +68,20 @@ def rows_of(name: str, seed: int, count: int) -> Iterator[Row]:
 
 
 def make_pool(kind: str, folder: Path, count: int, seed: int, workers: int) -> None:
-    """Write ``images.npy`` (count, ...), float16 or as ``kind`` has it, and ``targets.npy``; the same seed gives the same pool.
+    """Write ``images.npy`` (count, ...), float16 or as ``kind`` has it, ``targets.npy``, and ``scenes.npy`` (see ``open_scenes``).
+
+    The same seed gives the same pool.
 
     Raises:
-        SystemExit: the disk has not the room. BrokenProcessPool: a worker was killed.
+        SystemExit: the disk has not the room, or the scenes that a pool may draw do not give ``count`` images.
+        BrokenProcessPool: a worker was killed.
     """
     folder.mkdir(parents=True, exist_ok=True)
     images, targets = (
         _room(folder / name, (count, *shape), dtype)
         for name, (shape, dtype) in (("images.part", KINDS[kind].image), ("targets.part", KINDS[kind].target))
     )
+    scenes = np.empty(count, dtype=np.int32)
     done = 0
     columns = (SpinnerColumn(), *Progress.get_default_columns(), MofNCompleteColumn(), TimeElapsedColumn())
     with (
@@ -84,15 +89,20 @@ def make_pool(kind: str, folder: Path, count: int, seed: int, workers: int) -> N
         contextlib.closing(each(_scene_rows, _orders(kind, seed), workers, 4)) as made,
     ):
         bar = progress.add_task(kind, total=count)
-        for rows in made:
+        for number, rows in enumerate(made):
             for image, target in rows[: count - done]:
-                images[done], targets[done] = image, target
+                images[done], targets[done], scenes[done] = image, target, number
                 done += 1
             progress.update(bar, completed=done)
             if done == count:
                 break
+    if done < count:
+        for name in ("images.part", "targets.part"):
+            (folder / name).unlink()
+        raise SystemExit(f"{folder}: {_MOST_SCENES} scenes gave {done} of {count} images; make several pools with other seeds")
     images.flush()
     targets.flush()
+    np.save(folder / "scenes.npy", scenes)
     (folder / "images.part").rename(folder / "images.npy")
     (folder / "targets.part").rename(folder / "targets.npy")
 
@@ -120,6 +130,16 @@ def open_pool(folder: Path) -> tuple[NDArray[np.float16], NDArray[np.float32]]:
     return np.load(folder / "images.npy", mmap_mode="r"), np.load(folder / "targets.npy")
 
 
+def open_scenes(folder: Path) -> NDArray[np.int32]:
+    """Read which scene of a pool each image is from, (count,), counted from 0: images of one scene are not independent.
+
+    Raises:
+        FileNotFoundError: the pool was made before this was kept; remove it, so that it is made anew.
+    """
+    scenes: NDArray[np.int32] = np.load(folder / "scenes.npy")
+    return scenes
+
+
 def pick(pools: Sequence[tuple[NDArray[np.float16], NDArray[np.float32]]], rows: NDArray[np.intp]) -> Row:
     """Give rows of several pools as if they lay one behind the other: images and targets, rows of one pool together."""
     starts = np.cumsum([0, *(len(targets) for _, targets in pools)])
@@ -128,16 +148,49 @@ def pick(pools: Sequence[tuple[NDArray[np.float16], NDArray[np.float32]]], rows:
     return images, np.concatenate([pool[1][part] for pool, part in zip(pools, inside, strict=True)])
 
 
+def twins(leads: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Give the rows of a pool in pairs, (n // 2, 2): every one that leads with the next where that one does not, the others as they come.
+
+    ``leads``: (n,), true for tiles with threats, whose twin is without, and for views without strange matter, whose twin is with it.
+    """
+    first = np.flatnonzero(leads[:-1] & ~leads[1:])
+    alone = np.setdiff1d(np.arange(len(leads)), [first, first + 1])
+    return np.concatenate([np.stack([first, first + 1], axis=1), alone[: len(alone) // 2 * 2].reshape(-1, 2)])
+
+
 def shuffled(count: int, batch: int, rng: Generator) -> Iterator[NDArray[np.intp]]:
     """Give rows of a pool for ever, ``batch`` at a time, each once in a round but for the few that fill no batch.
 
-    Neighbours stay together, so that a scene with and without its threats is often in one batch.
+    Rows 2k and 2k + 1 stay together: a scene with and without its threats is in one batch where ``twins`` laid them so.
+
+    Raises:
+        ValueError: no batch can be filled.
     """
     pairs = np.arange(count // 2 * 2).reshape(-1, 2)
+    if not 0 < batch <= pairs.size:
+        raise ValueError(f"a batch of {batch} out of {pairs.size} images in pairs")
     while True:
         order = rng.permutation(pairs).ravel()
         for start in range(0, order.size - batch + 1, batch):
             yield order[start : start + batch]
+
+
+def chains(count: int, likes: Callable[[int], NDArray[np.intp]]) -> NDArray[np.intp]:
+    """Give (count,) group numbers: rows that are alike are one group, and so are chains of them.
+
+    ``likes``: the rows after a row that are like it. A number is that of a row of the group.
+    """
+    parent = np.arange(count)
+
+    def root(row: int) -> int:
+        while parent[row] != row:
+            row = parent[row]
+        return row
+
+    for row in range(count):
+        for other in likes(row):
+            parent[root(int(other))] = root(row)
+    return np.array([root(row) for row in range(count)], dtype=np.intp)
 
 
 def main() -> None:
@@ -145,7 +198,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("kind", choices=sorted(KINDS), help="of pool")
     parser.add_argument("--count", type=int, required=True, help="images in the pool; a tile takes 0.26 MB, a view 0.17, a container 2.8")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="images.npy and targets.npy go there")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="images.npy, scenes.npy and targets.npy go there")
     parser.add_argument("--seed", type=int, required=True, help="the same seed gives the same pool")
     parser.add_argument("--workers", type=int, default=2, help="processes that draw (default: %(default)s)")
     args = parser.parse_args()

@@ -15,11 +15,11 @@ from torch import Tensor
 from edge_agent.sim.threat import LABELS
 from training.assignment import loss_of
 from training.command import Trainer, run
-from training.data import open_pool, pick
+from training.data import open_pool, pick, twins
 from training.loop import Recipe, device_here, train
 from training.metrics import Found, summary, tidy
 from training.network import Detector, ExportedDetector, cells_of
-from training.tiles import TILE_PX
+from training.tiles import NONE, TILE_PX
 
 BATCH, RATE = 16, 2e-3
 _LOW_DROPOUT, _GAIN_SPREAD = 0.15, 0.06
@@ -45,14 +45,14 @@ def varied(images: Tensor, truth: Tensor, rng: np.random.Generator) -> tuple[Ten
 
 
 def rare_again(classes: np.ndarray) -> np.ndarray:
-    """Give the rows that one round shows: all of them, and those of rare labels a second time, each with its neighbour.
+    """Give the rows that one round shows: all of them, and those of rare labels a second time, each beside its twin without threats.
 
     ``classes``: (rows, g) as in a pool's targets. A label is rare when the commonest occurs twice as often or more; repeating rare labels
     by the root of how rare they are comes from Gupta et al., "LVIS" (CVPR 2019), and is 1.4 there, rounded here to a whole second time.
     """
     counts = np.array([(classes == label).sum() for label in range(len(LABELS))])
     is_rare = np.isin(classes, np.flatnonzero(2 * counts <= counts.max(initial=0))).any(axis=1)
-    pairs = np.arange(len(classes) // 2 * 2).reshape(-1, 2)
+    pairs = twins((classes != NONE).any(axis=1))
     return np.concatenate([pairs, pairs[is_rare[pairs].any(axis=1)]]).ravel()
 
 

@@ -184,13 +184,13 @@ def read_settings(path: Path | None) -> dict[str, Any]:
 
 
 def _training(checkpoint: Path, settings: Mapping[str, Any], command: str) -> dict[str, Any]:
-    state = torch.load(checkpoint, weights_only=True)
+    state = torch.load(checkpoint, weights_only=True, map_location="cpu")
     faults = {"known_faults": settings["known_faults"]} if "known_faults" in settings else {}
     return {
         **faults,
         "data": "simulated scenes only (edge_agent.sim); no real image was used",
         "images": settings.get("images", 0),
-        "seeds": "pools 1 to 5, weights 1, calibration 77, test sets 9001 to 9004 and 78",
+        **({"seeds": settings["seeds"]} if "seeds" in settings else {}),
         "steps": state["steps"],
         "cpu_minutes": round(state["spent_s"] / 60.0, 1),
         "command": command,

@@ -8,8 +8,8 @@ It begins with the weights in the parent's graph (``training.unfold``), or with 
 a target, false (the scan was cleared) is background, null (nobody has said) is ignored. An image without annotations is background
 when people cleared the scan, or when it says nothing of a standing at all; else it is left out.
 
-Scans that are not live (simulated, staged, test pictures, threats projected for training officers) are refused: they must never pass for
-real ones. ``--simulated`` takes simulated scans instead, and the card says so.
+Scans that are not live (simulated, staged, test pictures, threats projected for training officers) are refused, and so are images without a
+``kind``: they must never pass for real ones. ``--simulated`` takes simulated scans instead, and the card says so.
 
 The result is an unsigned bundle in state ``shadow``: sign it, let it run in shadow, commission it.
 """
@@ -42,7 +42,7 @@ from training.detector import BATCH, load, look, varied
 from training.export import export_graph, fresh
 from training.fold import folded
 from training.golden import write_expectations
-from training.loop import CHECKPOINT, Recipe, batch_here, begun, device_here, train, write_json
+from training.loop import CHECKPOINT, IMAGES_HELP, Recipe, begun, device_here, train, write_json
 from training.metrics import summary
 from training.network import Detector, ExportedDetector, cells_of
 from training.tiles import IGNORED, NONE, TILE_PX, boxes_in
@@ -77,22 +77,33 @@ def read_labels(folder: Path, *, simulated: bool) -> Labels:
     """Read ``annotations.json`` and leave out images of which nobody has said what is in them.
 
     Raises:
-        SystemExit: an image is of a kind that must not be trained on, or a category is none of the detector's labels.
+        SystemExit: an image is of a kind that must not be trained on or does not say, or a category is none of the detector's labels.
     """
     content = json.loads((folder / "annotations.json").read_text())
     names = {category["id"]: category["name"] for category in content["categories"]}
     strangers = sorted(set(names.values()) - set(LABELS))
     if strangers:
         raise SystemExit(f"categories {strangers} are no labels of the detector; it knows {list(LABELS)}")
-    wanted = CaptureKind.SYNTHETIC if simulated else CaptureKind.LIVE
-    kinds = {image.get("kind", wanted.value) for image in content["images"]}
-    if kinds - {wanted.value}:
-        raise SystemExit(f"images of kind {sorted(kinds - {wanted.value})}: only {wanted.value} scans may be trained on here")
+    _refuse_other_kinds(content["images"], CaptureKind.SYNTHETIC if simulated else CaptureKind.LIVE)
     boxes: dict[int, list[Mapping[str, Any]]] = {}
     for annotation in content["annotations"]:
         boxes.setdefault(annotation["image_id"], []).append(annotation)
     usable = [image for image in content["images"] if image["id"] in boxes or _is_background(image)]
     return Labels(folder, usable, boxes, names)
+
+
+def _refuse_other_kinds(images: Sequence[Mapping[str, Any]], wanted: CaptureKind) -> None:
+    """Refuse images of another kind, and those that do not say: nobody would notice a projected or simulated threat among live scans."""
+    silent = [image for image in images if not isinstance(image.get("kind"), str)]
+    if silent:
+        others = ", ".join(kind.value for kind in CaptureKind if kind is not CaptureKind.LIVE)
+        raise SystemExit(
+            f"{len(silent)} of {len(images)} images do not say what kind of scan they are, the first is {silent[0].get('file_name')}: "
+            f'write "kind" into each, "live" for real traffic alone (others: {others}); `edge-agent scan export` does so'
+        )
+    strange = sorted({image["kind"] for image in images} - {wanted.value})
+    if strange:
+        raise SystemExit(f"images of kind {strange}: only {wanted.value} scans may be trained on here")
 
 
 def _is_background(image: Mapping[str, Any]) -> bool:
@@ -164,10 +175,7 @@ def fit(tiles: Tiles, checkpoint: Path, work: Path, images: int, seed: int) -> P
         batch, boxes = varied(torch.from_numpy(tiles.pixels[rows]).float(), torch.from_numpy(tiles.truth[rows]), rng)
         return loss_of(network(batch.to(device).contiguous(memory_format=torch.channels_last)), cells, boxes.to(device))
 
-    batch = min(batch_here(BATCH), len(tiles.pixels) // 2 * 2)  # the loop draws pairs of neighbours
-    if batch == 0:
-        raise SystemExit("one tile is too little to train on")
-    train(network, loss, len(tiles.pixels), Recipe(images, batch, RATE, seed), work)
+    train(network, loss, len(tiles.pixels), Recipe(images, BATCH, RATE, seed), work)
     return work / CHECKPOINT
 
 
@@ -216,7 +224,7 @@ def finetune(args: argparse.Namespace) -> Path:
         "data": f"{'simulated' if args.simulated else 'live'} scans of one site, labelled by its officers' findings",
         "scans_images": len(labels.images),
         "tiles": len(tiles.pixels),
-        "presentations": args.images,
+        "presentations": torch.load(checkpoint, weights_only=True, map_location="cpu")["shown"],
         "seed": args.seed,
         "command": "python -m training.finetune",
     }
@@ -246,7 +254,7 @@ def parser() -> argparse.ArgumentParser:
         default=Path("training/runs/finetune"),
         help="checkpoints and metrics of this fine-tuning alone (default: %(default)s)",
     )
-    options.add_argument("--images", type=int, default=20_000, help="presentations in all (default: %(default)s)")
+    options.add_argument("--images", type=int, default=20_000, help=IMAGES_HELP)
     options.add_argument("--seed", type=int, default=1, help="of the order of the images (default: %(default)s)")
     options.add_argument("--simulated", action="store_true", help="labels of simulated scans: a trial run, marked as such")
     return options

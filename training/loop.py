@@ -1,16 +1,17 @@
 """What both trainings share: schedule, checkpoints that survive a kill, progress, and the CPU-seconds spent.
 
-On a CPU: one thread, channels last, bfloat16 where that is faster. Where there is a CUDA device it is used by itself, with
-larger batches.
+On a CPU: one thread, channels last, bfloat16 where that is faster. Where there is a CUDA device it is used by itself: for as many
+steps as a CPU takes, with larger batches. A checkpoint of either goes on, and is read, on the other.
 """
 
 import io
 import json
 import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -28,13 +29,19 @@ CHECKPOINT_EVERY_S = 60.0
 _LAST_RATE = 0.02
 _CUDA_BATCHES = 8
 
+IMAGES_HELP = (
+    "presentations in all on a CPU (default: %(default)s); a CUDA device takes as many steps with batches up to "
+    f"{_CUDA_BATCHES} times as large, and so shows more"
+)
+"""What ``--images`` of a training is."""
+
 Loss = Callable[[np.ndarray, np.random.Generator], Tensor]
 """Rows of the pool and a source of chance in; the mean loss of these images out."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How to train. ``images``: presentations, the schedule's length; ``batch``: images a step; ``rate``: peak step size."""
+    """How to train, in a CPU's terms. ``images``: presentations; ``batch``: images a step; ``rate``: peak step size. See ``schedule``."""
 
     images: int
     batch: int
@@ -46,11 +53,22 @@ class Recipe:
 
 @dataclass
 class Progressed:
-    """How far a training is: what a checkpoint holds beside the weights."""
+    """How far a training is: what a checkpoint holds beside the weights. ``shown``: presentations; ``spent_s``: CPU-seconds."""
 
     spent_s: float = 0.0
     steps: int = 0
+    shown: int = 0
     history: list[tuple[int, float]] = field(default_factory=list)
+
+
+class Part(Protocol):
+    """What a checkpoint holds of a training: a network, an optimiser, a schedule."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Give all that is needed to go on."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> object:
+        """Take it; tensors go where this part's own are."""
 
 
 def device_here() -> torch.device:
@@ -61,9 +79,21 @@ def device_here() -> torch.device:
     return torch.device("cpu")
 
 
-def batch_here(batch: int) -> int:
-    """Give the images a step: more where a CUDA device computes them."""
-    return batch * _CUDA_BATCHES if torch.cuda.is_available() else batch
+def schedule(recipe: Recipe, count: int, device: torch.device) -> tuple[int, int]:
+    """Give how many steps there are, and images a step, for a pool of ``count`` images.
+
+    Rate, warm-up and averaging are by the step, so a CUDA device takes the steps that a CPU needs to show ``recipe.images``, with batches
+    eight times as large: it shows more. No batch is larger than the pool.
+
+    Raises:
+        SystemExit: fewer than two images.
+    """
+    room = count // 2 * 2  # rows are drawn in pairs
+    if room == 0:
+        raise SystemExit("one image is too little to train on")
+    batch = min(recipe.batch, room)
+    here = batch * _CUDA_BATCHES if device.type == "cuda" else batch
+    return math.ceil(recipe.images / batch), min(here, room)
 
 
 def gains_by_bfloat16(device: torch.device) -> bool:
@@ -88,24 +118,24 @@ def gains_by_bfloat16(device: torch.device) -> bool:
 
 
 def train(network: nn.Module, loss: Loss, count: int, recipe: Recipe, folder: Path) -> Averaged:
-    """Train until ``recipe.images`` were shown, going on from ``folder/checkpoint.pt`` if it is there; gives the averaged weights.
+    """Train as ``schedule`` says, going on from ``folder/checkpoint.pt`` if it is there; gives the averaged weights, where the network is.
 
     ``count``: images in the pool. The rate rises over the first steps and falls along half a cosine to 2 % at the end. A file
     ``folder/stop`` ends the training early, at the weights reached by then.
 
     Raises:
-        SystemExit: the checkpoint is not whole, or of another network.
+        SystemExit: the checkpoint is not whole, or of another network; or there are fewer than two images.
         RuntimeError: a gradient is no number any more; the checkpoint is one of before.
     """
     torch.manual_seed(recipe.seed)
+    device = next(network.parameters()).device
+    last, batch = schedule(recipe, count, device)
     optimiser = torch.optim.AdamW(_groups(network, recipe.weight_decay), lr=recipe.rate, betas=(0.9, 0.99))
     averaged = Averaged(network, recipe.decay)
     done = _resume(folder, network, optimiser, averaged)
     rng = np.random.default_rng((recipe.seed, done.steps))
-    rows = shuffled(count, recipe.batch, rng)
-    last = math.ceil(recipe.images / recipe.batch)
+    rows = shuffled(count, batch, rng)
     base_s, saved_s = time.process_time() - done.spent_s, done.spent_s
-    device = next(network.parameters()).device
     is_halved = gains_by_bfloat16(device)
     with _bar() as progress:
         bar = progress.add_task("training", total=last, completed=done.steps)
@@ -119,7 +149,7 @@ def train(network: nn.Module, loss: Loss, count: int, recipe: Recipe, folder: Pa
             nn.utils.clip_grad_norm_(network.parameters(), 10.0, error_if_nonfinite=True)
             optimiser.step()
             averaged.update(network)
-            done.steps += 1
+            done.steps, done.shown = done.steps + 1, done.shown + batch
             done.spent_s = time.process_time() - base_s
             if done.steps % 50 == 0:
                 done.history.append((done.steps, round(float(value.detach()), 4)))
@@ -138,6 +168,12 @@ def write_json(path: Path, content: object) -> None:
     write_whole(path, (json.dumps(content, indent=1, sort_keys=True) + "\n").encode())
 
 
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a report."""
+    content: dict[str, Any] = json.loads(path.read_text())
+    return content
+
+
 def begun(folder: Path, order: object) -> None:
     """Note in a work folder what it is for, in JSON values; one without a note is taken to be for this.
 
@@ -148,6 +184,33 @@ def begun(folder: Path, order: object) -> None:
     if path.exists() and json.loads(path.read_text()) != json.loads(json.dumps(order)):
         raise SystemExit(f"{folder} was begun for another order ({path}): name another folder, or remove this one")
     write_json(path, order)
+
+
+def write_checkpoint(folder: Path, parts: Mapping[str, Part], more: Mapping[str, object]) -> None:
+    """Write the states of ``parts`` and the plain values or tensors ``more`` to ``folder/checkpoint.pt``, whole or not at all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    written = io.BytesIO()
+    torch.save({name: part.state_dict() for name, part in parts.items()} | dict(more), written)
+    write_whole(folder / CHECKPOINT, written.getvalue())
+
+
+def read_checkpoint(folder: Path, parts: Mapping[str, Part], names: Sequence[str]) -> dict[str, Any] | None:
+    """Fill ``parts`` from ``folder/checkpoint.pt`` and give what it holds under ``names``, tensors on the CPU; None if there is none.
+
+    Raises:
+        SystemExit: it is not whole, or of another network.
+    """
+    path = folder / CHECKPOINT
+    if not path.exists():
+        return None
+    try:
+        # By way of the CPU: the device that wrote it may not be here, and an optimiser's step counters stay there.
+        state = torch.load(path, weights_only=True, map_location="cpu")
+        for name, part in parts.items():
+            part.load_state_dict(state[name])
+        return {name: state[name] for name in names}
+    except (OSError, RuntimeError, EOFError, KeyError, ValueError) as problem:
+        raise SystemExit(f"{path} is not a whole checkpoint of this network; delete it to begin anew ({problem})") from problem
 
 
 def _pace(step: int, last: int) -> float:
@@ -176,27 +239,16 @@ def _groups(network: nn.Module, weight_decay: float) -> list[dict[str, object]]:
 
 
 def _save(folder: Path, network: nn.Module, optimiser: torch.optim.Optimizer, averaged: Averaged, done: Progressed) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    state = {
-        "network": network.state_dict(),
-        "optimiser": optimiser.state_dict(),
-        "averaged": averaged.state,
-        "averaged_steps": averaged.steps,
-    }
-    written = io.BytesIO()
-    torch.save(state | {"spent_s": done.spent_s, "steps": done.steps, "history": done.history}, written)
-    write_whole(folder / CHECKPOINT, written.getvalue())
+    averages = {"averaged": averaged.state, "averaged_steps": averaged.steps}
+    write_checkpoint(folder, {"network": network, "optimiser": optimiser}, averages | asdict(done))
 
 
 def _resume(folder: Path, network: nn.Module, optimiser: torch.optim.Optimizer, averaged: Averaged) -> Progressed:
-    path = folder / CHECKPOINT
-    if not path.exists():
+    names = [one.name for one in fields(Progressed)]
+    state = read_checkpoint(folder, {"network": network, "optimiser": optimiser}, ("averaged", "averaged_steps", *names))
+    if state is None:
         return Progressed()
-    try:
-        state = torch.load(path, weights_only=True, map_location=next(network.parameters()).device)
-        network.load_state_dict(state["network"])
-        optimiser.load_state_dict(state["optimiser"])
-        averaged.state, averaged.steps = state["averaged"], state["averaged_steps"]
-        return Progressed(state["spent_s"], state["steps"], state["history"])
-    except (OSError, RuntimeError, EOFError, KeyError, ValueError) as problem:
-        raise SystemExit(f"{path} is not a whole checkpoint of this network; delete it to begin anew ({problem})") from problem
+    device = next(network.parameters()).device
+    averaged.state = {name: value.to(device) for name, value in state["averaged"].items()}
+    averaged.steps = state["averaged_steps"]
+    return Progressed(**{name: state[name] for name in names})

@@ -1,12 +1,12 @@
 """Every default bundle from nothing: pools, test sets, trainings, calibration, export, figures, golden expectations.
 
 ``python -m training.make_models`` (about two and a half hours on two cores, added up from its steps; a CUDA device is used where there
-is one). ``--scale 0.001`` is a trial run. What is already in the work folder is kept: an interrupted run goes on where it was, and a folder
-that was begun with other amounts or another simulator is refused. Bundles are unsigned: sign them with ``edge-agent bundle sign``.
+is one). ``--scale 0.001`` is a trial run: it has folders of its own and leaves the shipped bundles alone. What is already in the work
+folder is kept: an interrupted run goes on where it was, and a folder that was begun with other amounts or another simulator is refused.
+Bundles are unsigned: sign them with ``edge-agent bundle sign``.
 """
 
 import argparse
-import json
 import shutil
 import subprocess
 import sys
@@ -17,28 +17,28 @@ from pathlib import Path
 from typing import Any
 
 from edge_agent.inference.bundle import find_bundles
-from edge_agent.sim.threat import LABELS
-from training import contents, detector
-from training.calibrate import container_figures, contents_figures, detector_figures, detector_thresholds, formula_from
+from training import contents
+from training.calibrate import detector_thresholds, formula_from
 from training.data import open_pool
 from training.export import VERSION, export_contents, export_detector
 from training.golden import write_expectations
-from training.loop import begun, write_json
-from training.metrics import intervals, summary
-from training.observe import containers, detected, examined
-from training.scans import CALIBRATION_SEED, TEST_SEED
-from training.testsets import SETS, check, pool_digest
+from training.loop import begun, read_json, write_json
+from training.measure import contents_metrics, detector_metrics, make_sets
+from training.observe import detected, examined
+from training.scans import CALIBRATION_SEED
+from training.testsets import SETS
+from training.weight import SITES
 from training.weight_bundle import export_weight, weight_settings
 
-NOTE = "simulated scans only"
 WEIGHT_SEED = 1
 TILE_POOLS = ("tiles-train", "tiles-varied", "tiles-small")
 WORKERS = 2
+WORK, TRIAL = Path("training/runs"), Path("training/runs/trial")
 
 
 @dataclass(frozen=True, slots=True)
 class Amounts:
-    """How much of everything. Pools: images; trainings: presentations; scans: for calibration, and as many again for the figures.
+    """How much of everything. Pools: images; trainings: presentations on a CPU (``loop.Recipe``); scans: for calibration.
 
     ``level_scans``: for the detector's levels alone; each is the level that less than one clean scan in a hundred reaches.
     ``weighed``: containers that the scale learns from, ``weighed_again``: that its level is set on; ``sites``: see ``weight.Sites``.
@@ -56,7 +56,7 @@ class Amounts:
     contents_scans: int = 1_280
     weighed: int = 14_000
     weighed_again: int = 600
-    sites: tuple[int, int, int] = (6, 80, 320)
+    sites: tuple[int, int, int] = SITES
 
     def scaled(self, scale: float) -> "Amounts":
         """Give less of everything, for a trial; at least what a training needs to run at all."""
@@ -103,25 +103,23 @@ def pools(work: Path, amounts: Amounts, scale: float) -> None:
     _pool(work / "pool" / "tiles-small", "tiles-small", amounts.small, 5)
     _pool(work / "pool" / "views-train", "views", amounts.views, 3)
     _pool(work / "pool" / "views-check", "views", amounts.checks, 4)
-    for one in SETS:
-        _pool(work / "test" / one.name, one.kind, max(26, round(one.count * min(1.0, scale))), one.seed)
-        check(one, work / "test" / one.name)
+    make_sets(work / "test", scale)
 
 
 def finish(work: Path, root: Path, results: Path, amounts: Amounts) -> None:
-    """Calibrate the trained networks, measure them on the test sets, export them; earlier bundles go when all of that is measured."""
+    """Calibrate the trained networks, measure them on the test sets, export them; earlier bundles go when the new ones are whole."""
     for kind, settings in SETTINGS.items():
         measured = work / "settings" / f"{kind}.json"
         if not _is_newer(measured, work / kind / "checkpoint.pt"):
             write_json(measured, settings(work, amounts))
-        write_json(results / f"{kind}.json", _read(measured) | _faults(kind))
+        write_json(results / f"{kind}.json", read_json(measured) | _faults(kind))
+    made, graph = _empty(work / "bundles"), work / "draft-detector" / "detector" / VERSION / "model.onnx"
+    export_detector(work / "detector" / "checkpoint.pt", made, read_json(results / "detector.json"), graph if graph.exists() else None)
+    export_contents(work / "contents" / "checkpoint.pt", made, read_json(results / "contents.json"))
+    export_weight(work / "weight" / "checkpoint.pt", made, read_json(results / "weight.json"))
+    write_expectations(find_bundles(made))
     for kind in SETTINGS:
-        shutil.rmtree(root / kind, ignore_errors=True)
-    graph = work / "draft-detector" / "detector" / VERSION / "model.onnx"
-    export_detector(work / "detector" / "checkpoint.pt", root, _read(results / "detector.json"), graph)
-    export_contents(work / "contents" / "checkpoint.pt", root, _read(results / "contents.json"))
-    export_weight(work / "weight" / "checkpoint.pt", root, _read(results / "weight.json"))
-    write_expectations(find_bundles(root))
+        shutil.copytree(made / kind, _empty(root / kind), dirs_exist_ok=True)
 
 
 def detector_settings(work: Path, amounts: Amounts) -> dict[str, Any]:
@@ -129,14 +127,9 @@ def detector_settings(work: Path, amounts: Amounts) -> dict[str, Any]:
     checkpoint, draft = work / "detector" / "checkpoint.pt", _empty(work / "draft-detector")
     export_detector(checkpoint, draft, {})
     thresholds = detector_thresholds(detected(draft, CALIBRATION_SEED, amounts.level_scans))
-    figures: dict[str, Any] = {"note": NOTE}
-    for name in ("s0", "s1", "s2"):
-        figures[f"tiles_{name}"] = tile_figures(work / "test" / name, checkpoint)
-    figures |= detector_figures(detected(draft, TEST_SEED, amounts.detection_scans), thresholds)
-    pool = work / "test" / "containers"
-    figures["small_metal_containers"] = container_figures(containers(draft, pool), thresholds) | {"sha256": pool_digest(pool)}
+    metrics = detector_metrics(draft, work / "test", thresholds, amounts.detection_scans)
     images = sum(len(open_pool(work / "pool" / name)[1]) for name in TILE_POOLS)
-    return {"thresholds": thresholds, "metrics": figures, "images": images}
+    return {"thresholds": thresholds, "metrics": metrics, "images": images, "seeds": "pools 1, 2 and 5, weights 1, calibration 77"}
 
 
 def contents_settings(work: Path, amounts: Amounts) -> dict[str, Any]:
@@ -146,15 +139,16 @@ def contents_settings(work: Path, amounts: Amounts) -> dict[str, Any]:
     temperature = contents.temperature(network, check)
     export_contents(checkpoint, draft, {"formula": {"temperature": temperature}})
     formula, thresholds = formula_from(examined(draft, CALIBRATION_SEED, amounts.contents_scans), temperature)
-    figures = {"note": NOTE, "cells_s0": contents.evaluate(network, check)}
-    figures |= contents_figures(examined(draft, TEST_SEED, amounts.contents_scans), formula, thresholds)
+    settings = {"formula": formula.table(), "thresholds": thresholds}
+    export_contents(checkpoint, draft, settings)
+    metrics = contents_metrics(draft, work / "test", settings, amounts.contents_scans)
     images = len(open_pool(work / "pool" / "views-train")[1])
-    return {"formula": formula.table(), "thresholds": thresholds, "metrics": figures, "images": images}
+    return settings | {"metrics": metrics, "images": images, "seeds": "pools 3 and 4, weights 1, calibration 77"}
 
 
 def scale_settings(work: Path, amounts: Amounts) -> dict[str, Any]:
     """Give threshold and figures of the trained scale."""
-    return weight_settings(work / "weight", amounts.weighed_again, WORKERS)
+    return weight_settings(work / "weight", amounts.weighed_again, amounts.sites[1], WORKERS)
 
 
 SETTINGS: Mapping[str, Callable[[Path, Amounts], dict[str, Any]]] = {
@@ -162,14 +156,6 @@ SETTINGS: Mapping[str, Callable[[Path, Amounts], dict[str, Any]]] = {
     "contents": contents_settings,
     "weight": scale_settings,
 }
-
-
-def tile_figures(pool: Path, checkpoint: Path) -> dict[str, Any]:
-    """Give average precisions on a pool of test tiles, with intervals and the pool's digest."""
-    images, truth = open_pool(pool)
-    found = detector.look(detector.load(checkpoint), images, truth)
-    bounds = {f"{name}_interval_95": both for name, both in intervals(found, LABELS).items()}
-    return summary(found, LABELS) | bounds | {"sha256": pool_digest(pool)}
 
 
 def _pool(folder: Path, kind: str, count: int, seed: int) -> None:
@@ -198,7 +184,7 @@ def _train_contents_and_scale(work: Path, amounts: Amounts) -> None:
 
 def _faults(kind: str) -> dict[str, str]:
     """Give what people found wrong with a bundle of these amounts, for its card; see ``known_faults.json``."""
-    known = _read(Path(__file__).with_name("known_faults.json"))
+    known = read_json(Path(__file__).with_name("known_faults.json"))
     return {"known_faults": known[kind]} if kind in known else {}
 
 
@@ -217,11 +203,6 @@ def _say(step: str) -> None:
     print(f"make models: {step}", flush=True)
 
 
-def _read(path: Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(path.read_text())
-    return content
-
-
 def _run(module: str, *arguments: object) -> None:
     """Run a step in a process of its own, so that its memory is given back and one thread is one thread."""
     command: Sequence[str] = [sys.executable, "-m", f"training.{module}", *(str(argument) for argument in arguments)]
@@ -231,14 +212,22 @@ def _run(module: str, *arguments: object) -> None:
 def main() -> None:
     """Make the bundles."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    work = "pools, test sets and checkpoints, 25 GB at full scale (default: %(default)s)"
-    parser.add_argument("--work", type=Path, default=Path("training/runs"), metavar="DIR", help=work)
-    root = "bundles; those of this version there are written over (default: %(default)s)"
-    parser.add_argument("--root", type=Path, default=Path("exported_models"), metavar="DIR", help=root)
-    parser.add_argument("--results", type=Path, default=Path("training/results"), metavar="DIR", help="figures (default: %(default)s)")
+    work = f"pools, test sets and checkpoints, 25 GB at full scale (default: {WORK}; {TRIAL} where less is made)"
+    parser.add_argument("--work", type=Path, metavar="DIR", help=work)
+    root = "bundles; all of the same names there go (default: exported_models; within the work folder where less is made)"
+    parser.add_argument("--root", type=Path, metavar="DIR", help=root)
+    results = "figures (default: training/results; within the work folder where less is made)"
+    parser.add_argument("--results", type=Path, metavar="DIR", help=results)
     parser.add_argument("--scale", type=float, default=1.0, metavar="SHARE", help="of all amounts (default: %(default)s)")
     args = parser.parse_args()
-    make(args.work, args.root, args.results, args.scale)
+    make(*folders(args.work, args.root, args.results, is_trial=args.scale < 1.0), args.scale)
+
+
+def folders(work: Path | None, root: Path | None, results: Path | None, *, is_trial: bool) -> tuple[Path, Path, Path]:
+    """Give the folders to use; a trial stays away from the shipped bundles and figures unless it is told otherwise."""
+    work = work or (TRIAL if is_trial else WORK)
+    home = work if is_trial else Path()
+    return work, root or home / "exported_models", results or (work / "results" if is_trial else Path("training/results"))
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ from edge_agent.sim.threat import LABELS
 from training.data import open_pool
 from training.formula import FLOOR_ROW_AT, FLOOR_SHARE, Formula
 from training.scans import CONTAINER_MM, contents_scan, detection_scan
+from training.testsets import scan_digest
 from training.workers import each
 
 SHARES = (0.005, 0.01, 0.02, 0.05)
@@ -47,20 +48,24 @@ Seen = TypeVar("Seen")
 
 @dataclass(frozen=True, slots=True)
 class Detected:
-    """What the detector saw in one scan. ``best``: highest score a label; ``hits``: label and score of detections on a hidden thing."""
+    """What the detector saw in one scan. ``best``: highest score a label; ``hits``: label and score of detections on a hidden thing.
+
+    ``digest``: of the scan (``testsets.scan_digest``).
+    """
 
     role: str
     best: dict[str, float]
     hits: tuple[tuple[str, float], ...] = ()
+    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Examined:
     """What the contents network saw in one scan.
 
-    ``evidence``: mean of the strongest evidence for each of ``SHARES``; ``fill``: share of the inside that is load; ``product``: the
-    family with most of the load, and its share; ``points``: the strongest evidence lies in what was hidden; ``true_fill``: the fill of a
-    faultless goods map.
+    ``evidence``: mean of the strongest evidence for each of ``SHARES``; ``score``: the bundle's own; ``fill``: share of the inside that is
+    load; ``product``: the family with most of the load, and its share; ``points``: the strongest evidence lies in what was hidden;
+    ``true_fill``: the fill of a faultless goods map; ``digest``: of the scan (``testsets.scan_digest``).
     """
 
     role: str
@@ -70,6 +75,8 @@ class Examined:
     product: tuple[str, float]
     points: bool
     true_fill: float
+    score: float
+    digest: str
 
 
 def detected(root: Path, seed: int, count: int) -> list[Detected]:
@@ -94,10 +101,11 @@ def _map(work: Callable[[Order], Seen], orders: Sequence[Order], what: str) -> l
 def _detect(order: tuple[Path, int, int]) -> Detected:
     root, seed, number = order
     role, scene, camera = detection_scan(seed, number)
-    found = _detector(root).detect(camera.view(scene), _subject(scene), _SHOW_AT, one_by_one).detections
+    view = camera.view(scene)
+    found = _detector(root).detect(view, _subject(scene), _SHOW_AT, one_by_one).detections
     boxes = [(hidden.label, hidden.box) for hidden in scene.hidden]
     hits = tuple((one.label, one.score) for one in found if any(one.label == label and _inside(one, box) for label, box in boxes))
-    return Detected(role, _best(found), hits)
+    return Detected(role, _best(found), hits, scan_digest(scene, view))
 
 
 def _contain(order: tuple[Path, Path, int]) -> Detected:
@@ -107,7 +115,9 @@ def _contain(order: tuple[Path, Path, int]) -> Detected:
     planes = tuple(Plane(Quantity.TRANSMISSION, e, np.array(plane)) for e, plane in zip(energies, images[number], strict=True))
     view = View("side", planes, (CONTAINER_MM, CONTAINER_MM))
     found = _detector(root).detect(view, SubjectKind.CARGO, _SHOW_AT, one_by_one).detections
-    return Detected("guilty" if (boxes[number, :, 0] >= 0).any() else "clean", _best(found))
+    metal = boxes[number][boxes[number, :, 0] >= 0, 1:]
+    hits = tuple((one.label, one.score) for one in found if any(_inside(one, box) for box in metal))
+    return Detected("guilty" if len(metal) else "clean", _best(found), hits)
 
 
 def _examine(order: tuple[Path, int, int]) -> Examined:
@@ -115,7 +125,8 @@ def _examine(order: tuple[Path, int, int]) -> Examined:
     role, scene, camera = contents_scan(seed, number)
     model = _contents(root)
     declared = model.families([item.hs[:4] for item in scene.declared]).families
-    evidence = model.examine(camera.view(scene), SubjectKind.CARGO, declared)
+    view = camera.view(scene)
+    evidence = model.examine(view, SubjectKind.CARGO, declared)
     against = declared or _NAMES.majority(evidence.goods)
     return Examined(
         role,
@@ -125,6 +136,8 @@ def _examine(order: tuple[Path, int, int]) -> Examined:
         _product(evidence.goods),
         _points(evidence.heat, scene),
         _fill(_true_goods(scene, evidence.heat.shape)),
+        evidence.heterogeneity.score,
+        scan_digest(scene, view),
     )
 
 

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from training.assignment import loss_of
-from training.loop import Recipe, train, write_json
-from training.metrics import IOUS, Found, average_precision, tidy
+from training.data import chains
+from training.loop import IMAGES_HELP, Recipe, device_here, train, write_json
+from training.metrics import Found, summary, tidy
 from training.network import Detector, ExportedDetector, cells_of
 
 SIDE_PX = 352
@@ -74,18 +75,12 @@ def split(pictures: Pictures, seed: int) -> tuple[NDArray[np.intp], NDArray[np.i
     """Give rows for training and rows for validation; look-alikes stay together."""
     thumbs = np.stack([cv2.resize(image, (_THUMB_PX, _THUMB_PX), interpolation=cv2.INTER_AREA) for image in pictures.images])
     flat = thumbs.reshape(len(thumbs), -1).astype(np.float32) / 255.0
-    parent = np.arange(len(flat))
 
-    def root(row: int) -> int:
-        while parent[row] != row:
-            row = parent[row]
-        return row
+    def likes(row: int) -> NDArray[np.intp]:
+        distance = np.sqrt(np.square(flat[row + 1 :] - flat[row]).mean(axis=1))
+        return np.flatnonzero(distance < _ALIKE) + row + 1
 
-    for row in range(len(flat)):
-        distance = np.sqrt(np.square(flat[row + 1 :] - flat[row]).mean(axis=1)) if row + 1 < len(flat) else np.zeros(0)
-        for other in np.flatnonzero(distance < _ALIKE) + row + 1:
-            parent[root(int(other))] = root(row)
-    group = np.array([root(row) for row in range(len(flat))])
+    group = chains(len(flat), likes)
     order = np.random.default_rng(seed).permutation(np.unique(group))
     sizes = np.bincount(group, minlength=len(flat))
     chosen = order[np.cumsum(sizes[order]) <= VALIDATION_SHARE * len(flat)]
@@ -128,11 +123,24 @@ def evaluate(network: Detector, pictures: Pictures) -> dict[str, float]:
         for start in range(0, len(pictures.images), BATCH):
             boxes, scores = shipped(tensor_of(pictures.images[start : start + BATCH]))
             found += [tidy(boxes[place].numpy(), scores[place].numpy(), pictures.truth[start + place]) for place in range(len(boxes))]
-    table = {name: [average_precision(found, place, iou) for iou in IOUS] for place, name in enumerate(pictures.names)}
-    by_iou = np.nanmean(np.array(list(table.values())), axis=0)
-    result = {"map50": by_iou[0], "map75": by_iou[5], "map50_95": by_iou.mean()}
-    result |= {f"ap50_{name}": values[0] for name, values in table.items()}
-    return {name: round(float(value), 4) for name, value in result.items()}
+    return summary(found, pictures.names)
+
+
+def fit(learnt: Pictures, out: Path, recipe: Recipe) -> Detector:
+    """Train on pictures, going on from the checkpoint in ``out`` if there is one; gives the averaged weights, on the CPU."""
+    device = device_here()
+    torch.manual_seed(recipe.seed)
+    network = Detector(len(learnt.names), inputs=3).to(device, memory_format=torch.channels_last).train()
+    cells = cells_of(SIDE_PX, SIDE_PX).to(device)
+
+    def loss(rows: NDArray[np.intp], rng: np.random.Generator) -> Tensor:
+        pairs = [varied(learnt.images[row], learnt.truth[row], rng) for row in rows]
+        images = tensor_of(np.stack([image for image, _ in pairs])).to(device).contiguous(memory_format=torch.channels_last)
+        return loss_of(network(images), cells, torch.from_numpy(np.stack([boxes for _, boxes in pairs])).to(device))
+
+    averaged = train(network, loss, len(learnt.images), recipe, out)
+    network.load_state_dict(averaged.state)
+    return network.cpu()
 
 
 def main() -> None:
@@ -140,25 +148,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, metavar="COCO_DIR", help="holds annotations_coco.json and the images")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="checkpoint.pt and metrics.json go there")
-    parser.add_argument("--images", type=int, default=100_000, help="presentations in all (default: %(default)s)")
+    parser.add_argument("--images", type=int, default=100_000, help=IMAGES_HELP)
     parser.add_argument("--seed", type=int, default=1, help="of weights and of the split (default: %(default)s)")
     args = parser.parse_args()
-    torch.set_num_threads(1)
-    torch.manual_seed(args.seed)
     pictures = read(args.data)
     rows, held = split(pictures, args.seed)
     print(f"{len(rows)} pictures to learn from, {len(held)} kept for validation", flush=True)
-    learnt = pictures.part(rows)
-    network = Detector(len(pictures.names), inputs=3).to(memory_format=torch.channels_last).train()
-    cells = cells_of(SIDE_PX, SIDE_PX)
-
-    def loss(batch: np.ndarray, rng: np.random.Generator) -> Tensor:
-        pairs = [varied(learnt.images[row], learnt.truth[row], rng) for row in batch]
-        images = tensor_of(np.stack([image for image, _ in pairs])).contiguous(memory_format=torch.channels_last)
-        return loss_of(network(images), cells, torch.from_numpy(np.stack([boxes for _, boxes in pairs])))
-
-    averaged = train(network, loss, len(rows), Recipe(args.images, BATCH, 2e-3, args.seed), args.out)
-    network.load_state_dict(averaged.state)
+    network = fit(pictures.part(rows), args.out, Recipe(args.images, BATCH, 2e-3, args.seed))
     metrics = {**evaluate(network, pictures.part(held)), "learnt_from": len(rows), "kept": len(held), "classes": list(pictures.names)}
     write_json(args.out / "metrics.json", metrics)
     print(metrics)

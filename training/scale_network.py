@@ -4,6 +4,10 @@ How much load stands for what a cell shows hangs on what lies there (steel atten
 the network gives each cell a factor. Their mean, weighted by density, is corrected from the whole region, which also gives the interval.
 """
 
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
 import numpy as np
 import torch
 from numpy.random import Generator
@@ -13,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from edge_agent.imaging.weighing import MAPS, NUMBERS
+from training.loop import Part, begun, device_here, read_checkpoint, write_checkpoint
 from training.weight_network import pinball
 
 _NARROW, _WIDE, _HIDDEN, _DROPOUT = 24, 48, 96, 0.1
@@ -60,38 +65,69 @@ class ScaleNetwork(nn.Module):
 def _planes(maps: Tensor) -> Tensor:
     """Give (N, 7, rows, columns) of about unit size from (N, 4, rows, columns): density twice, spread twice, least, ratio, height."""
     mean, spread, least, ratio = maps.split(1, dim=1)
-    height = torch.linspace(-1.0, 1.0, MAPS[1]).view(1, 1, -1, 1).expand_as(mean)
+    height = torch.linspace(-1.0, 1.0, MAPS[1], device=maps.device).view(1, 1, -1, 1).expand_as(mean)
     rough = (spread / (mean.abs() + 0.03)).clamp(max=3.0)
     contrast = torch.where(ratio > 0.0, (ratio - 1.2) * 4.0, torch.zeros_like(ratio))
     return torch.cat([mean * 3.0, mean.clamp(min=0.0).sqrt() * 2.0 - 0.8, spread * 10.0, least * 5.0, contrast, rough, height], dim=1)
 
 
 def fit_scale(
-    features: NDArray[np.float32], wanted: NDArray[np.float32], importance: NDArray[np.float32], rounds: int, seed: int
+    features: NDArray[np.float32],
+    wanted: NDArray[np.float32],
+    importance: NDArray[np.float32],
+    rounds: int,
+    seed: int,
+    work: Path | None = None,
 ) -> ScaleNetwork:
-    """Train on (n, FEATURES) features, ``rounds`` times through them, each container as seen from either side.
+    """Train on (n, FEATURES) features, ``rounds`` times through them, each container as seen from either side; the network is on the CPU.
 
-    ``wanted``: (n,) true over coarse mass; ``importance``: (n,) weight of an error.
+    ``wanted``: (n,) true over coarse mass; ``importance``: (n,) weight of an error. ``work``: a folder for this training alone, with a
+    checkpoint after every round; an interrupted training goes on from there, to the same weights. None keeps nothing.
+
+    Raises:
+        SystemExit: ``work`` was begun for other rows, rounds or seed, or its checkpoint is not whole.
     """
+    device = device_here()
     torch.manual_seed(seed)
-    rng = np.random.default_rng(seed)
     rows, targets, weights = (torch.from_numpy(np.asarray(part, dtype=np.float32)) for part in (features, wanted, importance))
-    network = ScaleNetwork().train()
+    network = ScaleNetwork()
     network.normalise_by(rows)
+    network = network.to(device).train()
     batch = min(_BATCH, len(rows))
     optimiser = torch.optim.AdamW(network.parameters(), lr=_RATE, weight_decay=_DECAY)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, _RATE, total_steps=max(2, rounds * (len(rows) // batch)), pct_start=0.1)
-    for _ in track(range(rounds), "training the scale"):
+    parts = {"network": network, "optimiser": optimiser, "schedule": schedule}
+    done = 0 if work is None else _rounds_done(work, parts, {"rows": _digest(rows, targets, weights), "rounds": rounds, "seed": seed})
+    for number in track(range(done, rounds), "training the scale"):
+        rng = np.random.default_rng((seed, number))
+        torch.manual_seed(int(rng.integers(2**63)))  # the dropout's; a round is the same after an interruption
         order = rng.permutation(len(rows))
         for start in range(0, len(rows) - batch + 1, batch):
             some = torch.as_tensor(order[start : start + batch])
-            loss = pinball(network(_mirrored(rows[some], rng))[None], targets[some], weights[some])
+            seen = network(_mirrored(rows[some], rng).to(device))
+            loss = pinball(seen[None], targets[some].to(device), weights[some].to(device))
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             nn.utils.clip_grad_norm_(network.parameters(), 1.0)
             optimiser.step()
             schedule.step()
-    return network.eval()
+        if work is not None:
+            write_checkpoint(work, parts, {"rounds": number + 1})
+    return network.cpu().eval()
+
+
+def _rounds_done(work: Path, parts: Mapping[str, Part], order: Mapping[str, object]) -> int:
+    """Give how many rounds the checkpoint in ``work`` has behind it, having filled ``parts`` from it; 0 where there is none."""
+    begun(work, order)
+    state = read_checkpoint(work, parts, ("rounds",))
+    return 0 if state is None else int(state["rounds"])
+
+
+def _digest(*tensors: Tensor) -> str:
+    total = hashlib.sha256()
+    for tensor in tensors:
+        total.update(tensor.numpy().tobytes())
+    return total.hexdigest()
 
 
 def _mirrored(features: Tensor, rng: Generator) -> Tensor:

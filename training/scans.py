@@ -26,7 +26,16 @@ GUILTY_OF_13 = 3
 _FRAME_MM = (150.0, 120.0, 60.0)
 
 CALIBRATION_SEED, TEST_SEED = 77, 78
-DETECTION_ROLES = ("cargo-clean", "parcel-clean", "cargo-clean", "parcel-clean", "vehicle-clean", "cargo-threat", "parcel-threat")
+DETECTION_ROLES = (
+    "cargo-clean",
+    "parcel-clean",
+    "cargo-clean",
+    "parcel-clean",
+    "vehicle-clean",
+    "cargo-threat",
+    "parcel-threat",
+    "vehicle-threat",
+)
 CONTENTS_ROLES = ("clean", "clean", "foreign", "clean", "overlay", "empty", "clean", "unknown")
 """What the scans are, in turn. ``overlay``: one small hidden thing, ``faint`` where it does not show at the network's pitch
 (``detectability``), of a shape held out of training but for calibration, which must not choose by those; ``unknown``: goods held out."""

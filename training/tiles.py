@@ -27,6 +27,9 @@ NONE, IGNORED = -1.0, -2.0
 _PARCEL_SHARE, _VEHICLE_SHARE = 0.45, 0.06
 _DISPLAY_SHARE, _COLOUR_SHARE = 0.35, 0.2
 _WINDOW_MM = (1400.0, 2600.0)
+_SCANNED_CARGO_MM, _SCANNED_PARCEL_MM = (4.2, 6.0), (1.0, 1.8)
+_UNSEEN_CARGO_MM, _UNSEEN_PARCEL_MM = (6.2, 7.6), (1.9, 2.4)
+"""Pixels of the scanners, before the network's grid."""
 _MOST_DRAWS = 4
 _WHOLE_ENOUGH = 0.35
 _SLIVER_PX = 2.0
@@ -39,8 +42,9 @@ Tile = tuple[NDArray[np.float16], NDArray[np.float32]]
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where scenes come from. ``held_out``: also goods kept out of training; ``unseen``: the scanner kept out of training.
+    """Where scenes come from.
 
+    ``held_out``: also goods kept out of training; ``unseen``: scanners kept out of training, with pixels, curves and colours of their own.
     ``parcels_with``: only parcels, with threats of these labels; empty: every kind of scene, with whatever threats fit it.
     """
 
@@ -83,15 +87,19 @@ def draw_window(plan: CargoPlan, width_mm: float, rng: Generator) -> CargoPlan:
 
 
 def targets_of(scene: Scene, before: Channels, after: Channels) -> NDArray[np.float32]:
-    """Give (n, 5) rows on the network's grid for the hidden things of a scene; those that do not show are IGNORED."""
+    """Give (n, 5) rows on the network's grid for the threats in a scene; those that do not show are IGNORED.
+
+    Undeclared goods are no threat: what the detector says of them is a false alarm.
+    """
     height, width = after.shape[1:]
     mask = cv2.resize(scene.mask, (width, height), interpolation=cv2.INTER_NEAREST)
     scale_y, scale_x = height / scene.mask.shape[0], width / scene.mask.shape[1]
-    rows = np.empty((len(scene.hidden), 5), dtype=np.float32)
-    for place, found in enumerate(scene.hidden):
-        shows = rose_index(before, after, mask == place + 1) >= ROSE
+    threats = [(place, found) for place, found in enumerate(scene.hidden, start=1) if found.label in LABELS]
+    rows = np.empty((len(threats), 5), dtype=np.float32)
+    for row, (place, found) in enumerate(threats):
+        shows = rose_index(before, after, mask == place) >= ROSE
         x0, y0, x1, y1 = found.box
-        rows[place] = (float(LABELS.index(found.label)) if shows else IGNORED, x0 * scale_x, y0 * scale_y, x1 * scale_x, y1 * scale_y)
+        rows[row] = (float(LABELS.index(found.label)) if shows else IGNORED, x0 * scale_x, y0 * scale_y, x1 * scale_x, y1 * scale_y)
     return rows
 
 
@@ -120,11 +128,12 @@ def _scene(rng: Generator, source: Source) -> Scene:
     """Draw a parcel, a vehicle, or a window over a container."""
     chance = rng.random()
     if chance < _PARCEL_SHARE or source.parcels_with:
-        return parcel_scene(float(rng.uniform(1.0, 1.8)), rng)
+        return parcel_scene(float(rng.uniform(*(_UNSEEN_PARCEL_MM if source.unseen else _SCANNED_PARCEL_MM))), rng)
+    scanned_mm = _UNSEEN_CARGO_MM if source.unseen else _SCANNED_CARGO_MM
     if chance < _PARCEL_SHARE + _VEHICLE_SHARE:
-        return vehicle_scene(float(rng.uniform(4.2, 6.0)), rng)
+        return vehicle_scene(float(rng.uniform(*scanned_mm)), rng)
     plan = draw_plan(rng, source.held_out)
-    return cargo_scene(draw_window(plan, float(rng.uniform(*_WINDOW_MM)), rng), float(rng.uniform(4.2, 6.0)), rng)
+    return cargo_scene(draw_window(plan, float(rng.uniform(*_WINDOW_MM)), rng), float(rng.uniform(*scanned_mm)), rng)
 
 
 def _corner_near(box: NDArray[np.float32], shape: tuple[int, ...], rng: Generator) -> tuple[int, int]:

@@ -19,6 +19,7 @@ import torch
 from numpy.random import SeedSequence, default_rng
 from numpy.typing import NDArray
 from rich.progress import track
+from torch import nn
 
 from edge_agent.agent.whole import write_whole
 from edge_agent.imaging.weighing import FEATURES
@@ -26,7 +27,6 @@ from edge_agent.inference.weight import SiteFit, features_of, fit_site
 from edge_agent.sim.scene import Scene, cargo_scene, draw_plan
 from training.camera import Camera, draw_camera
 from training.loop import write_json
-from training.metrics import share
 from training.scale_network import ScaleNetwork, fit_scale
 from training.workers import each
 
@@ -37,14 +37,22 @@ LIGHTEST_KG = 2000.0
 HEAVY_KG = 5000.0
 """From here on the container's own mass, which differs from one to the next, no longer makes most of the error."""
 
+SITE_SEED = 1001
+"""Of the scanners that nothing is learnt from, and one more of their containers."""
+
 PAYLOAD_KG = 28_500.0
 """What an ISO 668 container may carry at most, about."""
 
 _PITCH_MM, _PACKED = (6.0, 14.0), (1.0, 3.0)
 _TOGETHER = 256
+_RESAMPLES = 400
 
 Rows = NDArray[np.float32]
 """(n, FEATURES + 3): features, coarse estimate kg, dark share, true mass of the load kg."""
+
+
+SITES = (12, 80, 160)
+"""Scanners of the test set, containers that each is fitted on, and those it is tested on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +66,15 @@ class Sites:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Weighed:
-    """Estimates of containers that no fit was made from: (n, 3) low, middle, high kg as shipped and after the fit; (n,) true kg."""
+    """Estimates of containers that no fit was made from.
+
+    ``plain``, ``fitted``: (n, 3) low, middle, high kg as shipped and after the fit; ``true``: (n,) kg; ``site``: (n,) whose scanner saw it.
+    """
 
     plain: NDArray[np.float64]
     fitted: NDArray[np.float64]
     true: NDArray[np.float64]
+    site: NDArray[np.intp]
 
 
 def row_of(seed: SeedSequence, camera: Camera | None) -> NDArray[np.float32]:
@@ -93,13 +105,13 @@ def make_rows(count: int, seed: int, cameras: list[Camera | None], workers: int)
     return np.stack(list(track(each(_row, orders, workers, together=8), "weighing", total=len(orders))))
 
 
-def train(rows: Rows, seed: int) -> ScaleNetwork:
-    """Give the network trained on ``rows``."""
+def train(rows: Rows, seed: int, work: Path | None = None) -> ScaleNetwork:
+    """Give the network trained on ``rows``; ``work``: see ``fit_scale``."""
     features, coarse, mass = rows[:, :FEATURES], rows[:, FEATURES], rows[:, -1]
-    return fit_scale(features, mass / coarse, coarse / np.maximum(mass, LIGHTEST_KG), ROUNDS, seed)
+    return fit_scale(features, mass / coarse, coarse / np.maximum(mass, LIGHTEST_KG), ROUNDS, seed, work)
 
 
-def predict(network: ScaleNetwork, rows: Rows) -> NDArray[np.float64]:
+def predict(network: nn.Module, rows: Rows) -> NDArray[np.float64]:
     """Give (n, 3) kg: quantiles of the mass of the load."""
     parts = torch.from_numpy(np.ascontiguousarray(rows[:, :FEATURES])).split(_TOGETHER)
     with torch.inference_mode():
@@ -107,55 +119,81 @@ def predict(network: ScaleNetwork, rows: Rows) -> NDArray[np.float64]:
     return factor.astype(np.float64) * rows[:, FEATURES : FEATURES + 1]
 
 
+def site_cameras(count: int, seed: int) -> list[Camera | None]:
+    """Give scanners that nothing is learnt from."""
+    rng = default_rng(seed)
+    return [draw_camera(rng, 0.0) for _ in range(count)]
+
+
 def site_rows(size: Sites, seed: int, workers: int) -> Rows:
     """Give the containers of scanners that nothing is learnt from, (size.sites, size.fitted + size.tested, FEATURES + 3)."""
-    rng = default_rng(seed)
-    cameras: list[Camera | None] = [draw_camera(rng, 0.0) for _ in range(size.sites)]
+    cameras = site_cameras(size.sites, seed)
     return make_rows(size.fitted + size.tested, seed + 1, cameras, workers).reshape(size.sites, size.fitted + size.tested, -1)
 
 
-def weighed(network: ScaleNetwork, rows: Rows, fitted: int) -> Weighed:
+def weighed(network: nn.Module, rows: Rows, fitted: int) -> Weighed:
     """Weigh the containers of each site after the first ``fitted``, as shipped and by the fit that those give."""
-    plain, corrected, true = [], [], []
-    for site in rows:
+    plain, corrected, true, sites = [], [], [], []
+    for number, site in enumerate(rows):
         seen, dark, mass = predict(network, site), site[:, FEATURES + 1], site[:, -1]
         correction = fit_site(seen[:fitted], dark[:fitted], mass[:fitted])
         plain += [SiteFit().interval(values, 0.0) for values in seen[fitted:]]
         corrected += [correction.interval(values, share) for values, share in zip(seen[fitted:], dark[fitted:], strict=True)]
         true += list(mass[fitted:])
-    return Weighed(np.array(plain), np.array(corrected), np.array(true))
+        sites += [number] * len(mass[fitted:])
+    return Weighed(np.array(plain), np.array(corrected), np.array(true), np.array(sites))
 
 
 def figures(seen: Weighed) -> dict[str, Any]:
-    """Give the errors as shipped and after each site's own fit; loads of 5 t and more also alone."""
+    """Give the errors as shipped and after each site's own fit; loads of 5 t and more also alone.
+
+    Errors are shares of the true mass, of at least ``LIGHTEST_KG``. Intervals are drawn from sites, then from the containers of each
+    (bootstrap): containers of one scanner and one fit are not independent.
+    """
     size = np.maximum(seen.true, LIGHTEST_KG)
     plain, fitted = (np.abs(values[:, 1] - seen.true) / size for values in (seen.plain, seen.fitted))
     is_inside = (seen.fitted[:, 0] <= seen.true) & (seen.true <= seen.fitted[:, 2])
-    heavy = fitted[seen.true >= HEAVY_KG]
-    return {
+    is_heavy = seen.true >= HEAVY_KG
+    table: dict[str, Any] = {
         "containers": len(plain),
+        "sites": len(np.unique(seen.site)),
         "median_error": _rounded(np.median(plain)),
         "p90_error": _rounded(np.percentile(plain, 90)),
-        "median_error_after_site_fit": _rounded(np.median(fitted)),
-        "p90_error_after_site_fit": _rounded(np.percentile(fitted, 90)),
-        **share("covered_by_90_after_site_fit", int(is_inside.sum()), len(is_inside)),
-        **({} if not heavy.size else {"heavy": _heavy(heavy)}),
+        **_quantiles(fitted, seen.site),
+        **_bounded("covered_by_90_after_site_fit", is_inside.astype(np.float64), seen.site, lambda values: float(np.mean(values))),
+    }
+    if is_heavy.any():
+        table["heavy"] = {"containers": int(is_heavy.sum()), **_quantiles(fitted[is_heavy], seen.site[is_heavy])}
+    return table
+
+
+def _quantiles(errors: NDArray[np.float64], site: NDArray[np.intp]) -> dict[str, Any]:
+    return {
+        **_bounded("median_error_after_site_fit", errors, site, lambda values: float(np.median(values))),
+        **_bounded("p90_error_after_site_fit", errors, site, lambda values: float(np.percentile(values, 90))),
     }
 
 
-def _heavy(errors: NDArray[np.float64]) -> dict[str, Any]:
-    middle, most = _rounded(np.median(errors)), _rounded(np.percentile(errors, 90))
-    return {"containers": len(errors), "median_error_after_site_fit": middle, "p90_error_after_site_fit": most}
+def _bounded(name: str, values: NDArray[np.float64], site: NDArray[np.intp], of: Callable[[NDArray[np.float64]], float]) -> dict[str, Any]:
+    """Give a figure of (n,) values with its 95 % interval, drawn from sites and then from what each has."""
+    rng = default_rng(1)
+    members = [values[site == number] for number in np.unique(site)]
+    drawn = [
+        of(np.concatenate([rng.choice(members[place], len(members[place])) for place in rng.integers(0, len(members), len(members))]))
+        for _ in range(_RESAMPLES)
+    ]
+    low, high = np.quantile(drawn, (0.025, 0.975))
+    return {name: _rounded(of(values)), f"{name}_interval_95": [_rounded(low), _rounded(high)]}
 
 
 def load(path: Path) -> ScaleNetwork:
     """Give a trained network."""
     network = ScaleNetwork()
-    network.load_state_dict(torch.load(path, weights_only=True))
+    network.load_state_dict(torch.load(path, weights_only=True, map_location="cpu"))
     return network.eval()
 
 
-def _rounded(value: np.floating) -> float:
+def _rounded(value: float | np.floating) -> float:
     return round(float(value), 4)
 
 
@@ -173,19 +211,19 @@ def main() -> None:
     """Make the rows, train, evaluate."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=6000, help="containers to learn from (default: %(default)s)")
-    sites = "scanners to measure on, containers that each is fitted on, and those it is tested on (default: 6 80 120)"
-    parser.add_argument("--sites", type=int, nargs=3, default=(6, 80, 120), metavar=("N", "FITTED", "TESTED"), help=sites)
+    sites = "scanners to measure on, containers that each is fitted on, and those it is tested on (default: 12 80 160)"
+    parser.add_argument("--sites", type=int, nargs=3, default=SITES, metavar=("N", "FITTED", "TESTED"), help=sites)
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="rows, checkpoint.pt and metrics.json go there")
-    parser.add_argument("--seed", type=int, default=1, help="of containers and weights; the test scanners' are 1000 more (default: 1)")
+    parser.add_argument("--seed", type=int, default=1, help="of containers and weights (default: 1)")
     parser.add_argument("--workers", type=int, default=2, help="processes that draw containers (default: %(default)s)")
     args = parser.parse_args()
     torch.set_num_threads(1)
     args.out.mkdir(parents=True, exist_ok=True)
     rows = kept(args.out / "rows.npy", lambda: make_rows(args.count, args.seed, [None], args.workers))
-    network = train(rows, args.seed)
+    network = train(rows, args.seed, args.out / "rounds")
     torch.save(network.state_dict(), args.out / "checkpoint.pt")
     size = Sites(*args.sites)
-    unseen = kept(args.out / "sites.npy", lambda: site_rows(size, args.seed + 1000, args.workers))
+    unseen = kept(args.out / "sites.npy", lambda: site_rows(size, SITE_SEED, args.workers))
     metrics = figures(weighed(network, unseen, size.fitted))
     write_json(args.out / "metrics.json", metrics)
     print(metrics)

@@ -4,7 +4,6 @@ The alert level is set on calibration scanners that no reported figure uses: dec
 them.
 """
 
-import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 import torch
 from numpy.random import default_rng
 from numpy.typing import NDArray
+from torch import nn
 
 from edge_agent.analysis.conclude import mismatch
 from edge_agent.domain.finding import WeightEstimate
@@ -23,7 +23,9 @@ from training.export import COMMON, export_graph, fresh
 from training.golden import write_inputs
 from training.metrics import share
 from training.scale_network import ExportedScale, ScaleNetwork
-from training.weight import Rows, kept, load, make_rows, predict
+from training.testsets import weighed_digest
+from training.weight import Rows, kept, load, make_rows, predict, weighed
+from training.weight import figures as weight_figures
 
 HONEST_ERROR = 0.02
 FALSE_ALARMS = 0.01
@@ -72,15 +74,23 @@ def declaration_figures(kg: NDArray[np.float64], mass: NDArray[np.float64], leve
     return table
 
 
-def weight_settings(work: Path, count: int, workers: int) -> dict[str, Any]:
-    """Give threshold and figures of the network that ``training.weight`` left in ``work``; ``count``: containers to calibrate on."""
+def weight_settings(work: Path, count: int, fitted: int, workers: int) -> dict[str, Any]:
+    """Give threshold and figures of the network that ``training.weight`` left in ``work``.
+
+    ``count``: containers to calibrate on; ``fitted``: how many of each test scanner it is fitted on.
+    """
     network = load(work / "checkpoint.pt")
     level = threshold(network, kept(work / "calibration.npy", lambda: make_rows(count, CALIBRATION_SEED, [None], workers)))
-    unseen = np.load(work / "sites.npy").reshape(-1, FEATURES + 3)
-    figures = json.loads((work / "metrics.json").read_text())
-    figures["declarations"] = declaration_figures(predict(network, unseen), unseen[:, -1], level)
-    metrics = {"note": "simulated scans only", **figures}
+    metrics = weight_metrics(network, np.load(work / "sites.npy"), fitted, level)
     return {"thresholds": {"weight": level}, "metrics": metrics, "containers": len(np.load(work / "rows.npy", mmap_mode="r"))}
+
+
+def weight_metrics(network: nn.Module, sites: Rows, fitted: int, level: float) -> dict[str, Any]:
+    """Measure a scale on the containers of ``weight.site_rows``, of which each site is fitted on the first ``fitted``."""
+    rows = sites.reshape(-1, FEATURES + 3)
+    figures = weight_figures(weighed(network, sites, fitted))
+    figures["declarations"] = declaration_figures(predict(network, rows), rows[:, -1], level)
+    return {"note": "simulated scans only", **figures, "sha256": weighed_digest(rows)}
 
 
 def export_weight(checkpoint: Path, root: Path, settings: Mapping[str, Any]) -> Path:
@@ -107,7 +117,7 @@ def export_weight(checkpoint: Path, root: Path, settings: Mapping[str, Any]) -> 
             **faults,
             "data": "simulated containers only (edge_agent.sim); no real image was used",
             "containers": settings["containers"],
-            "seeds": "containers 1, weights 1, calibration 500, test scanners 1001 and 1002",
+            "seeds": "containers 1, weights 1, calibration 500",
             "command": "python -m training.make_models",
         },
         "metrics": settings["metrics"],

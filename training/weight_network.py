@@ -51,7 +51,7 @@ def _weights(inputs: int, outputs: int) -> nn.Parameter:
 
 def pinball(seen: Tensor, wanted: Tensor, importance: Tensor) -> Tensor:
     """Give the quantile loss. ``seen``: (members, n, 3); ``wanted``, ``importance``: (n,)."""
-    levels = torch.tensor(QUANTILES)
+    levels = torch.tensor(QUANTILES, device=seen.device)
     miss = wanted[None, :, None] - seen
     return (torch.maximum(levels * miss, (levels - 1.0) * miss) * importance[None, :, None]).mean() * 3.0
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from training.data import chains
 from training.weight_network import QuantileBag, fit
 
 FOLDS, ROUNDS, ALIKE = 5, 60, 0.02
@@ -36,17 +37,7 @@ def _sites(table: np.ndarray) -> np.ndarray:
 def groups(table: np.ndarray) -> np.ndarray:
     """Give (n,) group numbers: rows whose histograms differ by less than 2 % in all are one group, and so are chains of them."""
     shares = table[:, :20] / table[:, :20].sum(axis=1, keepdims=True)
-    parent = np.arange(len(table))
-
-    def root(row: int) -> int:
-        while parent[row] != row:
-            row = parent[row]
-        return row
-
-    for row in range(len(table)):
-        for other in np.flatnonzero(np.abs(shares[row + 1 :] - shares[row]).sum(axis=1) < ALIKE) + row + 1:
-            parent[root(int(other))] = root(row)
-    return np.array([root(row) for row in range(len(table))])
+    return chains(len(table), lambda row: np.flatnonzero(np.abs(shares[row + 1 :] - shares[row]).sum(axis=1) < ALIKE) + row + 1)
 
 
 def ridge(columns: np.ndarray, mass: np.ndarray, train: np.ndarray, test: np.ndarray) -> np.ndarray:

@@ -194,7 +194,7 @@ def test_an_interrupted_pool_is_made_anew_and_is_the_one_that_was_wanted(tmp_pat
     wanted = list(data.rows_of("tiles-small", 3, 5))
     assert all(np.array_equal(image, row[0]) for image, row in zip(images, wanted, strict=True))
     assert all(np.array_equal(target, row[1]) for target, row in zip(targets, wanted, strict=True))
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["images.npy", "targets.npy"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["images.npy", "scenes.npy", "targets.npy"]
 
 
 def test_a_pool_that_is_not_the_frozen_set_is_not_measured_on(tmp_path: Path) -> None:

@@ -16,8 +16,9 @@ def detected(role: str, score: float, label: str = "knife", *hits: tuple[str, fl
     return Detected(role, dict.fromkeys(LABELS, 0.0) | {label: score}, hits)
 
 
-def examined(role: str, evidence: float = 0.0, fill: float = 0.5, product: tuple[str, float] = ("coffee", 0.9), points: bool = False):
-    return Examined(role, ("coffee",), (evidence,) * len(SHARES), fill, product, points, 1.0)
+def examined(role: str, score: float = 0.0, fill: float = 0.5, product: tuple[str, float] = ("coffee", 0.9), points: bool = False):
+    evidence = 0.5 + (np.log(score / (1.0 - score)) / 10.0 if score else -0.5)
+    return Examined(role, ("coffee",), (evidence,) * len(SHARES), fill, product, points, 1.0, score, "")
 
 
 def test_a_threat_is_found_by_a_detection_on_it_and_an_alarm_elsewhere_finds_nothing() -> None:
@@ -39,6 +40,10 @@ def test_containers_are_found_where_they_stand_above_all_but_one_of_a_hundred_cl
     clean = [detected("clean", 0.001 + 0.004 * place) for place in range(200)]
     guilty = [detected("guilty", score) for score in (0.9, 0.8, 0.794, 0.5)]
     figures = container_figures([*clean, *guilty], LEVELS)
+    low, high = figures["found_at_1pc_false_interval_95"]
+    assert low < 0.75 < high
+    assert figures["pointed_at_1pc_false"] == 0.0, "nothing was detected on the metal itself"
+    assert container_figures([*clean, detected("guilty", 0.9, "knife", ("rifle", 0.85))], LEVELS)["pointed_at_1pc_false"] == 1.0
     assert (figures["clean"], figures["found_at_1pc_false"], figures["found_at_1pc_false_n"]) == (200, 0.75, 4)
     assert figures["found_at_5pc_false"] == 0.75
     assert container_figures([*clean, *guilty, detected("guilty", 0.77)], LEVELS)["found_at_5pc_false"] == 0.8
@@ -86,12 +91,13 @@ def test_a_load_points_right_or_not_and_an_empty_container_is_seen_as_empty_by_i
     assert (figures["product"]["top1_of_all"], figures["product"]["coverage"]) == (0.5, 1.0)
 
 
-def test_an_empty_container_scores_nothing_whatever_little_evidence_it_shows() -> None:
-    formula = Formula(SHARES[0], a=10.0, b=5.0)
-    figures = contents_figures(
-        [examined("clean"), examined("empty", 0.0, fill=0.0)], formula, {"heterogeneity": 0.1, "empty": 0.9, "product": 0}
-    )
-    assert (figures["clean_loads"]["alerted"], figures["empty_loads"]["alerted"]) == (1.0, 0.0)
+def test_an_area_compares_loads_with_loads_whatever_empty_containers_score() -> None:
+    loads = [examined("clean", 0.2), examined("clean", 0.6), examined("foreign", 0.5)]
+    empties = [examined("empty", 0.0, fill=0.0) for _ in range(20)]
+    levels = {"heterogeneity": 0.55, "empty": 0.9, "product": 0.5}
+    figures = contents_figures([*loads, *empties], Formula(), levels)
+    assert (figures["foreign_goods_s0"]["auc"], figures["foreign_goods_s0"]["auc_n"]) == (0.5, [1, 2])
+    assert (figures["clean_loads"]["alerted"], figures["empty_loads"]["alerted"]) == (0.5, 0.0)
 
 
 def test_a_product_is_named_from_the_level_at_which_that_is_right_often_enough() -> None:

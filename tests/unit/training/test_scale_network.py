@@ -48,3 +48,54 @@ def test_containers_are_learnt_from_either_side_with_the_same_numbers():
     assert 10 < int(as_it_was.sum()) < 54
     assert bool((seen[:, :NUMBERS] == rows[:, :NUMBERS]).all())
     assert bool((seen[~as_it_was][:, NUMBERS:] == turned[~as_it_was]).all())
+
+
+def test_network_and_loss_make_nothing_on_another_device_than_the_batch_is_on():
+    network = scale.ScaleNetwork().to("meta")
+    seen = network(torch.zeros(3, FEATURES, device="meta"))
+    loss = scale.pinball(seen[None], torch.ones(3, device="meta"), torch.ones(3, device="meta"))
+    assert ("meta", "meta") == (seen.device.type, loss.device.type)
+
+
+def fit(folder, rounds=3, rows=128, seed=1):
+    features = some_rows(rows)
+    ones = np.ones(rows, dtype=np.float32)
+    return scale.fit_scale(features, features[:, NUMBERS], ones, rounds, seed, folder)
+
+
+def same(one, other):
+    return all(torch.equal(value, other.state_dict()[name]) for name, value in one.state_dict().items())
+
+
+@pytest.mark.parametrize("steps", [2, 5], ids=["between two rounds", "in the middle of one"])
+def test_an_interrupted_training_of_the_scale_ends_with_the_weights_of_one_that_was_not(tmp_path, monkeypatch, steps):
+    left = iter(range(steps))
+
+    def cut(*parts):
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        return pinball(*parts)
+
+    pinball = scale.pinball
+    whole = fit(None)
+    with monkeypatch.context() as short:
+        short.setattr(scale, "pinball", cut)
+        with pytest.raises(KeyboardInterrupt):
+            fit(tmp_path)
+    counted = []
+    monkeypatch.setattr(scale, "pinball", lambda *parts: counted.append(1) or pinball(*parts))
+    assert same(whole, fit(tmp_path))
+    assert 3 * 2 - steps // 2 * 2 == len(counted)
+
+
+def test_a_finished_training_of_the_scale_is_not_repeated(tmp_path, monkeypatch):
+    whole = fit(tmp_path)
+    monkeypatch.setattr(scale, "pinball", lambda *_: pytest.fail("trained again"))
+    assert same(whole, fit(tmp_path))
+
+
+@pytest.mark.parametrize("other", [{"rounds": 4}, {"rows": 192}, {"seed": 2}])
+def test_a_checkpoint_of_another_training_of_the_scale_is_refused(tmp_path, other):
+    fit(tmp_path)
+    with pytest.raises(SystemExit, match="begun for another order"):
+        fit(tmp_path, **other)

@@ -9,8 +9,11 @@ import pytest
 from numpy.random import default_rng
 
 from edge_agent.domain.scan import Quantity
+from edge_agent.sim.display import draw_palette, draw_rendering
 from edge_agent.sim.goods import AIR, CLASSES, FOREIGN
+from edge_agent.sim.scene import CargoPlan, cargo_scene, with_threats
 from edge_agent.sim.threat import LABELS, Shapes
+from training import tiles as tiles_module
 from training.calibrate import detector_thresholds, formula_from
 from training.camera import draw_camera
 from training.card import toml_text
@@ -20,7 +23,7 @@ from training.formula import Formula
 from training.observe import SHARES, Detected, Examined, _fill, _true_goods
 from training.scans import CONTAINER, GUILTY_OF_13, TEST_SEED, container, contents_scan, detection_scan
 from training.testsets import PART, SETS, digest, part_digest
-from training.tiles import IGNORED, MOST_BOXES, TILE_PX, Source, boxes_in, tiles_of
+from training.tiles import IGNORED, MOST_BOXES, TILE_PX, Source, boxes_in, targets_of, tiles_of
 from training.views import IGNORED as UNCLEAR
 from training.views import STRIDE, VIEW_PX, views_of
 
@@ -78,6 +81,31 @@ def test_held_out_threats_and_unseen_scanners_make_other_tiles():
     plain, held, unseen = (list(tiles_of(default_rng(4), source)) for source in sources)
     assert digest(plain) != digest(held)
     assert digest(plain) != digest(unseen)
+
+
+def test_undeclared_goods_are_no_threat_and_threats_may_lie_in_them():
+    rng = default_rng(2)
+    scene = cargo_scene(CargoPlan((17,), foreign=21, feet=20, is_high=False, window_mm=(1500.0, 3000.0)), 6.0, rng)
+    assert [found.label for found in scene.hidden] == ["goods.scrap"]
+    guilty = with_threats(scene, ("rifle",), rng)
+    camera = draw_camera(default_rng(3), 0.0)
+    rows = targets_of(guilty, camera.channels(scene, 5.0), camera.channels(guilty, 5.0))
+    assert len(rows) == 1
+    x0, y0, x1, y1 = (value * 6.0 / 5.0 for value in guilty.hidden[1].box)
+    assert rows[0, 1:] == pytest.approx((x0, y0, x1, y1), abs=1.5)
+    assert len(targets_of(scene, camera.channels(scene, 5.0), camera.channels(scene, 5.0))) == 0
+
+
+def test_the_unseen_scanner_s_pixels_curves_and_colours_are_its_own():
+    for seed in range(30):
+        scenes = [tiles_module._scene(default_rng(seed), source) for source in (Source(), Source(unseen=True))]
+        assert scenes[1].pitch_mm > max(6.0 if scenes[0].is_cargo else 1.8, scenes[0].pitch_mm)
+        usual, unseen = (draw_rendering(default_rng(seed), unseen=choice) for choice in (False, True))
+        assert unseen.black >= 0.06 >= usual.black
+        assert unseen.white <= 0.9 <= usual.white
+        usual, unseen = (draw_palette(default_rng(seed), unseen=choice) for choice in (False, True))
+        assert unseen.depth < 0.9 <= usual.depth <= 1.35 or 1.35 < unseen.depth
+        assert unseen.pale > usual.pale
 
 
 def test_a_target_cut_to_a_sliver_is_ignored_and_one_outside_is_left_out():
@@ -199,7 +227,7 @@ def test_the_formula_alerts_on_three_of_a_hundred_clean_loads():
 
     def scan(role, level, fill):
         evidence = tuple(float(np.clip(rng.normal(level, 0.08), 0.0, 1.0)) for _ in SHARES)
-        return Examined(role, ("coffee",), evidence, fill, ("coffee", 0.9), points=False, true_fill=1.0)
+        return Examined(role, ("coffee",), evidence, fill, ("coffee", 0.9), points=False, true_fill=1.0, score=0.0, digest="")
 
     clean = [scan("clean", 0.2, float(rng.uniform(0.2, 0.9))) for _ in range(300)]
     scans = [*clean, *(scan("foreign", 0.7, 0.7) for _ in range(100)), *(scan("overlay", 0.4, 0.7) for _ in range(100))]
@@ -218,7 +246,7 @@ def test_the_alert_level_can_be_reached_where_clean_loads_come_near_the_highest_
 
     def scan(role, level):
         evidence = tuple(float(min(1.0, rng.normal(level, 0.01))) for _ in SHARES)
-        return Examined(role, ("coffee",), evidence, 0.7, ("coffee", 0.9), points=False, true_fill=1.0)
+        return Examined(role, ("coffee",), evidence, 0.7, ("coffee", 0.9), points=False, true_fill=1.0, score=0.0, digest="")
 
     scans = [scan("clean", 0.2) for _ in range(190)] + [scan("clean", 0.995) for _ in range(10)]
     scans += [scan("foreign", 1.0) for _ in range(50)] + [scan("overlay", 0.4) for _ in range(20)] + [scan("empty", 0.1) for _ in range(20)]
@@ -240,8 +268,13 @@ def test_two_of_a_hundred_loads_pass_for_an_empty_container():
     rng = default_rng(6)
     evidence = (0.5,) * len(SHARES)
     fills = [float(fill) for fill in np.exp(rng.normal(np.log(0.3), 0.8, 1000))]
-    scans = [Examined("clean", ("coffee",), evidence, fill, ("coffee", 0.9), points=False, true_fill=1.0) for fill in fills]
-    scans += [Examined(role, ("coffee",), evidence, 0.3, ("coffee", 0.9), points=False, true_fill=1.0) for role in ("foreign", "overlay")]
+    scans = [
+        Examined("clean", ("coffee",), evidence, fill, ("coffee", 0.9), points=False, true_fill=1.0, score=0.0, digest="") for fill in fills
+    ]
+    scans += [
+        Examined(role, ("coffee",), evidence, 0.3, ("coffee", 0.9), points=False, true_fill=1.0, score=0.0, digest="")
+        for role in ("foreign", "overlay")
+    ]
     formula, levels = formula_from(scans, 1.0)
     chances = np.array([formula.p_empty(fill) for fill in fills])
     assert 0.018 <= np.mean(chances >= levels["empty"]) <= 0.022
@@ -252,11 +285,13 @@ def test_loads_that_show_nowhere_above_the_floor_do_not_set_the_level_of_an_empt
     rng = default_rng(7)
     evidence = (0.5,) * len(SHARES)
     scans = [
-        Examined(role, ("coffee",), evidence, float(fill), ("coffee", 0.9), points=False, true_fill=1.0)
+        Examined(role, ("coffee",), evidence, float(fill), ("coffee", 0.9), points=False, true_fill=1.0, score=0.0, digest="")
         for fill in np.exp(rng.normal(np.log(0.3), 0.8, 400))
         for role in ("clean", "foreign", "overlay")
     ]
-    hidden = [Examined("clean", ("steel",), evidence, 0.0, ("steel", 0.9), points=False, true_fill=0.0) for _ in range(40)]
+    hidden = [
+        Examined("clean", ("steel",), evidence, 0.0, ("steel", 0.9), points=False, true_fill=0.0, score=0.0, digest="") for _ in range(40)
+    ]
     (usual, _), (beside, _) = formula_from(scans, 1.0), formula_from([*scans, *hidden], 1.0)
     assert (beside.empty_fill, beside.empty_slope) == (usual.empty_fill, usual.empty_slope)
     shown = [replace(seen, true_fill=0.5) for seen in hidden]

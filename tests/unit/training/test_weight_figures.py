@@ -13,6 +13,7 @@ weight = pytest.importorskip("training.weight")
 weight_bundle = pytest.importorskip("training.weight_bundle")
 
 TRUE = np.array([0.0, 1_000.0, 4_000.0, 8_000.0, 20_000.0])
+ONE_SITE = np.zeros(len(TRUE), dtype=np.intp)
 
 
 def around(middle: np.ndarray, share: float) -> np.ndarray:
@@ -21,19 +22,34 @@ def around(middle: np.ndarray, share: float) -> np.ndarray:
 
 
 def test_errors_are_shares_of_the_mass_and_of_two_tonnes_for_lighter_loads():
-    table = weight.figures(weight.Weighed(around(TRUE + 200.0, 0.0), around(TRUE, 0.1), TRUE))
-    assert table["containers"] == 5
+    table = weight.figures(weight.Weighed(around(TRUE + 200.0, 0.0), around(TRUE, 0.1), TRUE, ONE_SITE))
+    assert (table["containers"], table["sites"]) == (5, 1)
     assert table["median_error"] == pytest.approx(200.0 / 4_000.0)  # of .1, .1, .05, .025 and .01
     assert table["p90_error"] == pytest.approx(0.1)
     assert table["median_error_after_site_fit"] == table["p90_error_after_site_fit"] == 0.0
-    assert (table["covered_by_90_after_site_fit"], table["covered_by_90_after_site_fit_n"]) == (1.0, 5)
+    assert table["covered_by_90_after_site_fit"] == 1.0
+
+
+def test_an_interval_tells_of_sites_and_not_of_the_containers_of_each():
+    """Eight sites, each off by an amount of its own in every one of its containers: many containers make the interval no narrower."""
+    off = np.linspace(0.0, 0.14, 8)
+
+    def interval(count):
+        mass, site = np.full(8 * count, 10_000.0), np.repeat(np.arange(8), count)
+        seen = around(mass * (1.0 + off[site]), 0.01)
+        low, high = weight.figures(weight.Weighed(seen, seen, mass, site))["median_error_after_site_fit_interval_95"]
+        assert low < np.median(off) < high
+        return high - low
+
+    assert interval(200) == pytest.approx(interval(5), rel=0.2)
+    assert interval(200) > 0.04
 
 
 def test_heavy_loads_are_measured_alone_as_well_where_there_are_any():
     fitted = around(np.where(TRUE >= 5_000.0, TRUE * 1.03, TRUE * 1.5), 0.01)
-    seen = weight.Weighed(fitted, fitted, TRUE)
-    assert weight.figures(seen)["heavy"] == {"containers": 2, "median_error_after_site_fit": 0.03, "p90_error_after_site_fit": 0.03}
-    light = weight.Weighed(fitted[:3], fitted[:3], TRUE[:3])
+    heavy = weight.figures(weight.Weighed(fitted, fitted, TRUE, ONE_SITE))["heavy"]
+    assert (heavy["containers"], heavy["median_error_after_site_fit"], heavy["p90_error_after_site_fit"]) == (2, 0.03, 0.03)
+    light = weight.Weighed(fitted[:3], fitted[:3], TRUE[:3], ONE_SITE[:3])
     assert "heavy" not in weight.figures(light)
 
 
