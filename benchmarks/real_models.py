@@ -26,10 +26,9 @@ from numpy.typing import NDArray
 
 from edge_agent.agent.at_hand import Outcome, Rules, Workbench, open_workbench
 from edge_agent.agent.certificate import Certificate
-from edge_agent.agent.commission import CleanScans, Site, Terms, certify, listen, of_outcomes
+from edge_agent.agent.commission import CleanScans, Site, Terms, certify, highest_scores, listen, of_outcomes, silenced
 from edge_agent.agent.config import read_file
 from edge_agent.agent.engine import Earlier, StoredGoods
-from edge_agent.analysis.conclude import HETEROGENEITY
 from edge_agent.analysis.policy import parse_policy
 from edge_agent.analysis.scores import check_scores
 from edge_agent.cli.evaluate import Examined, examine_set, levels_in_force
@@ -40,8 +39,6 @@ from edge_agent.errors import CommissionRefused
 from edge_agent.evaluation.contents import evaluate_contents
 from edge_agent.evaluation.dataset import NAMES, LabelledSet, Truth, read_set
 from edge_agent.evaluation.figure import Figure, plain, share, shares
-from edge_agent.inference.bundle import Bundle
-from edge_agent.inference.heads import evidence_score
 from edge_agent.inference.installed import installed_bundles, release_key, share_dir
 from edge_agent.inference.session import DevicePolicy
 from edge_agent.inference.store import Admission
@@ -240,33 +237,21 @@ def after(halves: Sequence[Half], highest: Mapping[str, float]) -> list[Figure]:
     measured = min(half.rates["alerts of clean scans"].n for half in halves)
     figures.append(plain(f"{_AFTER}/budget that could be kept", budget, {"scans": measured}))
     for check in halves[0].scored:
-        on = [can_alarm(half.certificate, highest)[check] for half in halves]
+        on = [check not in {part.check for part in silenced(half.certificate, highest)} for half in halves]
         if not all(on):
             figures.append(plain(f"{_AFTER}/halves in which {check} can still alarm", sum(on) / len(on), {"halves": len(on)}))
     return figures
 
 
-def can_alarm(certificate: Certificate, highest: Mapping[str, float]) -> dict[str, bool]:
-    """Tell of each check whether any scan at all can reach its level. ``highest``: the most that its score can be, 1 if not named."""
-    return {part.check: part.threshold <= highest.get(part.check, 1.0) for part in certificate.checks}
-
-
-def highest_scores(bundles: Sequence[Bundle]) -> dict[str, float]:
-    """Give the highest score of each check that does not go up to 1: evidence is a share, so heterogeneity ends at sigmoid(a + b)."""
-    formula = next((bundle.card.contents for bundle in bundles if bundle.card.contents is not None), None)
-    whole = np.ones((1, 1), dtype=np.float32)
-    return {} if formula is None else {HETEROGENEITY: evidence_score(whole, whole > 0.0, formula)}
-
-
 def table(half: Half, highest: Mapping[str, float]) -> dict[str, Any]:
     """Give a half's certificate as JSON values. ``clean_scans_skipped``: those not judged in full, from which no level is made."""
     certificate = half.certificate
-    alarming = can_alarm(certificate, highest)
+    silent = {part.check for part in silenced(certificate, highest)}
     checks = {
         part.check: {
             "level": part.threshold,
             "highest_score": round(highest.get(part.check, 1.0), 6),
-            "can_alarm": alarming[part.check],
+            "can_alarm": part.check not in silent,
             "clean_scans_scored": half.scored[part.check],
         }
         for part in certificate.checks

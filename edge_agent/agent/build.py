@@ -39,7 +39,7 @@ from edge_agent.agent.results import ResultsPlace, ResultsWriter
 from edge_agent.agent.selection_lists import SelectionLists
 from edge_agent.agent.selections import Reconciliation
 from edge_agent.agent.selftest_timer import SelfTest, keep_testing
-from edge_agent.agent.shadow import NICENESS, Shadow
+from edge_agent.agent.shadow import NICENESS, Bounds, Shadow, parted
 from edge_agent.agent.shelf import Shelf
 from edge_agent.agent.site_state import SiteMonitor, Surroundings, health_entry
 from edge_agent.agent.sockets import Sockets, Stock, open_sockets
@@ -85,6 +85,7 @@ class Station:
     upkeep: LedgerUpkeep
     space: Space
     upkeep_after_s: float
+    shadow_memory: int
 
     @property
     def site(self) -> SiteId:
@@ -121,7 +122,9 @@ async def run_agent(
         unpacked = await _resume(station)
         spool_lane = lanes.open("spool")
         shared, intakes = _intakes(station, spool_lane, stack)
-        await station.storage.ledger.append(bundles_fact(station.site, station.engine.provenance().bundles, station.weighing, clock))
+        engine = station.engine
+        in_force = bundles_fact(station.site, engine.provenance().bundles, engine.commissioning, station.weighing, clock)
+        await station.storage.ledger.append(in_force)
         gate = Gatekeeper(config, GateJournal(station.site, station.storage.ledger, clock), clock)
         monitor = SiteMonitor(station.site, _surroundings(station, shared, intakes, gate), station.storage.ledger, clock)
         await monitor.look(lambda: None)
@@ -165,17 +168,16 @@ async def _open(config: AgentConfig, clock: Clock, stack: ExitStack, faults: Fau
     sandbox = await decoders.start()
     packages = state_dir / "packages" if sections.keep_packages else None
     maps = MapStore(BlobStore(state_dir / "blobs"), space)
-    memory = Memory(sections.max_memory_mb << 20 if sections.max_memory_mb is not None else memory_for_scans())
-    keeps_originals = sections.package.originals == "keep"
-    storage = Storage(
-        ledger, Spool(state_dir / "spool"), maps, state_dir, packages, sections.package.codec, keeps_originals, faults, space, memory
-    )
+    total = sections.max_memory_mb << 20 if sections.max_memory_mb is not None else memory_for_scans()
+    live, shadow_memory = parted(total) if proven.shadow is not None else (total, 0)
+    originals, codec = sections.package.originals == "keep", sections.package.codec
+    storage = Storage(ledger, Spool(state_dir / "spool"), maps, state_dir, packages, codec, originals, faults, space, Memory(live))
     scanners = {ScannerId(scanner.section.id): scanner for scanner in config.scanners}
     pipeline = Pipeline(SiteId(sections.site.id), scanners, engine, decoders, storage)
     upkeep = LedgerUpkeep(state_dir / "ledger.db", ledger, clock, upkeep_after_s)
     return Station(
         config, clock, engine, placed, self_test, weighing, decoders, sandbox, storage, pipeline, lanes, journal_key, upkeep, space,
-        upkeep_after_s,
+        upkeep_after_s, shadow_memory,
     )  # fmt: skip
 
 
@@ -269,15 +271,20 @@ def _results(station: Station) -> ResultsWriter | None:
 
 
 def _shadow(station: Station) -> Shadow | None:
-    """Give the onlooker where a bundle runs in shadow, on two threads of its own that let all others go first."""
+    """Give the onlooker where a bundle runs in shadow, on two threads of its own that let all others go first.
+
+    The watchdog does not watch them: a look that hangs ends the shadow, which sees to that itself, and not the daemon.
+    """
     shadow, engine = station.proven.shadow, station.engine
     if shadow is None:
         return None
-    cpu, device = (station.lanes.open(name, niceness=NICENESS) for name in ("shadow", "shadow-device"))
+    cpu, device = (station.lanes.open(name, niceness=NICENESS, is_watched=False) for name in ("shadow", "shadow-device"))
     labels = frozenset(label for subject in SubjectKind for label in shadow.models.alert_levels(subject))
     policy = engine.commissioning.applied(station.config.policy, without=labels)
     tried = Engine(beside(engine.loaded, shadow), policy, device, cpu, station.clock, engine.config_digest)
-    onlooker = Shadow(tried, station.storage.ledger)
+    sections = station.config.sections
+    bounds = Bounds(sections.scan_deadline_s, sections.stuck_after_s, station.shadow_memory)
+    onlooker = Shadow(tried, station.storage.ledger, bounds)
     station.pipeline.onlooker = onlooker
     return onlooker
 
@@ -366,8 +373,9 @@ def _intake_problems(shared: Intake, intakes: Sequence[Arrivals]) -> tuple[Reaso
 
 def _model_problems(station: Station) -> tuple[Reason, ...]:
     """Say why the models in force are not those that were asked for, or not commissioned or corrected any more."""
-    now = station.clock.now()
-    return (*station.proven.problems, *station.engine.commissioning.reasons(now), *station.weighing.reasons(now))
+    now, onlooker = station.clock.now(), station.pipeline.onlooker
+    looking_on = onlooker.problems if onlooker is not None else ()
+    return (*station.proven.problems, *looking_on, *station.engine.commissioning.reasons(now), *station.weighing.reasons(now))
 
 
 def _prepared(state_dir: Path) -> Path:

@@ -1,12 +1,16 @@
 """Commissioning certificates: which thresholds hold at this site, on what evidence, and until when.
 
 One JSON file for each kind of subject under ``state_dir/bundles/commission``; a signature file may stand beside it. A certificate
-counts for exactly the bundles and the policy that it names: the whole-scan rate is a property of all of them together.
+counts for exactly the bundles and the policy that it names: the whole-scan rate is a property of all of them together. One that is
+replaced is kept in ``superseded/``: the journal names certificates by digest, and somebody may ask years later what levels a scan met.
 """
 
+import hashlib
+import os
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
@@ -17,6 +21,7 @@ from edge_agent.analysis.policy import Levels, Policy
 from edge_agent.domain.assessment import BundleState, BundleUse, Reason
 from edge_agent.domain.capture import SubjectKind
 from edge_agent.errors import CertificateUnusable, SignatureInvalid, SignerUnknown
+from edge_agent.inference.owner import keep_owner
 from edge_agent.kpi.intervals import clopper_pearson
 from edge_agent.kpi.rates import Rate
 from edge_agent.ledger.connection import sync_folder
@@ -25,14 +30,31 @@ from edge_agent.signing.keys import SigningKey
 
 _PURPOSE = "certificate"
 _SIGNATURE = ".signature.json"
+_SUPERSEDED = "superseded"
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
-Document = TypeVar("Document", bound=BaseModel)
 
 
 class Part(BaseModel):
     """A table of a certificate."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Document(Part):
+    """A whole certificate, of alert levels or of weight estimates."""
+
+    @property
+    def written(self) -> bytes:
+        """Its content as a file."""
+        return self.model_dump_json(indent=1).encode() + b"\n"
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of it as a file, by which the journal names it."""
+        return hashlib.sha256(self.written).hexdigest()
+
+
+Kind = TypeVar("Kind", bound=Document)
 
 
 class RatePart(Part):
@@ -67,7 +89,7 @@ class CoveredBundle(Part):
     sha256: str
 
 
-class Certificate(Part):
+class Certificate(Document):
     """What was found at a site for one kind of subject.
 
     ``source``: files at hand, or the journal's scores. ``whole_scan``: alarms on the scans that the thresholds were made from.
@@ -103,14 +125,20 @@ class Certificate(Part):
 
 
 def write_certificate(folder: Path, certificate: Certificate, key: SigningKey | None) -> Path:
-    """Write the certificate of its kind of subject, over an earlier one; signed when a key is given."""
-    return write_document(folder / f"{certificate.subject.value}.json", certificate, key)
+    """Write the certificate of its kind of subject in place of an earlier one; signed when a key is given."""
+    return write_document(certificate_path(folder, certificate.subject), certificate, key)
 
 
-def write_document(path: Path, content: BaseModel, key: SigningKey | None) -> Path:
-    """Write a document of the certificates' folder, over an earlier one; signed when a key is given."""
+def certificate_path(folder: Path, subject: SubjectKind) -> Path:
+    """Give where the certificate of a kind of subject lies."""
+    return folder / f"{subject.value}.json"
+
+
+def write_document(path: Path, content: Document, key: SigningKey | None) -> Path:
+    """Write a document of the certificates' folder in place of an earlier one, which is kept; signed when a key is given."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    raw = content.model_dump_json(indent=1).encode() + b"\n"
+    raw = content.written
+    _keep_superseded(path)
     # An old signature beside a new certificate would make both useless after a death in between; so it goes first.
     path.with_suffix(_SIGNATURE).unlink(missing_ok=True)
     sync_folder(path.parent)
@@ -118,20 +146,42 @@ def write_document(path: Path, content: BaseModel, key: SigningKey | None) -> Pa
     if key is not None:
         write_whole(path.with_suffix(_SIGNATURE), sign_document(key, _PURPOSE, raw))
     sync_folder(path.parent)
+    keep_owner(path.parent.parent)
     return path
 
 
-def read_document(path: Path, kind: type[Document], trust: Trust) -> Document:
-    """Read a document of the certificates' folder; a signature beside it must fit and be trusted.
+def _keep_superseded(path: Path) -> None:
+    """Give an earlier document and its signature a second name, of its day and digest, under which nothing replaces them."""
+    if not path.exists():
+        return
+    folder = path.parent / _SUPERSEDED
+    folder.mkdir(exist_ok=True, mode=0o700)
+    day = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    kept = folder / f"{path.stem}-{day:%Y%m%d}-{hashlib.sha256(path.read_bytes()).hexdigest()[:16]}.json"
+    for source, name in ((path, kept), (path.with_suffix(_SIGNATURE), kept.with_suffix(_SIGNATURE))):
+        with suppress(FileExistsError, FileNotFoundError):  # kept by an attempt that died; never signed
+            os.link(source, name)
+    sync_folder(folder)
+
+
+def read_document(path: Path, kind: type[Kind], trust: Trust, *, must_be_signed: bool = False) -> Kind | None:
+    """Read a document of the certificates' folder; None where there is none. A signature beside it must fit and be trusted.
 
     Raises:
-        CertificateUnusable.
+        CertificateUnusable: it cannot be read, its signature does not fit, or it ``must_be_signed`` and is not.
     """
+    signature = path.with_suffix(_SIGNATURE)
     try:
         raw = path.read_bytes()
-        signature = path.with_suffix(_SIGNATURE)
+    except FileNotFoundError:
+        return None
+    except OSError as problem:
+        raise CertificateUnusable(f"{path}: {problem.strerror}", {"file": path.name}) from problem
+    try:
         if signature.exists():
             check_document(signature.read_bytes(), _PURPOSE, raw, trust)
+        elif must_be_signed:
+            raise CertificateUnusable(f"{path.name} is not signed, and [bundles] require_signed_certificates is set", {"file": path.name})
         return kind.model_validate_json(raw)
     except (OSError, ValidationError, SignatureInvalid, SignerUnknown) as problem:
         raise CertificateUnusable(f"{path.name}: {type(problem).__name__}", {"file": path.name}) from problem
@@ -176,12 +226,16 @@ class Commissioning:
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """What a certificate must have been made for. ``bundles``: those in force that look at each kind of subject that passes here."""
+    """What a certificate must have been made for. ``bundles``: those in force that look at each kind of subject that passes here.
+
+    ``must_be_signed``: whether one without a signature is refused.
+    """
 
     site: str
     bundles: Mapping[SubjectKind, Sequence[BundleUse]]
     policy_sha256: str
     trust: Trust
+    must_be_signed: bool = False
 
 
 def find_commissioning(folder: Path, present: Circumstances) -> Commissioning:
@@ -189,13 +243,13 @@ def find_commissioning(folder: Path, present: Circumstances) -> Commissioning:
     found: list[Certificate] = []
     problems: list[Reason] = []
     for subject in sorted(present.bundles):
-        path = folder / f"{subject.value}.json"
-        if not path.exists():
-            continue
         try:
-            certificate = read_document(path, Certificate, present.trust)
+            path = certificate_path(folder, subject)
+            certificate = read_document(path, Certificate, present.trust, must_be_signed=present.must_be_signed)
         except CertificateUnusable as problem:
             problems.append(Reason(problem.code, {"subject": subject.value}))
+            continue
+        if certificate is None:
             continue
         if certificate.subject is subject and certificate.covers(present.site, present.bundles[subject], present.policy_sha256):
             found.append(certificate)

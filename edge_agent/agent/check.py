@@ -1,17 +1,23 @@
-"""Everything that would stop the daemon from starting, found without starting it."""
+"""Everything that would stop the daemon from starting, or that it would start with and not be well, found without starting it.
+
+The service runs this before each start, so what stops the start here must be no more than what the daemon cannot survive.
+"""
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
 from edge_agent.agent.arrivals import Watching, watching_of
+from edge_agent.agent.certificate import Certificate, Document, certificate_path, read_document
 from edge_agent.agent.config import AgentConfig, load_config
 from edge_agent.agent.declarations import open_source
+from edge_agent.agent.models_in_force import COMMISSION
 from edge_agent.agent.selection_lists import SelectionLists
+from edge_agent.agent.weighing import WeighingCertificate, weighing_path
 from edge_agent.domain.clock import Clock
-from edge_agent.errors import ConfigInvalid, EdgeAgentError
+from edge_agent.errors import BundleRejected, ConfigInvalid, EdgeAgentError
 from edge_agent.formats.child import DecodeChild
 from edge_agent.formats.sandbox import SandboxReport
 from edge_agent.inference.bundle import find_bundles
@@ -22,11 +28,15 @@ from edge_agent.transport.keys import load_secret
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing to mend: a stable code, what is wrong and where, what to do."""
+    """One thing to mend: a stable code, what is wrong and where, what to do.
+
+    ``stops``: whether the daemon cannot start with it; with the others it works and says so in its health.
+    """
 
     code: str
     detail: str
     hint: str
+    stops: bool = True
 
 
 def find_problems(path: Path, clock: Clock) -> list[Problem]:
@@ -35,20 +45,17 @@ def find_problems(path: Path, clock: Clock) -> list[Problem]:
         config = load_config(path)
     except EdgeAgentError as problem:
         return [Problem(problem.code, line, problem.hint) for line in problem.detail.splitlines()]
-    checks: list[Callable[[], None]] = [
+    needed: list[Callable[[], None]] = [lambda: _key(config), lambda: _journal_key(config), lambda: _state(config)]
+    missed: list[Callable[[], None]] = [
         *(lambda watch=scanner.section.watch: _folder(watch) for scanner in config.scanners),
-        lambda: _key(config),
-        lambda: _journal_key(config),
-        *(lambda folder=folder: _bundle(folder, config) for folder in find_bundles(config.store.active())),
-        lambda: _models(config),
-        lambda: _state(config),
+        *(lambda path=path, kind=kind: _certificate(path, kind, config) for path, kind in _certificates(config)),
         lambda: _results(config),
         lambda: _consumers(config, clock),
         lambda: _outbound(config),
         lambda: _declarations(config),
         lambda: _selections(config),
     ]
-    return list(_raised(checks))
+    return [*_raised(needed), *_of_models(config), *(replace(one, stops=False) for one in _raised(missed))]
 
 
 def find_watching(path: Path) -> list[tuple[str, Watching]]:
@@ -103,13 +110,42 @@ def is_unsigned(path: Path) -> bool:
         return False
 
 
+def _of_models(config: AgentConfig) -> list[Problem]:
+    """Give what is wrong with the active bundles; it does not stop a daemon that has others to fall back to."""
+    try:
+        active = config.store.active()
+        folders = find_bundles(active)
+    except BundleRejected as problem:
+        found = [Problem(problem.code, problem.detail, problem.hint)]
+    else:
+        found = list(_raised([*(lambda folder=folder: _bundle(folder, config) for folder in folders), lambda: _models(active, config)]))
+    stops = bool(found) and not any(_can_load(root, config) for root in config.store.fallbacks())
+    return [replace(one, stops=stops) for one in dict.fromkeys(found)]
+
+
 def _bundle(folder: Path, config: AgentConfig) -> None:
     config.admission.load(folder)
 
 
-def _models(config: AgentConfig) -> None:
+def _can_load(root: Path, config: AgentConfig) -> bool:
+    return not list(_raised([lambda: _models(root, config)]))
+
+
+def _models(root: Path, config: AgentConfig) -> None:
     sections = config.sections
-    load_models(config.store.active(), sections.device.policy, config.admission.trust, allow_research=sections.allow_research_models)
+    load_models(root, sections.device.policy, config.admission.trust, allow_research=sections.allow_research_models)
+
+
+def _certificates(config: AgentConfig) -> Iterator[tuple[Path, type[Document]]]:
+    """Give where this site's certificates lie when it has some."""
+    folder = config.store.root / COMMISSION
+    sections = [scanner.section for scanner in config.scanners]
+    yield from ((certificate_path(folder, subject), Certificate) for subject in sorted({section.subject for section in sections}))
+    yield from ((weighing_path(folder, section.id), WeighingCertificate) for section in sections)
+
+
+def _certificate(path: Path, kind: type[Document], config: AgentConfig) -> None:
+    read_document(path, kind, config.admission.trust, must_be_signed=config.sections.bundles.require_signed_certificates)
 
 
 def _state(config: AgentConfig) -> None:

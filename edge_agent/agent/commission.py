@@ -7,6 +7,7 @@ from typing import Literal
 
 from edge_agent.agent.at_hand import Outcome, Workbench
 from edge_agent.agent.certificate import Certificate, CheckPart, CoveredBundle, RatePart
+from edge_agent.analysis.conclude import HETEROGENEITY
 from edge_agent.analysis.policy import Levels, Policy, SubjectPolicy
 from edge_agent.analysis.scores import check_scores
 from edge_agent.domain.assessment import BundleUse, FactKind
@@ -15,6 +16,7 @@ from edge_agent.domain.declaration import comparable
 from edge_agent.domain.ids import Seq
 from edge_agent.domain.standing import Standing
 from edge_agent.inference.bundle import Bundle
+from edge_agent.inference.heads import highest_evidence_score
 from edge_agent.kpi.budget import Checks, allot, held_out
 from edge_agent.ledger.reader import LedgerReader
 from edge_agent.wire import messages
@@ -87,6 +89,17 @@ class Terms:
     budget: float
     days: int
     source: Literal["scans", "journal"]
+
+
+def highest_scores(bundles: Sequence[Bundle]) -> dict[str, float]:
+    """Give the highest score of each check that does not go up to 1."""
+    formula = next((bundle.card.contents for bundle in bundles if bundle.card.contents is not None), None)
+    return {} if formula is None else {HETEROGENEITY: highest_evidence_score(formula)}
+
+
+def silenced(certificate: Certificate, highest: Mapping[str, float]) -> list[CheckPart]:
+    """Give the checks whose level no scan can reach: clean scans have their highest score. ``highest``: where that is not 1."""
+    return [part for part in certificate.checks if part.threshold > highest.get(part.check, 1.0)]
 
 
 def listening(policy: Policy, subject: SubjectKind, alert_levels: Mapping[str, float], floor: float = FLOOR) -> Policy:

@@ -5,7 +5,6 @@ within some seconds and takes away; the command waits until the fact is in the l
 """
 
 import json
-import os
 import time
 import uuid
 from contextlib import closing
@@ -17,6 +16,7 @@ from edge_agent.agent.whole import write_whole
 from edge_agent.domain.clock import Clock
 from edge_agent.domain.ids import FactId, ScanId, SiteId
 from edge_agent.errors import ExportRefused, LedgerBusy
+from edge_agent.inference.owner import keep_owner
 from edge_agent.ledger.audit import About, audit_entry
 from edge_agent.ledger.ledger import Ledger
 from edge_agent.ledger.reader import LedgerReader
@@ -87,9 +87,7 @@ def _place(state_dir: Path, one: Departure) -> Path:
         folder.mkdir(mode=0o700, exist_ok=True)
         note = folder / f"{one.departure_id}.{one.scan}"
         content = json.dumps({"reason": one.reason, "role": one.role, "form": one.form}).encode()
-        if os.geteuid() == 0:
-            owner = state_dir.stat()
-            os.chown(folder, owner.st_uid, owner.st_gid)
+        keep_owner(folder)
         write_whole(note, content, 0o644)
     except OSError as problem:
         raise ExportRefused(f"the export cannot be journalled: {folder}: {problem.strerror}") from problem

@@ -67,20 +67,24 @@ LaneMaker: TypeAlias = Callable[[str, int, int], Lane]
 
 
 class Lanes:
-    """Every lane of the daemon: opened here, watched together, closed together."""
+    """Every lane of the daemon: opened here, watched, closed together."""
 
     def __init__(self, make: LaneMaker = Lane) -> None:
         self._make = make
         self._opened: list[Lane] = []
+        self._watched: list[Lane] = []
 
-    def open(self, name: str, threads: int = 1, niceness: int = 0) -> Lane:
-        """Open a lane; the watchdog watches it from now on."""
+    def open(self, name: str, threads: int = 1, niceness: int = 0, *, is_watched: bool = True) -> Lane:
+        """Open a lane. The watchdog watches it from now on, unless a hang there must not end the daemon."""
         lane = self._make(name, threads, niceness)
         self._opened.append(lane)
+        if is_watched:
+            self._watched.append(lane)
         return lane
 
     def __iter__(self) -> Iterator[Lane]:
-        return iter(tuple(self._opened))
+        """Give the lanes that are watched."""
+        return iter(tuple(self._watched))
 
     def close(self) -> None:
         """Close every lane, the last opened first."""

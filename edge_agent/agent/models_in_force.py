@@ -1,12 +1,14 @@
 """Which models judge here: the active set of bundles, proven; the last good one when it fails; the one in shadow; certificates."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edge_agent.agent.certificate import Circumstances, Commissioning, find_commissioning
 from edge_agent.agent.config import AgentConfig
 from edge_agent.agent.device_history import DeviceHistory
+from edge_agent.agent.shadow import unavailable
 from edge_agent.agent.weighing import Weighbridge, Weighing, find_weighing
 from edge_agent.analysis.ports import Fan, Models
 from edge_agent.domain.assessment import BundleState, BundleUse, Reason
@@ -49,20 +51,29 @@ def prove(root: Path, config: AgentConfig, fan: Fan) -> tuple[LoadedModels, tupl
 
 
 def proven_models(config: AgentConfig, fan: Fan) -> Proven:
-    """Give the active bundles; where they fail and others were in force before, those.
+    """Give the active bundles; where they fail, the first of ``BundleStore.fallbacks`` that work. It is noted which were proven.
 
     Raises:
-        BundleRejected, InferenceFailed: neither the active nor the previous bundles work. DeviceFailed, DeviceRequired: at once.
+        BundleRejected, InferenceFailed: no set works; what the active one lacks, but ``SelfTestFailed`` where any set failed so, for
+            that may be the device's fault. DeviceFailed, DeviceRequired: at once.
     """
-    problems: list[Reason] = []
     try:
-        loaded, golden = prove(config.store.active(), config, fan)
+        return _proven(config.store.active(), config, fan, [])
     except (BundleRejected, InferenceFailed) as problem:
-        previous = config.store.previous()
-        if previous is None:
-            raise
-        loaded, golden = prove(previous, config, fan)
-        problems.append(Reason("bundles-fell-back", {"why": problem.code}))
+        failures = [problem]
+    for root in config.store.fallbacks():
+        try:
+            return _proven(root, config, fan, [Reason("bundles-fell-back", {"why": failures[0].code})])
+        except (BundleRejected, InferenceFailed) as problem:
+            failures.append(problem)
+    raise next((problem for problem in failures if isinstance(problem, SelfTestFailed)), failures[0])
+
+
+def _proven(root: Path, config: AgentConfig, fan: Fan, problems: list[Reason]) -> Proven:
+    """Prove the bundles under ``root`` and note that they work, so that they are kept to fall back to."""
+    loaded, golden = prove(root, config, fan)
+    with suppress(OSError):  # the models work all the same; the note of before names others that did
+        config.store.note_proven(root)
     return Proven(loaded, golden, _shadow(config, fan, problems), tuple(problems))
 
 
@@ -104,8 +115,8 @@ def _shadow(config: AgentConfig, fan: Fan, problems: list[Reason]) -> LoadedMode
         return None
     try:
         return prove(root, config, fan)[0]
-    except (BundleRejected, InferenceFailed) as problem:
-        problems.append(Reason("shadow-unavailable", {"why": problem.code}))
+    except Exception as problem:  # noqa: BLE001 - the guard around a bundle on trial; a lost device the active ones meet by themselves
+        problems.append(unavailable(problem))
         return None
 
 
@@ -133,7 +144,8 @@ def commissioning_of(config: AgentConfig, bundles: Sequence[Bundle]) -> Commissi
     """Give the certificates that count for the bundles in force."""
     subjects = frozenset(scanner.section.subject for scanner in config.scanners)
     looking = {subject: [bundle.use for bundle in bundles if subject in bundle.card.subjects] for subject in subjects}
-    present = Circumstances(config.sections.site.id, looking, config.policy.digest, config.admission.trust)
+    must_be_signed = config.sections.bundles.require_signed_certificates
+    present = Circumstances(config.sections.site.id, looking, config.policy.digest, config.admission.trust, must_be_signed)
     return find_commissioning(config.store.root / COMMISSION, present)
 
 
@@ -141,16 +153,19 @@ def weighing_of(config: AgentConfig, loaded: LoadedModels) -> Weighing:
     """Give the corrections of the weight estimate that count for the weight bundle in force."""
     scanners = [ScannerId(scanner.section.id) for scanner in config.scanners]
     present = Weighbridge(config.sections.site.id, scanners, None if loaded.scale is None else loaded.scale.bundle)
-    return find_weighing(config.store.root / COMMISSION, present, config.admission.trust)
+    must_be_signed = config.sections.bundles.require_signed_certificates
+    return find_weighing(config.store.root / COMMISSION, present, config.admission.trust, must_be_signed=must_be_signed)
 
 
-def bundles_fact(site: SiteId, uses: tuple[BundleUse, ...], weighing: Weighing, clock: Clock) -> Entry:
+def bundles_fact(site: SiteId, uses: tuple[BundleUse, ...], commissioning: Commissioning, weighing: Weighing, clock: Clock) -> Entry:
     """Give the audit fact that says what judges from this start on: digest of the card by name and version of each bundle.
 
-    Digests of the certificates by which weight estimates are corrected stand beside, as ``weight-<scanner>``.
+    Digests of the certificates stand beside: ``certificate-<subject>`` where its alert levels count, which they do after it has expired
+    too, and ``weight-<scanner>`` where weight estimates are corrected.
     """
     now = clock.now()
     cause = f"bundles-{now.isoformat()}"
     params: dict[str, Scalar] = {use.ref: use.sha256 for use in uses}
+    params |= {f"certificate-{one.subject.value}": one.digest for one in commissioning.certificates}
     params |= {f"weight-{scanner}": certificate.digest for scanner, certificate in weighing.valid(now).items()}
     return audit_entry(site, CodeParams(code="bundles-in-force", params=params), cause, now)

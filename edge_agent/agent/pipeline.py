@@ -30,7 +30,7 @@ from edge_agent.wire.frames import topic
 from edge_agent.wire.messages import AssessmentBody, IdentityPart
 
 _BACK_OFF = timedelta(seconds=2)
-_WORKING_SET = 160
+WORKING_SET = 160
 """Bytes in memory at the worst moment for each byte of a plane: 140 to 172 with the shipped bundles, 16 bits, 600 to 1200 rows."""
 
 
@@ -45,6 +45,10 @@ class Assessed:
 
 class Onlooker(Protocol):
     """Who looks at a scan again after its assessment was published (``agent.shadow.Shadow``)."""
+
+    @property
+    def problems(self) -> tuple[Reason, ...]:
+        """Say why it does not look at every scan, for health."""
 
     def offer(self, assessed: Assessed) -> None:
         """Take the scan or leave it, at once; to be called on the loop's thread."""
@@ -86,8 +90,8 @@ class Pipeline:
             limited = replace(scanner.profile, limits=replace(scanner.profile.limits, deadline_s=allowed_s))
             probed = await self._decoders.probe(self._members(job), limited)
         except (ScanRejected, TryLater):
-            return stored * _WORKING_SET  # the work itself meets this again, and says so
-        return (probed.decoded_bytes or stored) * _WORKING_SET
+            return stored * WORKING_SET  # the work itself meets this again, and says so
+        return (probed.decoded_bytes or stored) * WORKING_SET
 
     async def _carry(self, job: Job, ring: Callable[[], None]) -> None:
         try:

@@ -42,11 +42,13 @@ class BundlesSection(Section):
 
     ``dir``: what runs when nothing was ever activated, absent = the bundles that came with this version. ``trusted``: public signing
     keys, ``ed25519:...``, besides the project's own release key, which ``trust_release_key`` = false leaves out.
+    ``require_signed_certificates``: whether commissioning and weighing certificates without a signature are refused.
     """
 
     dir: Path | None = None
     trusted: tuple[PublicKeyText, ...] = ()
     trust_release_key: bool = True
+    require_signed_certificates: bool = False
 
 
 class DeclarationsSection(Section):

@@ -4,7 +4,6 @@
 it names. It changes estimates, never the state of a bundle.
 """
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import AwareDatetime, Field
 
-from edge_agent.agent.certificate import CoveredBundle, Part, read_document
+from edge_agent.agent.certificate import CoveredBundle, Document, Part, read_document
 from edge_agent.domain.assessment import BundleUse, Reason
 from edge_agent.domain.ids import ScannerId
 from edge_agent.errors import CertificateUnusable, WeighingRefused
@@ -53,7 +52,7 @@ class ErrorsPart(Part):
     n: Annotated[int, Field(gt=0)]
 
 
-class WeighingCertificate(Part):
+class WeighingCertificate(Document):
     """A scanner's correction, and what it was made from.
 
     ``plain``: errors of the graph alone. ``held_out``: errors on loads that had no part in the correction they were judged by; absent
@@ -72,11 +71,6 @@ class WeighingCertificate(Part):
     held_out: ErrorsPart | None
     unmatched: Count
     unweighable: Count
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 of its content, by which the journal names it."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,18 +200,17 @@ class Weighbridge:
     bundle: BundleUse | None
 
 
-def find_weighing(folder: Path, present: Weighbridge, trust: Trust) -> Weighing:
-    """Read the weighing certificates of a site's scanners."""
+def find_weighing(folder: Path, present: Weighbridge, trust: Trust, *, must_be_signed: bool = False) -> Weighing:
+    """Read the weighing certificates of a site's scanners; with ``must_be_signed`` one without a signature is refused."""
     found: list[WeighingCertificate] = []
     problems: list[Reason] = []
     for scanner in sorted(present.scanners):
-        path = weighing_path(folder, scanner)
-        if not path.exists():
-            continue
         try:
-            certificate = read_document(path, WeighingCertificate, trust)
+            certificate = read_document(weighing_path(folder, scanner), WeighingCertificate, trust, must_be_signed=must_be_signed)
         except CertificateUnusable:
             problems.append(Reason("weighing-unusable", {"scanner": scanner}))
+            continue
+        if certificate is None:
             continue
         in_force = None if present.bundle is None else present.bundle.sha256
         if (certificate.site, certificate.scanner, certificate.bundle.sha256) == (present.site, scanner, in_force):

@@ -50,7 +50,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "key run: the project's release key, and the keys in [bundles] trusted of agent.toml.",
     )
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    _listing(actions.add_parser("list", help="show what is in force, what was before, and what runs in shadow"))
+    _listing(actions.add_parser("list", help="show what is in force, what was before, what the last start proved, and what runs in shadow"))
     _verifying(actions.add_parser("verify", help="check signature, files, graph and golden cases; 0 when all is well, else 78"))
     _signing(actions.add_parser("sign", help="sign a bundle with your own key"))
     _changing(actions)
@@ -113,7 +113,9 @@ def _list(args: argparse.Namespace) -> int:
 
 def _rows_of_site(config: AgentConfig) -> Iterator[Row]:
     store = config.store
-    for where, root in (("active", store.active()), ("previous", store.previous()), ("shadow", store.shadow())):
+    active, previous, proven = store.active(), store.previous(), store.proven()
+    kept = None if proven in (active, previous) else proven
+    for where, root in (("active", active), ("previous", previous), ("proven", kept), ("shadow", store.shadow())):
         if root is not None:
             yield from _rows(where, root, config.admission, config if where == "active" else None)
 
@@ -181,6 +183,8 @@ def _activate(args: argparse.Namespace) -> int:
             is_new = True
         else:
             is_new = config.store.activate(args.folder, config.admission, lambda root: _prove(root, config), args.instead_of)
+    if is_new and not args.shadow:
+        print(f"activated: {', '.join(f'{folder.parent.name}/{folder.name}' for folder in find_bundles(config.store.active()))}")
     print(_AT_RESTART if is_new else f"{args.folder} is in force already; nothing was changed")
     return 0
 

@@ -5,7 +5,7 @@ With ``--weights`` it is ``cli.commission_weights`` that runs.
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +16,7 @@ from rich.table import Table
 
 from edge_agent.agent.at_hand import SCANNER, Outcome, Rules, Workbench, find_drops, open_workbench
 from edge_agent.agent.certificate import Certificate, RatePart, write_certificate
-from edge_agent.agent.commission import CleanScans, Site, Terms, certify, listen, of_journal, of_outcomes
+from edge_agent.agent.commission import CleanScans, Site, Terms, certify, highest_scores, listen, of_journal, of_outcomes, silenced
 from edge_agent.agent.config import AgentConfig, load_config
 from edge_agent.agent.models_in_force import COMMISSION, commissioning_of, weighing_of
 from edge_agent.agent.scanner import Scanner
@@ -40,6 +40,7 @@ class Measured:
 
     site: Site
     clean: CleanScans
+    highest: Mapping[str, float]
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -78,6 +79,8 @@ def run(args: argparse.Namespace) -> int:
     config = load_config(args.config)
     scanner, clock = _scanner(config, args.scanner), SystemClock()
     key = SigningKey.load(args.key) if args.key else None
+    if key is None and config.sections.bundles.require_signed_certificates and not args.dry_run:
+        raise ConfigInvalid("--key: [bundles] require_signed_certificates is set; an unsigned certificate would not count here")
     check_drawable(args.plot)
     if args.weights:
         if args.from_journal:
@@ -87,6 +90,7 @@ def run(args: argparse.Namespace) -> int:
     terms = Terms(args.budget, args.days, "journal" if args.from_journal else "scans")
     _name_sure(measured.clean)
     certificate = certify(measured.site, measured.clean, terms, clock.now())
+    _name_silenced(certificate, measured.highest)
     if args.json:
         print(certificate.model_dump_json(indent=1))
     else:
@@ -107,6 +111,13 @@ def _name_sure(clean: CleanScans) -> None:
             print(words, file=sys.stderr)
 
 
+def _name_silenced(certificate: Certificate, highest: Mapping[str, float]) -> None:
+    """Name the checks that will never alert: that is no level, and somebody should decide it."""
+    for part in silenced(certificate, highest):
+        words = f"{part.check}: some of the clean scans have the highest score it gives, so nothing reaches {part.threshold:.4f}"
+        print(f"{words}: this check will not alert. More clean scans or a larger --budget give it a level.", file=sys.stderr)
+
+
 def _scanner(config: AgentConfig, wanted: str | None) -> Scanner:
     found = [scanner for scanner in config.scanners if wanted in (None, scanner.section.id)]
     if len(found) != 1:
@@ -124,10 +135,11 @@ def _measured(args: argparse.Namespace, config: AgentConfig, scanner: Scanner) -
         loaded = bench.engine.loaded
         levels = loaded.models.alert_levels(section.subject)
         site = Site.of(config.sections.site.id, section.subject, config.policy, loaded.bundles, levels)
+        highest = highest_scores(loaded.bundles)
         if args.from_journal:
-            return Measured(site, _from_journal(config, site, bench))
+            return Measured(site, _from_journal(config, site, bench), highest)
         listen(bench, section.subject)
-        return Measured(site, of_outcomes(_outcomes(args, bench, scanner)))
+        return Measured(site, of_outcomes(_outcomes(args, bench, scanner)), highest)
 
 
 def _correct(bench: Workbench, config: AgentConfig, scanner: ScannerId) -> None:

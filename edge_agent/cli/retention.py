@@ -17,6 +17,7 @@ from rich.table import Column, Table
 from edge_agent.cli.journal import STATE_DIR
 from edge_agent.domain.ids import ScanId, Seq
 from edge_agent.errors import UnknownScan
+from edge_agent.inference.owner import keep_owner
 from edge_agent.ledger.connection import sync_folder
 from edge_agent.ledger.inventory import held_by_file, hold_file, open_inventory
 from edge_agent.ledger.reader import LedgerReader
@@ -95,16 +96,13 @@ def _hold(args: argparse.Namespace) -> int:
 
 def _place(path: Path, reason: str) -> None:
     """Write a hold that the daemon can read, whoever runs this: it gets the owner of the state directory."""
-    owner = path.parent.parent.stat()
     path.parent.mkdir(mode=0o700, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
     with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600), "w") as file:
         json.dump({"reason": reason, "placed_at": SystemClock().now().isoformat()}, file)
         file.flush()
         os.fsync(file.fileno())
-    if os.geteuid() == 0:
-        for made in (path.parent, part):
-            os.chown(made, owner.st_uid, owner.st_gid)
+    keep_owner(path.parent)
     part.rename(path)
     sync_folder(path.parent)
 

@@ -6,7 +6,8 @@ assessment.
 
 import hashlib
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -90,7 +91,7 @@ def load_bundle(folder: Path, trust: Trust, *, allow_research: bool = False) -> 
 
     Raises:
         BundleUnsigned, BundleUntrusted: nobody, or nobody whose key is in ``trust``, vouches for it.
-        BundleCorrupt: a file is missing, extra, or altered. BundleIncompatible: the card is not understood.
+        BundleCorrupt: a file is missing, extra, or altered, or cannot be read. BundleIncompatible: the card is not understood.
         BundleNotAllowed: research-only and not allowed.
     """
     card, raw = read_card(folder)
@@ -135,21 +136,37 @@ def _vouched(folder: Path, card: Card, raw: bytes, trust: Trust) -> Signer | Non
 
 
 def find_bundles(root: Path) -> list[Path]:
-    """Give the folders ``root/<name>/<version>`` that hold a card, sorted; ``root`` itself where it is a bundle."""
-    if (root / "card.toml").is_file():
-        return [root]
-    return sorted(path.parent for path in root.glob("*/*/card.toml"))
+    """Give the folders ``root/<name>/<version>`` that hold a card, sorted; ``root`` itself where it is a bundle.
+
+    Raises:
+        BundleCorrupt: the folder cannot be read.
+    """
+    with _readable(root):
+        if (root / "card.toml").is_file():
+            return [root]
+        return sorted(path.parent for path in root.glob("*/*/card.toml"))
+
+
+@contextmanager
+def _readable(folder: Path) -> Iterator[None]:
+    """Turn what the disk refuses, rights or sectors, into a bundle that cannot run: others may."""
+    try:
+        yield
+    except OSError as problem:
+        raise BundleCorrupt(f"{problem.filename or folder} cannot be read: {problem.strerror}") from problem
 
 
 def _verified(folder: Path, card: Card) -> dict[str, bytes]:
     """Read every file of the bundle once, and compare it with the card."""
-    present = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} - {"card.toml", SIGNATURE}
+    with _readable(folder):
+        present = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} - {"card.toml", SIGNATURE}
     if present != set(card.files):
         missing, extra = sorted(set(card.files) - present), sorted(present - set(card.files))
         raise BundleCorrupt(f"bundle {card.name}/{card.version}: missing files {missing}, unlisted files {extra}")
     files = {}
     for name, expected in card.files.items():
-        data = (folder / name).read_bytes()
+        with _readable(folder / name):
+            data = (folder / name).read_bytes()
         if hashlib.sha256(data).hexdigest() != expected:
             raise BundleCorrupt(f"bundle {card.name}/{card.version}: {name} was altered")
         files[name] = data

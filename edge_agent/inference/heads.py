@@ -85,4 +85,13 @@ def evidence_score(evidence: NDArray[np.float32], inside: NDArray[np.bool_], for
     values = evidence[inside]
     count = max(1, round(values.size * formula.top_share))
     top = np.partition(values, values.size - count)[-count:]
-    return float(1.0 / (1.0 + np.exp(-(formula.a * float(top.mean()) + formula.b))))
+    return _calibrated(float(top.mean()), formula)
+
+
+def highest_evidence_score(formula: ContentsCard) -> float:
+    """Give the highest score there is: evidence is a share, so its mean ends at 1."""
+    return _calibrated(1.0, formula)
+
+
+def _calibrated(mean: float, formula: ContentsCard) -> float:
+    return float(1.0 / (1.0 + np.exp(-(formula.a * mean + formula.b))))

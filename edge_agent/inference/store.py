@@ -2,13 +2,13 @@
 
 ``sets/<number>/<name>/<version>/`` is never changed once it is there; ``state.json`` is replaced as a whole by one rename. So after a
 death at any moment either the sets of before or the sets of after are in force, and what lies around is cleared by the next change.
-The daemon only reads; the ``bundle`` commands write, one at a time.
+The ``bundle`` commands write, one at a time. The daemon reads, and writes ``proven.json``: the set that its last start proved.
 """
 
 import fcntl
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from edge_agent.errors import BundleCorrupt, BundleIncompatible, BundleRejected, NothingToRollBack
 from edge_agent.inference.bundle import Bundle, find_bundles, load_bundle
+from edge_agent.inference.card import read_card
+from edge_agent.inference.owner import keep_owner
 from edge_agent.signing.detached import Trust
 from edge_agent.wire.frames import is_name
 
@@ -32,6 +34,14 @@ class _State(BaseModel):
     previous: int | None = None
     shadow: int | None = None
     has_previous: bool = False
+
+
+class _Proven(BaseModel):
+    """The set that a start of the daemon proved last; None means the bundles that the configuration names."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    number: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +76,39 @@ class BundleStore:
         state = self._read()
         return self._folder(state.previous) if state.has_previous else None
 
+    def fallbacks(self) -> list[Path]:
+        """Give the sets that may run when the active one does not work, best first.
+
+        That is the one that the daemon's last start proved, the one that was in force before, and the bundles that run when nothing was
+        ever activated.
+        """
+        try:
+            state = self._read()
+        except BundleCorrupt:  # nobody knows what was active; what was proven may still run
+            return [self._folder(number) for number in dict.fromkeys([*self._proven(), None])]
+        before = [state.previous] if state.has_previous else []
+        return [self._folder(number) for number in dict.fromkeys([*self._proven(), *before, None]) if number != state.active]
+
+    def proven(self) -> Path | None:
+        """Give the folder of the set that the daemon's last start proved, None when there was no start yet."""
+        return next((self._folder(number) for number in self._proven()), None)
+
+    def note_proven(self, folder: Path) -> None:
+        """Note that a start of the daemon proved the set in ``folder``: no later activation removes it before another one is proven.
+
+        Raises:
+            OSError: it cannot be written; the note of before stands.
+        """
+        number = None if folder == self._default else int(folder.name)
+        if self._proven() != [number]:
+            self._replace("proven.json", _Proven(number=number))
+
     def shadow(self) -> Path | None:
-        """Give the folder with the one bundle that runs in shadow."""
-        number = self._read().shadow
+        """Give the folder with the one bundle that runs in shadow; None where there is none, or the state cannot be read."""
+        try:
+            number = self._read().shadow
+        except BundleCorrupt:  # which ``active`` tells; a shadow must not keep what is fallen back to from working
+            return None
         return None if number is None else self._folder(number)
 
     def activate(self, folder: Path, admission: Admission, prove: Callable[[Path], None], instead_of: str | None = None) -> bool:
@@ -80,14 +120,16 @@ class BundleStore:
             BundleRejected: the bundle, or the set with it, cannot run; or no active bundle is called ``instead_of``.
         """
         wanted = admission.load(folder)
+        name = wanted.card.name
         with self._changing() as state:
-            present = [admission.load(found) for found in find_bundles(self._folder(state.active))]
-            if instead_of is not None and instead_of not in {bundle.card.name for bundle in present}:
-                raise BundleRejected(f"no active bundle is called {instead_of}; active are {[bundle.ref for bundle in present]}")
-            if wanted.use.sha256 in {bundle.use.sha256 for bundle in present}:
+            present = find_bundles(self._folder(state.active))
+            names = sorted({_name(found) for found in present})
+            if instead_of is not None and instead_of not in names:
+                raise BundleRejected(f"no active bundle is called {instead_of}; active are {names}")
+            is_in_force = any(_is(found, wanted, admission) for found in present if _name(found) == name)
+            if is_in_force and instead_of in (None, name):
                 return False
-            kept = [bundle for bundle in present if bundle.card.name not in (wanted.card.name, instead_of)]
-            number = self._add([*kept, wanted], prove)
+            number = self._add([*self._beside({name, instead_of}, admission), wanted], prove)
             self._write(_State(active=number, previous=state.active, shadow=state.shadow, has_previous=True))
         return True
 
@@ -119,6 +161,22 @@ class BundleStore:
             self._write(state.model_copy(update={"shadow": None}))
             return state.shadow is not None
 
+    def _beside(self, out: Collection[str | None], admission: Admission) -> list[Bundle]:
+        """Give the active bundles but those named ``out``, which may well be damaged: that is why they go.
+
+        Where another one is damaged, or the whole set is gone, those of the set that the daemon falls back to.
+        """
+        problems: list[BundleRejected] = []
+        for root in (self.active(), *self.fallbacks()):
+            try:
+                if folders := find_bundles(root):
+                    return [admission.load(found) for found in folders if _name(found) not in out]
+            except BundleRejected as problem:
+                problems.append(problem)
+        if problems:
+            raise problems[0]
+        return []
+
     def _folder(self, number: int | None) -> Path:
         return self._default if number is None else self.root / "sets" / f"{number:04}"
 
@@ -128,15 +186,28 @@ class BundleStore:
         except FileNotFoundError:
             return _State()
         except (OSError, ValidationError) as problem:
-            raise BundleCorrupt(f"{self.root / 'state.json'} cannot be read") from problem
+            words = "cannot be read; without it the bundles run that the configuration names"
+            raise BundleCorrupt(f"{self.root / 'state.json'} {words}") from problem
+
+    def _proven(self) -> list[int | None]:
+        """Give the number that was noted last, in a list; none when there is no note that can be read."""
+        try:
+            return [_Proven.model_validate_json((self.root / "proven.json").read_bytes()).number]
+        except (OSError, ValidationError):
+            return []
 
     def _write(self, state: _State) -> None:
-        part = self.root / "state.json.part"
-        part.write_text(state.model_dump_json() + "\n")
-        _sync(part)
-        part.rename(self.root / "state.json")
-        _sync(self.root)
+        self._replace("state.json", state)
         self._clear(state)
+
+    def _replace(self, name: str, content: BaseModel) -> None:
+        """Write a small file so that a death leaves the old or the new one, and the daemon can read it whoever runs this."""
+        part = self.root / f"{name}.part"
+        part.write_text(content.model_dump_json() + "\n")
+        _sync(part)
+        keep_owner(self.root)
+        part.rename(self.root / name)
+        _sync(self.root)
 
     @contextmanager
     def _changing(self) -> Iterator[_State]:
@@ -149,6 +220,7 @@ class BundleStore:
             self._clear(state)
             yield state
         finally:
+            keep_owner(self.root)
             os.close(descriptor)
 
     def _add(self, bundles: Sequence[Bundle], prove: Callable[[Path], None]) -> int:
@@ -169,10 +241,27 @@ class BundleStore:
 
     def _clear(self, state: _State) -> None:
         """Remove what no set in force needs, also what a death left half copied."""
-        kept = {f"{number:04}" for number in (state.active, state.previous, state.shadow) if number is not None}
+        numbers = (state.active, state.previous, state.shadow, *self._proven())
+        kept = {f"{number:04}" for number in numbers if number is not None}
         for path in (self.root / "sets").iterdir():
             if path.name not in kept:
                 shutil.rmtree(path)
+
+
+def _name(folder: Path) -> str:
+    """Give the name of a bundle that may be damaged: its card's, where that can be read, else its folder's."""
+    try:
+        return read_card(folder)[0].name
+    except BundleRejected:
+        return folder.parent.name
+
+
+def _is(folder: Path, wanted: Bundle, admission: Admission) -> bool:
+    """Tell whether the bundle in ``folder`` is ``wanted``, and whole."""
+    try:
+        return admission.load(folder).use.sha256 == wanted.use.sha256
+    except BundleRejected:
+        return False
 
 
 def _sync(path: Path) -> None:

@@ -130,8 +130,13 @@ def package_postponed(scanner: str, scan_id: str, code: str) -> None:
 
 
 def shadow_passed_over(scanner: str, scan_id: str) -> None:
-    """The bundle in shadow was busy with another scan, or the disk was full; this one is missing in the comparison, and nowhere else."""
+    """The bundle in shadow had no time or no memory for this scan, or the disk was full; it is missing in the comparison alone."""
     structlog.get_logger().info("shadow_passed_over", scanner=scanner, scan_id=scan_id)
+
+
+def shadow_failed(code: str, scan_id: str | None, problem: BaseException) -> None:
+    """The bundle in shadow failed, at the start or on this scan, and looks at no scan any more until a restart; all else goes on."""
+    structlog.get_logger().warning("shadow_failed", code=code, scan_id=scan_id, exc_info=problem)
 
 
 def declarations_postponed(code: str) -> None:

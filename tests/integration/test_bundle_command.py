@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.small_site import SmallSite
+from edge_agent.agent.config import load_config
 from edge_agent.cli.main import main
 from edge_agent.inference.bundle import SIGNATURE
 from edge_agent.testing.bundles import TEST_KEY, write_card, write_detection_bundle
@@ -49,9 +50,23 @@ def test_a_list_says_what_is_in_force_before_and_in_shadow(
     assert "shadow" not in listed(small, capsys)
 
 
+def test_a_list_names_what_the_last_start_proved_where_it_is_neither_active_nor_of_before(
+    small: SmallSite, newer: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    on_site(small, "activate", str(newer))
+    store = load_config(small.site.agent_toml).store
+    store.note_proven(store.active())
+    assert "proven" not in listed(small, capsys)
+    for version in ("3.0.0", "4.0.0"):
+        on_site(small, "activate", str(write_detection_bundle(tmp_path / "more", version=version)))
+    assert listed(small, capsys)["proven"]["bundle"] == "bright/2.0.0"
+
+
 def test_activation_says_that_it_counts_after_a_restart(small: SmallSite, newer: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert on_site(small, "activate", str(newer)) == 0
-    assert "restart" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "activated: bright/2.0.0" in shown
+    assert "restart" in shown
     assert on_site(small, "activate", str(newer)) == 0
     assert "nothing was changed" in capsys.readouterr().out
 

@@ -1,6 +1,8 @@
 """Activation is all or nothing: proven before it counts, whole after any death, one command to undo."""
 
+import errno
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -72,6 +74,90 @@ def test_activating_what_is_in_force_changes_nothing(store: BundleStore, newer: 
     store.activate(newer, ADMISSION, works)
     assert not store.activate(newer, ADMISSION, fails)
     assert refs(store.previous()) == ["bright/1.0.0"]
+
+
+def test_a_bundle_in_force_still_takes_the_place_that_it_is_told_to_take(store: BundleStore, tmp_path: Path) -> None:
+    other = write_detection_bundle(tmp_path / "incoming", name="other")
+    store.activate(other, ADMISSION, works)
+    assert store.activate(other, ADMISSION, works, instead_of="bright")
+    assert refs(store.active()) == ["other/1.0.0"]
+    assert not store.activate(other, ADMISSION, fails, instead_of="other")
+
+
+def damage(root: Path, name: str) -> None:
+    (model,) = root.glob(f"{name}/*/model.onnx")
+    model.write_bytes(b"damaged")
+
+
+@pytest.mark.parametrize("version", ["2.0.0", "3.0.0"])
+def test_a_damaged_bundle_gives_way_to_a_sound_one_of_its_name(store: BundleStore, newer: Path, tmp_path: Path, version: str) -> None:
+    store.activate(newer, ADMISSION, works)
+    damage(store.active(), "bright")
+    sound = write_detection_bundle(tmp_path / "sound", version=version)
+    assert store.activate(sound, ADMISSION, works)
+    assert refs(store.active()) == [f"bright/{version}"]
+
+
+def test_where_another_bundle_is_damaged_those_of_the_fall_back_stand_beside(store: BundleStore, newer: Path, tmp_path: Path) -> None:
+    write_detection_bundle(tmp_path / "installed", name="other")
+    store.activate(newer, ADMISSION, works)
+    store.activate(write_detection_bundle(tmp_path / "incoming", name="other", version="2.0.0"), ADMISSION, works)
+    damage(store.active(), "other")
+    assert store.activate(write_detection_bundle(tmp_path / "incoming", version="3.0.0"), ADMISSION, works)
+    assert refs(store.active()) == ["bright/3.0.0", "other/1.0.0"]
+
+
+def test_where_the_active_set_is_gone_those_of_the_fall_back_stand_beside(store: BundleStore, newer: Path, tmp_path: Path) -> None:
+    write_detection_bundle(tmp_path / "installed", name="other")
+    store.activate(newer, ADMISSION, works)
+    shutil.rmtree(store.active())
+    assert store.activate(write_detection_bundle(tmp_path / "incoming", version="3.0.0"), ADMISSION, works)
+    assert refs(store.active()) == ["bright/3.0.0", "other/1.0.0"]
+
+
+def test_what_a_start_proved_is_fallen_back_to_first_however_many_come_after(store: BundleStore, tmp_path: Path) -> None:
+    folders = [write_detection_bundle(tmp_path / "incoming", version=f"{number}.0.0") for number in (2, 3, 4, 5)]
+    store.activate(folders[0], ADMISSION, works)
+    store.note_proven(store.active())
+    for folder in folders[1:]:
+        store.activate(folder, ADMISSION, works)
+    assert [refs(root) for root in store.fallbacks()] == [["bright/2.0.0"], ["bright/4.0.0"], ["bright/1.0.0"]]
+    assert refs(store.proven()) == ["bright/2.0.0"]
+    store.note_proven(store.active())
+    store.rollback(works)
+    assert refs(store.active()) == ["bright/4.0.0"]
+    assert [refs(root) for root in store.fallbacks()] == [["bright/5.0.0"], ["bright/1.0.0"]]
+
+
+def test_installed_bundles_that_a_start_proved_are_fallen_back_to_before_others(store: BundleStore, newer: Path, tmp_path: Path) -> None:
+    store.root.mkdir()
+    store.note_proven(store.active())
+    assert store.fallbacks() == []
+    store.activate(newer, ADMISSION, works)
+    store.activate(write_detection_bundle(tmp_path / "incoming", version="3.0.0"), ADMISSION, works)
+    assert [refs(root) for root in store.fallbacks()] == [["bright/1.0.0"], ["bright/2.0.0"]]
+
+
+def test_where_the_state_cannot_be_read_what_was_proven_may_still_run(store: BundleStore, newer: Path) -> None:
+    store.activate(newer, ADMISSION, works)
+    store.note_proven(store.active())
+    store.set_shadow(newer, ADMISSION, works)
+    (store.root / "state.json").write_text("{")
+    assert [refs(root) for root in store.fallbacks()] == [["bright/2.0.0"], ["bright/1.0.0"]]
+    assert store.shadow() is None
+
+
+def test_a_file_that_the_disk_does_not_give_back_is_a_bundle_that_cannot_run(newer: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = Path.read_bytes
+
+    def failing(path: Path) -> bytes:
+        if path.name == "model.onnx":
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return real(path)
+
+    monkeypatch.setattr(Path, "read_bytes", failing)
+    with pytest.raises(BundleCorrupt, match=r"model\.onnx cannot be read: Input/output error"):
+        ADMISSION.load(newer)
 
 
 def test_what_fails_its_golden_cases_never_counts_and_leaves_nothing(store: BundleStore, newer: Path) -> None:

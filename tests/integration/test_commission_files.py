@@ -1,14 +1,22 @@
 """Commissioning from a journal, and certificates on disk: only what people found clean counts, and no altered certificate does."""
 
+import errno
+import hashlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from edge_agent.agent.certificate import Circumstances, find_commissioning, write_certificate
+from benchmarks.small_site import SmallSite
+from edge_agent.agent.certificate import Certificate, Circumstances, find_commissioning, write_certificate
 from edge_agent.agent.commission import CleanScans, Site, Terms, certify, of_journal
+from edge_agent.agent.models_in_force import bundles_fact
+from edge_agent.agent.weighing import Weighing
 from edge_agent.analysis.policy import parse_policy
+from edge_agent.cli.commission import _name_silenced
 from edge_agent.cli.commission_plot import check_drawable
+from edge_agent.cli.main import main
 from edge_agent.domain.assessment import BundleState, BundleUse, FactKind
 from edge_agent.domain.capture import SubjectKind
 from edge_agent.domain.ids import FactId, ScanId
@@ -22,7 +30,7 @@ from edge_agent.testing.clock import ManualClock
 from edge_agent.testing.factories import DIGEST, NOON, SCANNER, SITE, a_scan_id, a_verdict, an_assessment, assessment_body
 from edge_agent.wire.findings import DetectionPart
 from edge_agent.wire.frames import topic
-from edge_agent.wire.messages import CapturePart, ObstaclePart, encode
+from edge_agent.wire.messages import AuditBody, CapturePart, ObstaclePart, decode, encode
 
 POLICY = parse_policy((Path(__file__).parents[2] / "config/policy.example.toml").read_bytes())
 USE = BundleUse("detector", "0.1.0", DIGEST, BundleState.SIMULATED)
@@ -97,8 +105,8 @@ def made():
     return certify(site(), certified(), Terms(0.05, 90, "scans"), NOON)
 
 
-def found(folder: Path, *, policy: str = POLICY.digest, trust: Trust = Trust.of([])):  # noqa: B008 - a value
-    return find_commissioning(folder, Circumstances(SITE, {CARGO: [USE]}, policy, trust))
+def found(folder: Path, *, policy: str = POLICY.digest, trust: Trust = Trust.of([]), must_be_signed: bool = False):  # noqa: B008 - a value
+    return find_commissioning(folder, Circumstances(SITE, {CARGO: [USE]}, policy, trust, must_be_signed))
 
 
 def test_with_few_scans_a_certificate_names_the_labels_that_were_levelled_together() -> None:
@@ -163,7 +171,81 @@ def test_commissioning_again_without_a_key_takes_the_old_signature_away(tmp_path
     assert found(tmp_path).problems == ()
 
 
+def test_a_deleted_signature_does_not_free_a_certificate_where_signatures_are_required(tmp_path: Path) -> None:
+    path, trust = write_certificate(tmp_path, made(), KEY), Trust.of([KEY.public])
+    assert found(tmp_path, trust=trust, must_be_signed=True).certificates == (made(),)
+    path.with_suffix(".signature.json").unlink()
+    assert found(tmp_path, trust=trust).certificates == (made(),)
+    refused = found(tmp_path, trust=trust, must_be_signed=True)
+    assert (refused.certificates, [reason.code for reason in refused.problems]) == ((), ["certificate-unusable"])
+
+
+def test_a_folder_of_certificates_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_certificate(tmp_path, made(), None)
+
+    def refusing(path: Path, *_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    for name in ("stat", "open"):  # which is all that is ever asked of a file
+        monkeypatch.setattr(Path, name, refusing)
+    assert [reason.code for reason in found(tmp_path).problems] == ["certificate-unusable"]
+
+
+def superseded(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (folder / "superseded").iterdir()}
+
+
+def test_a_superseded_certificate_is_kept_with_its_signature_under_its_day_and_digest(tmp_path: Path) -> None:
+    path = write_certificate(tmp_path, made(), KEY)
+    os.utime(path, (NOON.timestamp(), NOON.timestamp()))
+    first, signature = path.read_bytes(), path.with_suffix(".signature.json").read_bytes()
+    later = made().model_copy(update={"skipped": 4})
+    write_certificate(tmp_path, later, None)
+    name = f"cargo-{NOON:%Y%m%d}-{hashlib.sha256(first).hexdigest()[:16]}"
+    assert superseded(tmp_path) == {f"{name}.json": first, f"{name}.signature.json": signature}
+    write_certificate(tmp_path, made(), None)
+    write_certificate(tmp_path, later, None)
+    assert {hashlib.sha256(content).hexdigest() for kept, content in superseded(tmp_path).items() if "signature" not in kept} == {
+        made().digest,
+        later.digest,
+    }
+
+
+def test_the_journal_names_a_certificate_by_the_digest_of_its_file(tmp_path: Path) -> None:
+    path = write_certificate(tmp_path, made(), None)
+    entry = bundles_fact(SITE, (USE,), found(tmp_path), Weighing(), ManualClock())
+    body = decode(entry.body)
+    assert isinstance(body, AuditBody)
+    assert body.event.params == {"detector/0.1.0": DIGEST, "certificate-cargo": hashlib.sha256(path.read_bytes()).hexdigest()}
+
+
+def test_a_site_that_requires_signatures_refuses_to_make_a_certificate_without(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    small = SmallSite(tmp_path / "site")
+    asked = ["commission", "--config", str(small.site.agent_toml), "--scanner", "s1", "--scans", str(tmp_path)]
+    assert main(asked) == 1, "no scans"
+    text = small.site.agent_toml.read_text()
+    small.site.agent_toml.write_text(text.replace("[bundles]\n", "[bundles]\nrequire_signed_certificates = true\n"))
+    assert main(asked) == 78
+    assert "--key" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("content", [b"", b"{}", b"\xff"])
 def test_a_damaged_certificate_is_named_and_does_not_count(tmp_path: Path, content: bytes) -> None:
     write_certificate(tmp_path, made(), None).write_bytes(content)
     assert [reason.code for reason in found(tmp_path).problems] == ["certificate-unusable"]
+
+
+def test_a_check_whose_level_nothing_reaches_is_named_to_the_person_who_commissions(capsys: pytest.CaptureFixture[str]) -> None:
+    named = _certified(0.5)
+    _name_silenced(named, {"handgun": 0.51})
+    assert capsys.readouterr().err == ""
+    level = named.checks[0].threshold
+    _name_silenced(named, {"handgun": level - 1e-6})
+    said = capsys.readouterr().err
+    assert said.startswith("handgun: some of the clean scans have the highest score it gives")
+    assert "this check will not alert" in said
+
+
+def _certified(score: float) -> Certificate:
+    clean = CleanScans(tuple(f"scan {n}" for n in range(60)), tuple({"handgun": score - n / 1000.0} for n in range(60)), 0, {})
+    return certify(site(), clean, Terms(0.05, 30, "scans"), NOON)

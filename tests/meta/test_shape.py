@@ -14,6 +14,8 @@ BROAD_HANDLERS = {
     ("formats/child_main.py", "_answer"),  # hostile bytes raise anything, and the next file must be served
     ("transport/desk.py", "_guarded"),  # one bad request must not end the service of all others
     ("console/desk.py", "_take"),  # one fact that our code breaks on must not end the links to all sites
+    ("agent/shadow.py", "run"),  # whatever a bundle on trial does to a look must not end the daemon
+    ("agent/models_in_force.py", "_shadow"),  # nor, at the start, keep the active ones from working
     ("cli/main.py", "main"),  # the last line before the exit code
 }
 BANNED_CALLS = {

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,8 @@ from edge_agent.testing.bundles import write_detection_bundle
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
 STUCK_S = 5.0
-LANES = ("spool", "decode-0", "cpu", "device", "ledger", "results", "shadow", "shadow-device")
+LANES = ("spool", "decode-0", "cpu", "device", "ledger", "results")
+UNWATCHED = ("shadow", "shadow-device")
 
 
 @pytest.fixture
@@ -86,6 +87,32 @@ def test_a_hang_in_any_lane_silences_the_watchdog_and_the_next_life_takes_up_the
         assert reader.verify() is None
     finally:
         reader.close()
+
+
+@pytest.mark.parametrize("service", [("--hang", lane) for lane in UNWATCHED], indirect=True, ids=UNWATCHED)
+def test_a_look_in_shadow_that_hangs_ends_the_shadow_and_never_the_daemon(
+    small: SmallSite, service: Service, when: Path, tmp_path: Path
+) -> None:
+    _put_in_shadow(small, tmp_path)
+    service.start()
+    service.wait_for("READY=1")
+    when.touch()
+    small.deliver("one.png", small.scan(1))
+    _tend_until(lambda: bool(events(service, "shadow_failed")), service)
+    small.deliver("two.png", small.scan(2))
+    told = len(service.heard)
+    _tend_until(lambda: len(service.heard) > told + 6, service)  # longer than the watchdog's patience
+    _tend_until(lambda: assessed(small) == 2 and "shadow-unavailable" in str(small.bodies("health")[-1]), service)
+    assert ([], []) == (events(service, "lanes_stuck"), small.bodies("shadow"))
+    when.unlink()
+    assert service.stop() == "success 0"
+
+
+def _tend_until(condition: Callable[[], bool], service: Service, timeout_s: float = 120.0) -> None:
+    until = time.monotonic() + timeout_s
+    while not condition():
+        assert service.tend(0.05), f"{service.results}: {service.tail()}"
+        assert time.monotonic() < until, service.tail()
 
 
 def _put_in_shadow(small: SmallSite, tmp_path: Path) -> None:
