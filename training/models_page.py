@@ -212,9 +212,9 @@ def _commissioned(about: Table) -> str:
     budgets = " and ".join(f"{half['budget']:.1%}" for half in halves)
     used = " and ".join(str(half["clean_scans_used"]) for half in halves)
     silent = {check for half in halves for check, level in half["checks"].items() if not level["can_alarm"]}
-    said = f"Commissioned on {used} clean scans, the budgets that could be kept were {budgets}; {about['commissioning']['budget_wanted']:.0%}"
-    names = ", ".join(f"`{name}`" for name in sorted(silent))
-    rest = f" In at least one half nothing can reach the level of {names} any more: that few clean scans alert is bought with that." if silent else ""
+    wanted, names = f"{about['commissioning']['budget_wanted']:.0%}", ", ".join(f"`{name}`" for name in sorted(silent))
+    said = f"Commissioned on {used} clean scans, the budgets that could be kept were {budgets}; {wanted}"
+    rest = f" In at least one half nothing can reach the level of {names} any more: that buys the few alerts." if silent else ""
     return f"{said} was wanted. Most of the clean scans are empty containers that the benchmark declares as empty.{rest}"
 
 

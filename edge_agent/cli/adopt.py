@@ -27,12 +27,16 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help="make a bundle of an ONNX file by somebody else and a card",
         description="Check that the graph is what the card says, run it on the examples, and write DIR/<name>/<version> with model, card, "
         "hashes and golden cases. The examples become part of the bundle: take scans that may leave the site with it. The bundle is "
-        "unsigned; sign it with `edge-agent bundle sign`. Exit codes: 0, 1 an example cannot be read, 78 card and graph do not fit.",
+        "unsigned; sign it with `edge-agent bundle sign`. Exit codes: 0, 1 an example cannot be read, 78 card and graph do not fit, or no "
+        "example shows an object.",
     )
     parser.add_argument("model", type=Path, metavar="MODEL.onnx", help="the graph, in one file")
     parser.add_argument("--card", type=Path, required=True, metavar="FILE", help="card.toml without its [files]")
     parser.add_argument("--example", type=Path, required=True, nargs="+", metavar="PATH", help="files or folders of scans")
     parser.add_argument("--subject", type=SubjectKind, choices=list(SubjectKind), help="what the examples show (default: cargo)")
+    parser.add_argument(
+        "--without-object", action="store_true", help="take examples that show no object; the self-test then hardly proves anything"
+    )
     parser.add_argument("--out", type=Path, default=Path("bundles"), metavar="DIR", help="where the bundle goes (default: ./bundles)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
@@ -44,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     destination(card, args.out)  # a card that cannot be right is refused before anything is decoded
     threads = Lane("device", cores_granted())
     try:
-        done = adopt(model, card, list(_examples(args)), args.out, threads.fan)
+        done = adopt(model, card, list(_examples(args)), args.out, threads.fan, may_show_nothing=args.without_object)
     finally:
         threads.close()
     if args.json:
@@ -78,7 +82,7 @@ def _say(done: Adopted) -> None:
     for name, expected in done.seen.items():
         found = ", ".join(f"{one.label} {one.score:.0%}" for one in expected.detections) or "nothing from 30 % up"
         console.print(f"{name}: {found}", highlight=False, markup=False)
-    if not any(expected.detections for expected in done.seen.values()):
-        console.print("no example shows an object: a wrong colour order or scale would not be noticed; take one that does")
+    if not any(expected.shows_an_object for expected in done.seen.values()):
+        console.print("no example shows an object: a wrong colour order or scale, or a detector that finds nothing, would not be noticed")
     console.print(f"bundle {done.ref} in {done.folder}, unsigned", highlight=False, markup=False)
     console.print(f"  next: edge-agent bundle sign {done.folder} --key FILE", highlight=False, markup=False)

@@ -6,6 +6,7 @@ objects that are longer than a tile.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -198,6 +199,76 @@ def merge_across_tiles(
     return _by_score(whole, joined)
 
 
+def merge_settled(windows: Sequence[Window], found: Sequence[Candidates], size: Size, iou: float = SAME_OBJECT_IOU) -> Candidates:
+    """Give the objects of a whole picture from lists that name each object once, as a graph that suppresses gives; best score first.
+
+    ``found``: as for :func:`merge_across_tiles`. Two boxes of one tile are two objects, however much they overlap, and no box is moved.
+    Boxes of several tiles are one object where they agree about what both tiles saw, one of each tile at most, those that agree best
+    first: it is the best complete box, else the union of its cut pieces, with the best score among them.
+    """
+    frames = np.array([(w.x0, w.y0, w.x1, w.y1) for w in windows], dtype=np.float32)
+    tile = np.repeat(np.arange(len(windows)), [len(candidates) for candidates in found])
+    everything = _in_picture(found, frames[tile])
+    is_cut = _is_cut(everything.boxes, frames[tile], size)
+    member = _grouped(_seen_twice(everything, is_cut, tile, frames, iou), tile)
+    objects = _united(everything, member)
+    rising = np.argsort(-everything.scores, kind="stable")[::-1]
+    whole = rising[~is_cut[rising]]
+    objects.boxes[member[whole]] = everything.boxes[whole]  # of several in one place numpy keeps the last, the best
+    return objects.take(np.argsort(-objects.scores, kind="stable"))
+
+
+def _seen_twice(found: Candidates, is_cut: NDArray[np.bool_], tile: Indices, frames: Boxes, iou: float) -> list[tuple[int, int]]:
+    """Give pairs of rows from two tiles that show one object, the best agreement first."""
+    rows = {at: np.flatnonzero(tile == at) for at in np.unique(tile).tolist()}
+    pairs = []
+    for one, other in combinations(rows, 2):
+        low, high = np.maximum(frames[one, :2], frames[other, :2]), np.minimum(frames[one, 2:], frames[other, 2:])
+        if not (low < high).all():
+            continue
+        first, second = (at[((found.boxes[at, :2] < high) & (found.boxes[at, 2:] > low)).all(axis=1)] for at in (rows[one], rows[other]))
+        if len(first) == 0 or len(second) == 0:
+            continue
+        fit = _fit((found.take(first), is_cut[first]), (found.take(second), is_cut[second]), (low, high), iou)
+        pairs += [(float(fit[i, j]), int(first[i]), int(second[j])) for i, j in np.argwhere(fit > 0.0)]
+    return [(i, j) for _, i, j in sorted(pairs, key=lambda pair: -pair[0])]
+
+
+def _fit(
+    first: tuple[Candidates, NDArray[np.bool_]],
+    second: tuple[Candidates, NDArray[np.bool_]],
+    region: tuple[NDArray[np.float32], NDArray[np.float32]],
+    iou: float,
+) -> NDArray[np.float32]:
+    """Give (n, m) how well boxes of two tiles agree, 0 where they are two objects. Each comes with which of its boxes are cut.
+
+    ``region``: what both tiles saw. Of a box only its part in there is held against a cut piece, for that shows no more of it.
+    """
+    (one, one_cut), (other, other_cut) = first, second
+    shared = intersection_matrix(one.boxes, other.boxes)
+    one_area, other_area = areas(one.boxes)[:, None], areas(other.boxes)[None, :]
+    one_extent = np.where(other_cut[None, :], _clipped_extent(one.boxes, *region)[:, None], one_area)
+    other_extent = np.where(one_cut[:, None], _clipped_extent(other.boxes, *region)[None, :], other_area)
+    agreed = shared / np.maximum(one_extent + other_extent - shared, np.float32(1e-9))
+    piece = np.where(one_cut[:, None] & ~other_cut[None, :], one_area, np.where(~one_cut[:, None] & other_cut[None, :], other_area, np.inf))
+    inside = shared / np.maximum(piece, np.float32(1e-9))
+    fit: NDArray[np.float32] = np.where(agreed > iou, agreed, np.where(inside >= INSIDE, inside, np.float32(0.0)))
+    fit[one.labels[:, None] != other.labels[None, :]] = 0.0
+    return fit
+
+
+def _grouped(pairs: Sequence[tuple[int, int]], tile: Indices) -> Indices:
+    """Give the number of each row's group. Pairs join in their order, unless two rows of one tile, two objects, would come together."""
+    groups = [[row] for row in range(len(tile))]
+    for i, j in pairs:
+        if not {tile[row] for row in groups[i]} & {tile[row] for row in groups[j]}:
+            groups[i].extend(groups[j])
+            for row in groups[j]:
+                groups[row] = groups[i]
+    first = np.array([min(rows) for rows in groups], dtype=np.intp)
+    return np.asarray(np.unique(first, return_inverse=True)[1], dtype=np.intp)
+
+
 def _in_picture(found: Sequence[Candidates], frames: Boxes) -> Candidates:
     """Give the candidates of all tiles as one list in the picture's frame. ``frames``: (n, 4), the tile of each candidate."""
     boxes = np.concatenate([candidates.boxes for candidates in found])
@@ -233,7 +304,11 @@ def _join(pieces: Candidates, tile: Indices, frames: Boxes, iou: float) -> Candi
     group = np.arange(len(pieces))
     for i, j in _mutual_best(agreement, tile):
         group[group == group[j]] = group[i]
-    _, member = np.unique(group, return_inverse=True)
+    return _united(pieces, np.unique(group, return_inverse=True)[1])
+
+
+def _united(pieces: Candidates, member: Indices) -> Candidates:
+    """Give one box, the union, for each group of pieces, with the best score among them. ``member``: (n,) number of each one's group."""
     count = int(member.max(initial=-1)) + 1
     boxes = np.empty((count, 4), dtype=np.float32)
     boxes[:, :2], boxes[:, 2:] = np.inf, -np.inf
@@ -259,7 +334,10 @@ def _agreement(pieces: Candidates, tile: Indices, frames: Boxes) -> NDArray[np.f
 
 
 def _clipped_extent(boxes: Boxes, low: NDArray[np.float32], high: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Give (n, n) areas of box i inside the common region of tiles i and j; ``boxes`` (n, 1, 4), ``low`` and ``high`` (n, n, 2)."""
+    """Give the areas of boxes inside the common region of two tiles.
+
+    (n, n) of box i for tiles i and j with ``boxes`` (n, 1, 4), ``low`` and ``high`` (n, n, 2); (n,) with (n, 4) and (2,).
+    """
     extent = np.minimum(boxes[..., 2:], high) - np.maximum(boxes[..., :2], low)
     extent = np.maximum(extent, np.float32(0.0))
     product: NDArray[np.float32] = extent[..., 0] * extent[..., 1]

@@ -44,13 +44,15 @@ class Adopted:
     seen: dict[str, Expected]
 
 
-def adopt(model: bytes, card: str, examples: Sequence[Example], out: Path, fan: Fan) -> Adopted:
+def adopt(model: bytes, card: str, examples: Sequence[Example], out: Path, fan: Fan, *, may_show_nothing: bool = False) -> Adopted:
     """Write ``out/<name>/<version>``, whole or not at all. It runs on the CPU; its outputs there become what the self-test compares.
 
-    ``card``: the text of ``card.toml`` without its [files].
+    ``card``: the text of ``card.toml`` without its [files]. ``may_show_nothing``: take examples none of which shows an object, although
+    the self-test would then pass a detector that finds nothing; it stands in their golden cases that this was wanted.
 
     Raises:
-        BundleIncompatible: the card is not understood, or the graph is not what it says. BundleRejected: the bundle is there already.
+        BundleIncompatible: the card is not understood, the graph is not what it says, or no example shows an object.
+        BundleRejected: the bundle is there already.
     """
     final = destination(card, out)
     final.parent.mkdir(parents=True, exist_ok=True)
@@ -59,9 +61,14 @@ def adopt(model: bytes, card: str, examples: Sequence[Example], out: Path, fan: 
         (folder / "golden").mkdir(parents=True)
         (folder / "model.onnx").write_bytes(model)
         for example in examples:
-            _write_input(folder / "golden", example)
+            _write_input(folder / "golden", example, may_show_nothing=may_show_nothing)
         _write_card(folder, card)
         seen = _write_expectations(folder, fan)
+        if not may_show_nothing and not any(expected.shows_an_object for expected in seen.values()):
+            raise BundleIncompatible(
+                f"expected an example that shows an object, found none among {len(seen)}: a wrong colour order or scale, or a detector "
+                "that finds nothing, would never be noticed; take a scan that shows what the model finds, or say --without-object"
+            )
         _write_card(folder, card)
         run_selftest(open_models([load_bundle(folder, WORKSHOP, allow_research=True)], DevicePolicy.CPU), fan)
         folder.rename(final)
@@ -86,15 +93,16 @@ def destination(card: str, out: Path) -> Path:
     return final
 
 
-def _write_input(folder: Path, example: Example) -> None:
+def _write_input(folder: Path, example: Example, *, may_show_nothing: bool) -> None:
     planes: dict[str, NDArray[np.uint16] | NDArray[np.uint8]] = {}
     for plane in example.view.planes:
         if plane.quantity in (Quantity.TRANSMISSION, Quantity.DISPLAY):
             planes.setdefault(plane.energy.value, plane.pixels)
     with (folder / f"{example.name}.npz").open("wb") as file:
         np.savez_compressed(file, **planes)  # type: ignore[arg-type]
-    case = GoldenCase(subject=example.subject, pitch_mm=example.view.pitch_mm, why=example.why)
-    (folder / f"{example.name}.json").write_text(case.model_dump_json(indent=1) + "\n")
+    case = GoldenCase(subject=example.subject, pitch_mm=example.view.pitch_mm, why=example.why, may_show_nothing=may_show_nothing)
+    # Versions before ``may_show_nothing`` know no such key, so it is written only where it says something.
+    (folder / f"{example.name}.json").write_text(case.model_dump_json(indent=1, exclude_defaults=True) + "\n")
 
 
 def _write_expectations(folder: Path, fan: Fan) -> dict[str, Expected]:

@@ -109,7 +109,7 @@ class ContentsCard(BaseModel):
     ``evidence_cells``: how many cells across evidence is averaged over before its strongest part is taken; 1 = not at all.
     """
 
-    model_config = ConfigDict(frozen=True, extra="allow")
+    model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)
 
     top_share: Positive
     a: float
@@ -119,8 +119,9 @@ class ContentsCard(BaseModel):
 
 
 class LabelsCard(Table):
-    """Names shown and stable ids, in the order of the graph's classes.
+    """Names and ids, in the order of the graph's classes.
 
+    ``names``: what findings, journal, exports and policy carry. ``ids``: one a name, for readers of the card; no record carries them.
     ``background``: classes of a goods map after the named ones, always allowed. ``silent``: names of which no finding is made, such
     as a classifier's ``clean``.
     """
@@ -201,6 +202,8 @@ class Card(Table):
         ours = set(JUDGED["contents"] + JUDGED["weight"])
         if self.purpose == "detection" and set(self.labels.names) & ours:
             raise ValueError(f"labels {sorted(ours)} are what contents and weight bundles say; choose others")
+        if self.purpose == "detection" and not self.labels.spoken:
+            raise ValueError("a detection bundle needs a label of which findings are made")
         wanted = self.labels.spoken if self.purpose == "detection" else JUDGED[self.purpose]
         missing = [name for name in wanted if name not in self.thresholds]
         if missing:
@@ -232,6 +235,8 @@ def parse_card(raw: bytes, where: str) -> Card:
         return Card.model_validate(tomllib.loads(raw.decode()))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
         raise BundleIncompatible(f"card of {where} is not TOML: {problem}") from problem
+    except RecursionError as problem:
+        raise BundleIncompatible(f"card of {where}: expected tables of a few levels, it is nested too deeply to be read") from problem
     except ValidationError as problem:
         lines = [f"{'.'.join(str(part) for part in error['loc'])}: {error['msg']}" for error in problem.errors()]
         raise BundleIncompatible(f"card of {where}: " + "; ".join(lines)) from problem

@@ -15,10 +15,11 @@ from edge_agent.errors import BundleIncompatible
 from edge_agent.imaging.regions import strongest_regions
 from edge_agent.inference.bundle import Bundle, Goods
 from edge_agent.inference.card import JUDGED, ContentsCard, InputCard
+from edge_agent.inference.contract import DECLARED, check_contents
 from edge_agent.inference.heads import EMPTY, GoodsClasses, judge_goods
 from edge_agent.inference.outputs import ContentsOutput
 from edge_agent.inference.prepare import ModelView, fill, model_view
-from edge_agent.inference.session import Session, expect
+from edge_agent.inference.session import Session
 
 _REGION_AT = 0.5
 _REGION_MIN_PX = 6
@@ -48,8 +49,7 @@ class ContentsAnalyser:
         self._goods: Goods = bundle.goods
         self._classes = GoodsClasses(card.labels.names, card.labels.background)
         self._session = session
-        names = (self._output.score, self._output.heatmap, self._output.product, self._output.goods_map)
-        expect(bundle, session, inputs=(card.input.tensor, "declared"), outputs=names)
+        check_contents(bundle, session, self._input, self._output)
 
     @property
     def bundle(self) -> BundleUse:
@@ -73,7 +73,7 @@ class ContentsAnalyser:
         """See ``analysis.ports.ContentsModel``."""
         source = model_view(view, self._input, subject)
         names = (self._output.score, self._output.heatmap, self._output.product, self._output.goods_map)
-        feeds = {self._card.input.tensor: self._tensor(source), "declared": self._classes.multi_hot(families)}
+        feeds = {self._card.input.tensor: self._tensor(source), DECLARED: self._classes.multi_hot(families)}
         score, heat, product, goods = self._session.run(names, feeds)
         rows, columns = (-(-side // self._output.stride) for side in (source.size.height, source.size.width))
         shares = np.rint(goods[0, :, :rows, :columns] * 255.0).astype(np.uint8)

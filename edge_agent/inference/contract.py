@@ -1,18 +1,27 @@
 """Whether a graph is what its card says, found out when it is loaded: by its inputs and outputs, and by one dry run."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_agent.errors import BundleIncompatible, InferenceFailed
+from edge_agent.imaging.weighing import FEATURES
 from edge_agent.inference.bundle import Bundle
+from edge_agent.inference.card import InputCard, MassInput
 from edge_agent.inference.detection_heads import Readout, Shape, expected_shapes, read, tensors
 from edge_agent.inference.feeds import Feeder
-from edge_agent.inference.outputs import AnomalyMapOutput, DetrOutput, LocatedOutput
+from edge_agent.inference.outputs import AnomalyMapOutput, ContentsOutput, DetrOutput, LocatedOutput, WeightOutput
 from edge_agent.inference.session import Session, expect
 
+DECLARED = "declared"
+"""Input of a contents graph that takes the declared families, [N, K] of 0 and 1."""
+
+QUANTILES = 3
+"""Masses that a weight graph gives for a picture: 5 %, 50 % and 95 %."""
+
+_LEAST_SIDE_PX = 64
 _TYPES = {"float32": "tensor(float)", "float16": "tensor(float16)", "uint8": "tensor(uint8)"}
 
 
@@ -31,14 +40,50 @@ def check_detection(bundle: Bundle, session: Session, feeder: Feeder, output: Lo
         raise BundleIncompatible(f"{bundle.ref}: the graph also wants {more}, which the card does not name")
     _check_input(bundle, session, feeder)
     feeds = {bundle.card.input.tensor: feeder.blank(), **sizes_feed(output, feeder)}
-    try:
-        arrays = session.run(names, feeds)
-        _check_outputs(bundle, feeder, output, arrays)
-        if not isinstance(output, AnomalyMapOutput):
-            floors = np.ones(len(bundle.card.labels.names), dtype=np.float32)
-            read(output, arrays, 0, Readout(feeder.grid, floors))
-    except InferenceFailed as problem:
-        raise BundleIncompatible(f"{bundle.ref}: the graph failed in its dry run: {problem.detail}") from problem
+    classes = len(bundle.card.labels.names)
+    arrays = _dry_run(bundle, session, names, feeds)
+    wrong = wrong_shape(output, classes, feeder, arrays)
+    if wrong is not None:
+        raise BundleIncompatible(f"{bundle.ref}: {wrong}")
+    if not isinstance(output, AnomalyMapOutput):
+        try:
+            read(output, arrays, 0, Readout(feeder.grid, np.ones(classes, dtype=np.float32)))
+        except InferenceFailed as problem:
+            raise BundleIncompatible(f"{bundle.ref}: the graph failed in its dry run: {problem.detail}") from problem
+
+
+def check_contents(bundle: Bundle, session: Session, taken: InputCard, output: ContentsOutput) -> None:
+    """Compare a contents card with its graph, and look once at nothing.
+
+    Raises:
+        BundleIncompatible: saying what was expected and what was found. DeviceFailed: the accelerator failed.
+    """
+    families, background = len(bundle.card.labels.names), len(bundle.card.labels.background)
+    names = (output.score, output.heatmap, output.product, output.goods_map)
+    expect(bundle, session, inputs=(taken.tensor, DECLARED), outputs=names)
+    height = -(-_LEAST_SIDE_PX // taken.multiple) * taken.multiple
+    width = height + taken.multiple  # no square, so that rows and columns cannot be taken for each other
+    rows, columns = (-(-side // output.stride) for side in (height, width))
+    blank = np.zeros((1, len(taken.channels), height, width), dtype=np.float32)
+    shapes = ((1,), (1, 1, rows, columns), (1, families), (1, families + background, rows, columns))
+    feeds = {taken.tensor: blank, DECLARED: np.zeros((1, families), dtype=np.float32)}
+    _check_exactly(bundle, dict(zip(names, shapes, strict=True)), _dry_run(bundle, session, names, feeds))
+
+
+def check_weight(bundle: Bundle, session: Session, taken: MassInput, output: WeightOutput) -> None:
+    """Compare a weight card with its graph, and weigh once with every feature at one.
+
+    Raises:
+        BundleIncompatible: saying what was expected and what was found. DeviceFailed: the accelerator failed.
+    """
+    expect(bundle, session, inputs=(taken.tensor, taken.coarse), outputs=(output.mass_kg,))
+    wanted, found = (1, FEATURES), session.inputs[taken.tensor]
+    if not _fits(found, wanted):
+        raise BundleIncompatible(
+            f"{bundle.ref}: input {taken.tensor}: this version feeds {_words(wanted)}, the graph takes {_words(found)}"
+        )
+    feeds = {taken.tensor: np.ones(wanted, dtype=np.float32), taken.coarse: np.ones((1, 1), dtype=np.float32)}
+    _check_exactly(bundle, {output.mass_kg: (1, QUANTILES)}, _dry_run(bundle, session, (output.mass_kg,), feeds))
 
 
 def sizes_input(output: LocatedOutput | AnomalyMapOutput) -> tuple[str, ...]:
@@ -61,14 +106,36 @@ def _check_input(bundle: Bundle, session: Session, feeder: Feeder) -> None:
         raise BundleIncompatible(f"{bundle.ref}: input {name}: the card feeds {feeder.dtype}, the graph takes {session.input_types[name]}")
 
 
-def _check_outputs(bundle: Bundle, feeder: Feeder, output: LocatedOutput | AnomalyMapOutput, arrays: Sequence[NDArray[Any]]) -> None:
-    labels = len(bundle.card.labels.names)
-    expected = expected_shapes(output, labels, feeder.batch, feeder.grid)
-    for name, array in zip(tensors(output), arrays, strict=True):
+def wrong_shape(output: LocatedOutput | AnomalyMapOutput, classes: int, feeder: Feeder, arrays: Sequence[NDArray[Any]]) -> str | None:
+    """Say what was expected and found where the outputs of a graph are not of the shapes that its head has; None if they are.
+
+    ``arrays``: the tensors of :func:`tensors`. Asked at each call, for a graph may give other shapes for another picture.
+    """
+    names = tensors(output)
+    expected = expected_shapes(output, classes, feeder.batch, feeder.grid)
+    for name, array in zip(names, arrays, strict=True):
         if not any(_fits(shape, array.shape) for shape in expected[name]):
             wanted = " or ".join(_words(shape) for shape in expected[name])
+            return f"output {name}: expected {wanted} (head {output.head}, {classes} labels), the graph gives {_words(array.shape)}"
+    if len(names) > 1 and len({array.shape[1] for array in arrays}) > 1:
+        found = ", ".join(f"{name} {_words(array.shape)}" for name, array in zip(names, arrays, strict=True))
+        return f"outputs {', '.join(names)}: expected as many boxes in each (head {output.head}), the graph gives {found}"
+    return None
+
+
+def _dry_run(bundle: Bundle, session: Session, names: Sequence[str], feeds: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
+    try:
+        return session.run(names, feeds)
+    except InferenceFailed as problem:
+        fed = ", ".join(f"{name} {_words(array.shape)}" for name, array in feeds.items())
+        raise BundleIncompatible(f"{bundle.ref}: the graph failed in its dry run, fed with {fed}: {problem.detail}") from problem
+
+
+def _check_exactly(bundle: Bundle, shapes: Mapping[str, Shape], arrays: Sequence[NDArray[Any]]) -> None:
+    for (name, shape), array in zip(shapes.items(), arrays, strict=True):
+        if shape != array.shape:
             raise BundleIncompatible(
-                f"{bundle.ref}: output {name}: expected {wanted} (head {output.head}, {labels} labels), "
+                f"{bundle.ref}: output {name}: expected {_words(shape)} (head {bundle.card.head}, {len(bundle.card.labels.names)} labels), "
                 f"the graph gives {_words(array.shape)}"
             )
 

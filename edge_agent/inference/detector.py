@@ -12,21 +12,23 @@ from edge_agent.domain.capture import SubjectKind
 from edge_agent.domain.finding import Detection
 from edge_agent.domain.geometry import Box, Size
 from edge_agent.domain.scan import View
-from edge_agent.errors import BundleIncompatible
-from edge_agent.imaging.boxes import SAME_OBJECT_IOU, Candidates, merge_across_tiles
+from edge_agent.errors import BundleIncompatible, InferenceFailed
+from edge_agent.imaging.boxes import Candidates, merge_across_tiles, merge_settled
 from edge_agent.imaging.picture import AS_IS
 from edge_agent.imaging.regions import strongest_regions
 from edge_agent.imaging.resample import resampled
 from edge_agent.imaging.tiles import Window
 from edge_agent.inference.bundle import Bundle
 from edge_agent.inference.card import MassInput
-from edge_agent.inference.contract import check_detection, sizes_feed
+from edge_agent.inference.contract import check_detection, sizes_feed, wrong_shape
 from edge_agent.inference.detection_heads import Readout, anomaly_levels, read, tensors
 from edge_agent.inference.feeds import Feed, Feeder, feeder_of
 from edge_agent.inference.outputs import (
     AnomalyMapOutput,
     ContentsOutput,
+    DetrOutput,
     LocatedOutput,
+    SsdOutput,
     WeightOutput,
     YoloColumnsOutput,
     YoloRowsOutput,
@@ -84,7 +86,11 @@ class _Detecting:
 
     def _run(self, feed: Feed, windows: Sequence[Window], output: LocatedOutput | AnomalyMapOutput) -> list[NDArray[Any]]:
         feeds = {self._card.input.tensor: feed.tensor(windows), **sizes_feed(output, self._feeder)}
-        return self._session.run(tensors(output), feeds)
+        arrays = self._session.run(tensors(output), feeds)
+        wrong = wrong_shape(output, len(self._card.labels.names), self._feeder, arrays)
+        if wrong is not None:
+            raise InferenceFailed(wrong)
+        return arrays
 
 
 class BoxDetector(_Detecting):
@@ -101,8 +107,7 @@ class BoxDetector(_Detecting):
         floors = np.array([show_at.get(name, _NEVER) for name in names], dtype=np.float32)
         calls = fan(lambda windows: self._look(feed, windows, Readout(self._feeder.grid, floors)), self._calls(feed))
         found = [candidates for call in calls for candidates in call]
-        own = _own_overlap(self._output)
-        merged = merge_across_tiles(feed.windows, found, feed.size, SAME_OBJECT_IOU if own is None else own, votes=own is None)
+        merged = _merged(self._output, feed, found)
         corners = _in_view(merged.boxes, feed, view)
         kept = (corners[:, 2] > corners[:, 0]) & (corners[:, 3] > corners[:, 1])  # what lay in the padding has no extent left
         merged = merged.take(kept)
@@ -169,9 +174,19 @@ def _assembled(feed: Feed, levels: Sequence[NDArray[np.float32]], grid: Size) ->
     return heat
 
 
-def _own_overlap(output: LocatedOutput) -> float | None:
-    """Give the overlap above which two boxes of a label are one object, where the card says it: of such the better one stays as it is."""
-    return output.iou if isinstance(output, YoloxOutput | YoloRowsOutput | YoloColumnsOutput) else None
+def _merged(output: LocatedOutput, feed: Feed, found: Sequence[Candidates]) -> Candidates:
+    """Give the objects of the source, px of it, from the candidates of its windows.
+
+    A graph that suppresses by itself gives each object once a window. Of the others, a card that names an overlap wants the better of
+    two boxes as it is; ours vote.
+    """
+    if isinstance(output, DetrOutput | SsdOutput):
+        return merge_settled(feed.windows, found, feed.size)
+    if isinstance(output, YoloRowsOutput | YoloColumnsOutput) and output.nms == "inside":
+        return merge_settled(feed.windows, found, feed.size)
+    if isinstance(output, YoloxOutput | YoloRowsOutput | YoloColumnsOutput):
+        return merge_across_tiles(feed.windows, found, feed.size, output.iou, votes=False)
+    return merge_across_tiles(feed.windows, found, feed.size)
 
 
 def _in_view(boxes: NDArray[np.float32], feed: Feed, view: View) -> NDArray[np.float64]:

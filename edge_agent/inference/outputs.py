@@ -15,9 +15,9 @@ Activation: TypeAlias = Literal["none", "sigmoid", "softmax"]
 
 
 class Table(BaseModel):
-    """A table of a card: an unknown key is refused."""
+    """A table of a card: an unknown key is refused, and so is a number that is none."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class DetectionOutput(Table):

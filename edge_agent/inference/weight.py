@@ -16,11 +16,12 @@ from edge_agent.domain.scan import Energy, Plane, Quantity, View
 from edge_agent.errors import BundleIncompatible, EnergyMissing, NotWeighable
 from edge_agent.imaging.attenuation import density
 from edge_agent.imaging.scale import TRANSMISSION_MATTER, fit_container
-from edge_agent.imaging.weighing import FEATURES, MassFeatures, mass_features
+from edge_agent.imaging.weighing import MassFeatures, mass_features
 from edge_agent.inference.bundle import Bundle
 from edge_agent.inference.card import MassInput
+from edge_agent.inference.contract import check_weight
 from edge_agent.inference.outputs import WeightOutput
-from edge_agent.inference.session import Session, expect
+from edge_agent.inference.session import Session
 
 WEIGHT = "weight"
 FEWEST_WEIGHED = 10
@@ -115,10 +116,7 @@ class ContainerScale:
         self._output = bundle.card.output.mass_kg
         self._session = session
         self._fits = fits
-        expect(bundle, session, inputs=(self._input.tensor, self._input.coarse), outputs=(self._output,))
-        wanted = session.inputs[self._input.tensor][-1]
-        if wanted != FEATURES:
-            raise BundleIncompatible(f"{bundle.ref}: {self._input.tensor} takes {wanted} features, this version gives {FEATURES}")
+        check_weight(bundle, session, self._input, bundle.card.output)
 
     @property
     def bundle(self) -> BundleUse:

@@ -119,14 +119,13 @@ def _scores_of(graph: _Graph, images: str, picture: Picture) -> str:
     return graph.add("Transpose", graph.add("Sigmoid", logits), perm=[0, 2, 1])
 
 
-def _boxes(form: str, *, normalised: bool = False) -> NDArray[np.float32]:
-    """Give (1, 64, 4) boxes of the cells, row by row."""
+def _boxes(form: str, *, normalised: bool = False, reach_px: int = 0) -> NDArray[np.float32]:
+    """Give (1, 64, 4) boxes of the cells, row by row, each ``reach_px`` longer to the left and to the right."""
     y0, x0 = (CELL_PX * part for part in np.divmod(np.arange(CELLS), SIDE_PX // CELL_PX))
-    x1, y1 = x0 + CELL_PX, y0 + CELL_PX
-    extents = np.full(CELLS, CELL_PX)
+    x0, x1, y1 = x0 - reach_px, x0 + CELL_PX + reach_px, y0 + CELL_PX
     orders = {
-        "cxcywh": (x0 + 4, y0 + 4, extents, extents),
-        "xywh": (x0, y0, extents, extents),
+        "cxcywh": ((x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0),
+        "xywh": (x0, y0, x1 - x0, y1 - y0),
         "xyxy": (x0, y0, x1, y1),
         "yxyx": (y0, x0, y1, x1),
     }
@@ -164,13 +163,14 @@ def yolov5(batch: int | str = 1) -> Fixture:
     )
 
 
-def yolov7() -> Fixture:
-    """Suppression in the graph, rows of all pictures in one list."""
+def yolov7(reach_px: int = 0) -> Fixture:
+    """Suppression in the graph, above an overlap of 0.7; rows of all pictures in one list."""
     picture = Picture()
     graph = _Graph()
-    by_class = graph.add("Transpose", _scores(graph, picture), perm=[0, 2, 1])
-    boxes = graph.constant(_boxes("xyxy"))
-    limits = (graph.constant(100, np.int64), graph.constant(0.5), graph.constant(0.3))
+    scores = _scores(graph, picture)
+    by_class = graph.add("Transpose", scores, perm=[0, 2, 1])
+    boxes = _along_batch(graph, scores, _boxes("xyxy", reach_px=reach_px))
+    limits = (graph.constant(100, np.int64), graph.constant(0.7), graph.constant(0.3))
     chosen = graph.add("NonMaxSuppression", boxes, by_class, *limits)  # (n, 3): picture, class, box
     score = graph.add("Unsqueeze", graph.add("GatherND", by_class, chosen), graph.constant([1], np.int64))
     columns = [graph.add("Gather", chosen, graph.constant([at], np.int64), axis=1) for at in range(3)]
@@ -185,9 +185,9 @@ def yolov7() -> Fixture:
     )
 
 
-def yolov8(dtype: str = "float32", fit: str = "letterbox", more: str = "") -> Fixture:
+def yolov8(dtype: str = "float32", fit: str = "letterbox", more: str = "", colour: str = "rgb") -> Fixture:
     """Columns without objectness."""
-    picture = Picture(dtype=dtype, fit=fit, more=more)
+    picture = Picture(dtype=dtype, fit=fit, more=more, colour=colour)
     graph = _Graph()
     scores = _scores(graph, picture)
     rows = graph.add("Concat", _along_batch(graph, scores, _boxes("cxcywh")), scores, axis=2)
@@ -196,11 +196,11 @@ def yolov8(dtype: str = "float32", fit: str = "letterbox", more: str = "") -> Fi
     return Fixture("yolov8", graph.bytes([_input(picture)], [("output0", kind, [1, 6, CELLS])]), picture, 'tensor = "output0"')
 
 
-def yolov8_suppressed() -> Fixture:
+def yolov8_suppressed(reach_px: int = 0) -> Fixture:
     """Suppression in the graph: the best ten cells, rows of box, score, class."""
     picture = Picture()
     graph = _Graph()
-    where, best, kind = _best_ten(graph, _scores(graph, picture), _boxes("xyxy"))
+    where, best, kind = _best_ten(graph, _scores(graph, picture), _boxes("xyxy", reach_px=reach_px))
     columns = [graph.add("Unsqueeze", part, graph.constant([2], np.int64)) for part in (best, kind)]
     graph.add("Concat", where, *columns, result="output0", axis=2)
     return Fixture(
@@ -211,7 +211,7 @@ def yolov8_suppressed() -> Fixture:
     )
 
 
-def detr() -> Fixture:
+def detr(reach_px: int = 0) -> Fixture:
     """Queries: logits, and boxes as shares of the input; the picture stretched, with mean and standard deviation."""
     picture = Picture(fit="whole", more="mean = [0.25, 0.25, 0.25]\nstd = [0.5, 0.5, 0.5]")
     graph = _Graph()
@@ -219,17 +219,17 @@ def detr() -> Fixture:
     scores = _scores_of(graph, undone, picture)
     ratio = graph.add("Div", scores, graph.add("Sub", graph.constant(1.0), scores))
     graph.add("Log", ratio, result="logits")
-    graph.add("Identity", _along_batch(graph, scores, _boxes("cxcywh", normalised=True)), result="boxes")
+    graph.add("Identity", _along_batch(graph, scores, _boxes("cxcywh", normalised=True, reach_px=reach_px)), result="boxes")
     outputs = [("logits", TensorProto.FLOAT, [1, CELLS, 2]), ("boxes", TensorProto.FLOAT, [1, CELLS, 4])]
     table = 'logits = "logits"\nboxes = "boxes"\nbox = "cxcywh"\nunit = "normalised"'
     return Fixture("detr", graph.bytes([_input(picture)], outputs), picture, table)
 
 
-def detr_ready() -> Fixture:
+def detr_ready(reach_px: int = 0) -> Fixture:
     """Post-processed in the graph, which is told the size of its input."""
     picture = Picture(fit="whole")
     graph = _Graph()
-    where, best, kind = _best_ten(graph, _scores(graph, picture), _boxes("xyxy", normalised=True))
+    where, best, kind = _best_ten(graph, _scores(graph, picture), _boxes("xyxy", normalised=True, reach_px=reach_px))
     sizes = graph.add("Cast", "orig_target_sizes", to=TensorProto.FLOAT)
     twice = graph.add("Unsqueeze", graph.add("Concat", sizes, sizes, axis=1), graph.constant([1], np.int64))
     graph.add("Mul", where, twice, result="boxes")
@@ -241,11 +241,11 @@ def detr_ready() -> Fixture:
     return Fixture("detr", graph.bytes([_input(picture), told], outputs), picture, table)
 
 
-def ssd() -> Fixture:
+def ssd(reach_px: int = 0) -> Fixture:
     """As TensorFlow's zoo exports: NHWC uint8, boxes yxyx as shares, classes from 1."""
     picture = Picture(layout="nhwc", dtype="uint8", scale="0-255", fit="whole")
     graph = _Graph()
-    where, best, kind = _best_ten(graph, _scores(graph, picture), _boxes("yxyx", normalised=True))
+    where, best, kind = _best_ten(graph, _scores(graph, picture), _boxes("yxyx", normalised=True, reach_px=reach_px))
     graph.add("Identity", where, result="detection_boxes")
     graph.add("Identity", best, result="detection_scores")
     graph.add("Add", kind, graph.constant(1.0), result="detection_classes")

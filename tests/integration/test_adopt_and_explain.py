@@ -2,23 +2,28 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from edge_agent.cli.main import main
 from edge_agent.domain.capture import Subject, SubjectKind
 from edge_agent.domain.ids import ScannerId
 from edge_agent.domain.scan import Energy, Plane, Quantity, Scan, ScannerRef, View
-from edge_agent.errors import BundleRejected
+from edge_agent.errors import BundleIncompatible, BundleRejected
 from edge_agent.formats.encode import png_bytes
 from edge_agent.formats.package import write_package
 from edge_agent.inference.bundle import load_bundle, sign_bundle
-from edge_agent.signing.detached import WORKSHOP
+from edge_agent.inference.load import load_models
+from edge_agent.inference.session import DevicePolicy
+from edge_agent.signing.detached import WORKSHOP, Trust
 from edge_agent.testing import heads
 from edge_agent.testing.bundles import TEST_KEY
 from edge_agent.testing.factories import a_capture, a_scan_id
+from edge_agent.testing.heads import write_fixture
 
 
 @pytest.fixture
@@ -80,6 +85,49 @@ def test_a_card_that_does_not_fit_leaves_nothing_behind(place: Path, capsys: pyt
     assert 78 == adopt(place)
     assert "expected [1, 5, any] (head yolov8, 1 labels), the graph gives [1, 6, 64]" in capsys.readouterr().err
     assert [] == list((place / "bundles").rglob("*.onnx"))
+
+
+def test_weights_in_a_file_beside_the_graph_are_refused_wherever_the_command_is_given(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    graph = onnx.load_from_string((place / "model.onnx").read_bytes())
+    onnx.save(graph, place / "model.onnx", save_as_external_data=True, location="model.onnx.data", size_threshold=200)
+    for folder in (place, place.parent):
+        monkeypatch.chdir(folder)
+        assert 78 == adopt(place)
+        assert "keeps weights in other files" in capsys.readouterr().err
+    assert [] == list((place / "bundles").rglob("*.onnx"))
+    onnx.save(onnx.load(place / "model.onnx"), place / "model.onnx")  # as the message says
+    assert 0 == adopt(place)
+
+
+def test_a_signed_graph_never_runs_on_weights_that_lie_in_the_working_directory(
+    place: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    onnx.save(onnx.load(place / "model.onnx"), elsewhere / "m.onnx", save_as_external_data=True, location="weights", size_threshold=0)
+    folder = write_fixture(place / "signed", replace(heads.yolov8(), graph=(elsewhere / "m.onnx").read_bytes()))
+    sign_bundle(folder, TEST_KEY)
+    monkeypatch.chdir(elsewhere)
+    with pytest.raises(BundleIncompatible, match="no signature covers"):
+        load_models(place / "signed", DevicePolicy.CPU, Trust.of([TEST_KEY.public]))
+
+
+def test_examples_that_show_nothing_are_refused_unless_it_is_said(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (place / "scan.png").write_bytes(png_bytes(np.zeros((96, 128, 3), dtype=np.uint8)))
+    assert 78 == adopt(place)
+    assert "expected an example that shows an object, found none among 1" in capsys.readouterr().err
+    assert [] == list((place / "bundles").rglob("*.onnx"))
+    assert 0 == adopt(place, "--without-object")
+    assert "no example shows an object" in capsys.readouterr().out
+    sign_bundle(place / "bundles/fixture/1.0.0", TEST_KEY)
+    assert 0 == main(["bundle", "verify", str(place / "bundles/fixture/1.0.0"), "--trust", TEST_KEY.public.text])
+
+
+def test_a_golden_case_that_shows_an_object_can_be_read_by_every_version(place: Path) -> None:
+    assert 0 == adopt(place)
+    (case,) = (path for path in (place / "bundles").rglob("golden/*.json") if "expected" not in path.name)
+    assert {"subject", "pitch_mm", "why"} == set(json.loads(case.read_text()))
 
 
 @pytest.mark.parametrize("name", ["../up", "a/b", "", ".hidden", "Upper"])

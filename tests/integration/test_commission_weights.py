@@ -86,6 +86,14 @@ def test_a_signature_beside_it_must_fit_and_be_trusted(tmp_path: Path) -> None:
     assert [("weighing-unusable", "portal-1")] == problems(found(tmp_path, trust=trust))
 
 
+def test_a_deleted_signature_does_not_free_it_where_signatures_are_required(tmp_path: Path) -> None:
+    path, trust = write_document(weighing_path(tmp_path, PORTAL), a_certificate(), KEY), Trust.of([KEY.public])
+    present = Weighbridge("north", (PORTAL,), USE)
+    assert (a_certificate(),) == find_weighing(tmp_path, present, trust, must_be_signed=True).certificates
+    path.with_suffix(".signature.json").unlink()
+    assert [("weighing-unusable", "portal-1")] == problems(find_weighing(tmp_path, present, trust, must_be_signed=True))
+
+
 @pytest.mark.parametrize("content", [b"", b"{}", b"\xff", b'{"format": "certificate/1"}'])
 def test_a_damaged_certificate_is_named_and_does_not_count(tmp_path: Path, content: bytes) -> None:
     weighing_path(tmp_path, PORTAL).write_bytes(content)
@@ -132,7 +140,7 @@ def test_golden_cases_prove_the_graph_whatever_the_corrections(tmp_path: Path) -
 
 
 def test_a_graph_for_other_features_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BundleIncompatible, match="takes 7 features"):
+    with pytest.raises(BundleIncompatible, match=r"input features: this version feeds \[1, \d+\], the graph takes \[any, 7\]"):
         loaded_from(tmp_path, features=7)
 
 

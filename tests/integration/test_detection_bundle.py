@@ -1,5 +1,7 @@
 """A bundle from disk through real onnxruntime: contract, provider, tiles, seams, golden cases, and every way to be refused."""
 
+import io
+import json
 import shutil
 from pathlib import Path
 
@@ -21,6 +23,7 @@ from edge_agent.errors import (
 from edge_agent.inference.load import LoadedModels, load_models
 from edge_agent.inference.selftest import run_selftest
 from edge_agent.inference.session import CPU, DevicePolicy
+from edge_agent.signing.detached import WORKSHOP
 from edge_agent.testing.bundles import TEST_TRUST, bright_cells_graph, write_card, write_detection_bundle
 
 
@@ -36,6 +39,12 @@ def loaded(root: Path) -> LoadedModels:
 
 def view(pixels: np.ndarray, energy: Energy = Energy.HIGH) -> View:
     return View("side", (Plane(Quantity.TRANSMISSION, energy, pixels),), (5.0, 5.0))
+
+
+def _npz(**arrays: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    np.savez_compressed(file, **arrays)
+    return file.getvalue()
 
 
 def cells(pixels: np.ndarray, root: Path) -> set[tuple[float, float, float, float]]:
@@ -110,6 +119,29 @@ def test_a_bundle_without_golden_cases_never_passes(root: Path) -> None:
         run_selftest(loaded(root), one_by_one)
 
 
+def test_a_signed_detector_whose_cases_show_nothing_never_passes_unless_its_maker_took_that(root: Path) -> None:
+    folder = root / "bright" / "1.0.0"
+    (folder / "golden" / "one.npz").write_bytes(_npz(high=np.zeros((40, 48), dtype=np.uint16)))
+    (folder / "golden" / "one.expected.json").write_text('{"detections": []}')
+    write_card(folder, {"name": "bright", "research_only": "false"})
+    with pytest.raises(SelfTestFailed, match="expected a golden case that shows an object, found 1 that show none"):
+        run_selftest(loaded(root), one_by_one)
+    assert 1 == run_selftest(load_models(root, DevicePolicy.CPU, WORKSHOP), one_by_one), "what is not released yet may know nothing"
+    case = folder / "golden" / "one.json"
+    case.write_text(json.dumps({**json.loads(case.read_text()), "may_show_nothing": True}))
+    write_card(folder, {"name": "bright", "research_only": "false"})
+    assert 1 == run_selftest(loaded(root), one_by_one)
+
+
+def test_an_expectation_that_is_no_number_is_refused(root: Path) -> None:
+    folder = root / "bright" / "1.0.0"
+    path = folder / "golden" / "one.expected.json"
+    path.write_text(path.read_text().replace("0.9999546", "NaN"))
+    write_card(folder, {"name": "bright", "research_only": "false"})
+    with pytest.raises(BundleCorrupt, match="readable expectation"):
+        run_selftest(loaded(root), one_by_one)
+
+
 @pytest.mark.parametrize("name", ["model.onnx", "labels.txt", "golden/one.npz"])
 def test_any_altered_file_is_refused(root: Path, name: str) -> None:
     path = root / "bright" / "1.0.0" / name
@@ -139,6 +171,12 @@ def test_a_graph_that_is_not_what_the_card_says_is_refused(tmp_path: Path, graph
     write_detection_bundle(tmp_path, graph=graph)
     with pytest.raises(BundleIncompatible, match=named):
         loaded(tmp_path)
+
+
+def test_a_card_nested_too_deeply_to_be_read_is_refused_and_not_a_crash(root: Path) -> None:
+    (root / "bright" / "1.0.0" / "card.toml").write_text("a = " + "[" * 5000)
+    with pytest.raises(BundleIncompatible, match="nested too deeply"):
+        loaded(root)
 
 
 def test_research_bundles_are_refused_unless_allowed(tmp_path: Path) -> None:

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
 from edge_agent.analysis.ports import DetectorEvidence, ObjectDetector, one_by_one
 from edge_agent.domain.capture import SubjectKind
 from edge_agent.domain.scan import Energy, Plane, Quantity, View
-from edge_agent.errors import BundleIncompatible, BundleRejected, EnergyMissing
+from edge_agent.errors import BundleIncompatible, BundleRejected, EnergyMissing, InferenceFailed
 from edge_agent.inference.load import load_models
 from edge_agent.inference.session import DevicePolicy
 from edge_agent.signing.detached import WORKSHOP
@@ -173,7 +174,57 @@ def test_boxes_read_in_the_wrong_form_are_dropped_and_never_crash(tmp_path: Path
 
 # ------------------------------------------------------------------------------------------------------------ refused at load
 
+
+def told(head: str, output: str, **tensors: np.ndarray) -> Fixture:
+    """A graph that gives the same whatever it sees; its tensors as keywords."""
+    taken = helper.make_tensor_value_info("images", TensorProto.FLOAT, [1, 3, 64, 64])
+    values = {name: numpy_helper.from_array(value, f"{name}_value") for name, value in tensors.items()}
+    nodes = [helper.make_node("Constant", [], [name], value=value) for name, value in values.items()]
+    outputs = [helper.make_tensor_value_info(name, value.data_type, list(value.dims)) for name, value in values.items()]
+    graph = helper.make_graph(nodes, "told", [taken], outputs)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    return Fixture(head, model.SerializeToString(), Picture(), output)
+
+
+def zeros(*shape: int) -> np.ndarray:
+    return np.zeros(shape, dtype=np.float32)
+
+
+READY = 'boxes = "b"\nscores = "s"\nbox = "xyxy"\nunit = "px"\n'
+
 WRONG: Sequence[tuple[str, Fixture, str]] = [
+    (
+        "raw boxes beside suppressed scores",
+        told("ssd-nms", f'{READY}classes = "c"\nfirst_class = 1', b=zeros(1, 200, 4), s=zeros(1, 4), c=zeros(1, 4)),
+        r"outputs b, s, c: expected as many boxes in each \(head ssd-nms\), the graph gives b \[1, 200, 4\], s \[1, 4\], c \[1, 4\]",
+    ),
+    (
+        "fewer boxes than scores",
+        told("detr", f'{READY}labels = "l"', b=zeros(1, 2, 4), s=zeros(1, 4), l=zeros(1, 4)),
+        r"expected as many boxes in each \(head detr\), the graph gives b \[1, 2, 4\], l \[1, 4\], s \[1, 4\]",
+    ),
+    (
+        "boxes of other queries",
+        told("detr", 'logits = "l"\nboxes = "b"\nbox = "xyxy"\nunit = "px"', b=zeros(1, 2, 4), l=zeros(1, 4, 2)),
+        r"the graph gives l \[1, 4, 2\], b \[1, 2, 4\]",
+    ),
+    (
+        "boxes of other anchors",
+        told("boxes-scores", 'boxes = "b"\nscores = "s"', b=zeros(1, 5, 4), s=zeros(1, 4, 2)),
+        r"the graph gives b \[1, 5, 4\], s \[1, 4, 2\]",
+    ),
+    (
+        "words for scores",
+        told("classifier", 'tensor = "o"\nactivation = "none"', o=np.array([["red", "blue"]], dtype=object)),
+        r"output o: expected a tensor of numbers, the graph gives tensor\(string\)",
+    ),
+    (
+        "a level that is no number",
+        replace(heads.anomaly_map(), output=heads.anomaly_map().output.replace("low = 0.0", "low = nan")),
+        r"low: Input should be a finite number",
+    ),
+    ("an infinite mean", replace(heads.yolov8(), picture=Picture(more="mean = [inf, 0, 0]")), "mean.0: Input should be a finite number"),
+    ("nothing to find", replace(heads.yolov8(), silent=("red", "blue")), "needs a label of which findings are made"),
     (
         "one label too many",
         replace(heads.yolov8(), labels=("red", "blue", "green")),
@@ -244,6 +295,28 @@ WRONG: Sequence[tuple[str, Fixture, str]] = [
 def test_a_wrong_card_is_refused_at_load_with_what_was_expected_and_found(tmp_path: Path, fixture: Fixture, said: str) -> None:
     with pytest.raises(BundleIncompatible, match=said):
         detector(tmp_path, fixture)
+
+
+def test_a_graph_that_gives_other_shapes_for_another_picture_fails_that_picture_and_no_more(tmp_path: Path) -> None:
+    taken = helper.make_tensor_value_info("images", TensorProto.FLOAT, [1, 3, 64, 64])
+    constants = {"box": zeros(1, 4, 4), "s": zeros(1, 4), "c": zeros(1, 4), "0": np.array([0]), "1": np.array([1]), "9": np.array([9])}
+    nodes = [
+        helper.make_node("ReduceMax", ["images"], ["most"], keepdims=0),
+        helper.make_node("Cast", ["most"], ["one"], to=TensorProto.INT64),  # 1 for a white picture, else 0
+        helper.make_node("Sub", ["9", "one"], ["last"]),
+        helper.make_node("Mul", ["one", "9"], ["first"]),
+        helper.make_node("Slice", ["box", "first", "last", "1"], ["b"]),
+        *(helper.make_node("Identity", [name], [f"{name}s"]) for name in ("s", "c")),
+    ]
+    outputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in ("b", "ss", "cs")]
+    values = [numpy_helper.from_array(value, name) for name, value in constants.items()]
+    model = helper.make_model(helper.make_graph(nodes, "g", [taken], outputs, values), opset_imports=[helper.make_opsetid("", 18)])
+    model.ir_version = 10
+    table = 'boxes = "b"\nscores = "ss"\nclasses = "cs"\nbox = "xyxy"\nunit = "px"\nfirst_class = 0'
+    found = detector(tmp_path, Fixture("ssd-nms", model.SerializeToString(), Picture(), table))
+    assert seen(evidence(found, display(64, 64))) == set()
+    with pytest.raises(InferenceFailed, match=r"the graph gives b \[1, 0, 4\], ss \[1, 4\], cs \[1, 4\]"):
+        evidence(found, display(64, 64, ((255, 255, 255), (0, 0, 64, 64))))
 
 
 # ------------------------------------------------------------------------------------------------------- several bundles at once

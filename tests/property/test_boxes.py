@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_agent.domain.geometry import Size
-from edge_agent.imaging.boxes import VOTING_IOU, Candidates, areas, iou_matrix, merge_across_tiles, suppress, voted
+from edge_agent.imaging.boxes import VOTING_IOU, Candidates, areas, iou_matrix, merge_across_tiles, merge_settled, suppress, voted
 from edge_agent.imaging.tiles import Window, plan_tiles
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -153,6 +153,37 @@ def test_an_object_longer_than_tiles_is_one_box_over_all_of_it(seed: int, count:
     objects = _objects(rng, count, 1300)
     # A part of under 12 px in a tile is not found there, so that much of an end may be missing.
     _assert_same(objects, _merged(objects, rng, jitter), jitter + 13.0)
+
+
+@settings(max_examples=60, deadline=None)
+@given(SEEDS, st.integers(1, 25), st.floats(0, 1.5), st.booleans())
+def test_a_graph_that_suppresses_gives_each_object_once_and_whole_whatever_its_length(
+    seed: int, count: int, jitter: float, is_long: bool
+) -> None:
+    rng = np.random.default_rng(seed)
+    objects = _objects(rng, min(count, 6) if is_long else count, 1300 if is_long else OVERLAP - 10)
+    windows = plan_tiles(VIEW, TILE, OVERLAP)
+    found = []
+    for window in windows:
+        seen = _seen_in(window, objects, rng, jitter)
+        found.append(seen.take(np.arange(0, len(seen), 3)))  # one of the three that a detector without suppression gives
+    _assert_same(objects, merge_settled(windows, found, VIEW), jitter + (13.0 if is_long else 3.5))
+
+
+@settings(deadline=None)
+@given(SEEDS, st.integers(1, 40))
+def test_no_two_boxes_of_one_list_ever_become_one_and_none_is_moved(seed: int, count: int) -> None:
+    rng = np.random.default_rng(seed)
+    windows = plan_tiles(VIEW, TILE, OVERLAP)
+    found = [_random_boxes(rng, count, max(1, count // 2)) for _ in windows]
+    merged = merge_settled(windows, found, VIEW)
+    assert len(merged) >= max(len(part) for part in found)
+    assert (np.diff(merged.scores) <= 0).all()
+    assert max(part.scores.max() for part in found) == merged.scores[0]
+    alone = found[0]
+    kept = merge_settled([Window(0, 0, VIEW.width, VIEW.height)], [alone], VIEW)
+    order = np.argsort(-alone.scores, kind="stable")
+    assert (alone.boxes[order].tolist(), alone.labels[order].tolist()) == (kept.boxes.tolist(), kept.labels.tolist())
 
 
 @settings(deadline=None)
