@@ -2,16 +2,18 @@
 
 *Saliency* of a detection: parts of the view are taken out of the beam at random, again and again; where hiding costs the detection its
 score, the model looked (RISE, Petsiuk et al. 2018, arXiv 1806.07421; for detectors D-RISE, Petsiuk et al. 2021, arXiv 2006.03204).
-*Other declarations*: the stored shares of goods are judged against each family in turn, without inference.
+*Other declarations*: the stored shares of goods are judged against each family in turn, without inference. The score comes from the worst
+places alone, and is the same whether a tenth of the load differs or all of it; so families are ranked by how much they leave unexplained.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.random import default_rng
 from numpy.typing import NDArray
 
+from edge_agent.analysis.conclude import EMPTY_FAMILY
 from edge_agent.analysis.ports import ContentsModel, Fan, ObjectDetector, one_by_one
 from edge_agent.domain.capture import SubjectKind
 from edge_agent.domain.finding import Detection, Heterogeneity, ProductGuess
@@ -25,6 +27,10 @@ FAINT = 0.01
 MOST_ADDED = 3
 """Families that may be added to a declaration until it explains the image."""
 
+CLEARLY = 0.25
+"""A family counts as missing when it explains more than this share of what is unexplained: one of a few goods, not a trace of many."""
+
+_ELSE_AT = 0.5  # evidence of a cell that looks more like other goods than like all that are declared
 _VISIBLE = 0.5  # share of the cells that stay
 _GRID_PX = 256  # the map is computed on at most so many px a side
 
@@ -186,18 +192,32 @@ def overlap(first: Box, second: Box) -> float:
 
 
 @dataclass(frozen=True, slots=True)
+class Fit:
+    """How a declaration fits a load.
+
+    ``score``: heterogeneity in [0, 1]. ``unexplained``: share of the load, in [0, 1], that lies in cells which look more like other goods
+    than like all that are declared.
+    """
+
+    score: float
+    unexplained: float
+
+
+@dataclass(frozen=True, slots=True)
 class Alternative:
     """What would be concluded of a view under another declaration.
 
     ``headings``: of the Harmonized System, four digits, that the family stands for. ``instead``: heterogeneity if this family were
-    declared alone; ``besides``: if it were declared in addition to what is. ``share``: of the load that looks like it, 0 when it is not
-    among the first guesses.
+    declared alone; ``besides``: if it were declared in addition to what is; ``unexplained_instead``, ``unexplained_besides``: how much of
+    the load is then unexplained, as in :class:`Fit`. ``share``: of the load that looks like it, 0 when it is not among the first guesses.
     """
 
     family: str
     headings: tuple[str, ...]
     instead: float
     besides: float
+    unexplained_instead: float
+    unexplained_besides: float
     share: float
     is_declared: bool
 
@@ -213,40 +233,76 @@ class Load:
     declared: tuple[str, ...]
 
 
+def fit(contents: ContentsModel, load: Load, families: Sequence[str]) -> Fit:
+    """Give how ``families``, at least one, would fit the load if they were declared; no inference."""
+    return _fit(contents, load, families, _whole(contents, load))
+
+
 def alternatives(contents: ContentsModel, load: Load) -> tuple[Alternative, ...]:
-    """Give every family that can be declared, best explanation first; no inference, about 10 ms a family and megapixel of map."""
-    shares = dict(load.guess.ranked) if load.guess is not None else {}
+    """Give every family that can be declared, best explanation first; no inference, the stored map is judged twice a family.
+
+    The best leaves the smallest part of the load unexplained; of equal ones, it has the lower score.
+    """
+    shares, whole = dict(load.guess.ranked) if load.guess is not None else {}, _whole(contents, load)
     rows = []
     for family, headings in contents.headings.items():
-        instead = _judged(contents, load, (family,))
-        besides = _judged(contents, load, (*load.declared, family)) if load.declared else instead
-        rows.append(Alternative(family, headings, instead, besides, shares.get(family, 0.0), family in load.declared))
-    return tuple(sorted(rows, key=lambda row: (row.instead, -row.share, row.family)))
+        instead = _fit(contents, load, (family,), whole)
+        besides = _fit(contents, load, (*load.declared, family), whole) if load.declared else instead
+        scores, left = (instead.score, besides.score), (instead.unexplained, besides.unexplained)
+        rows.append(Alternative(family, headings, *scores, *left, shares.get(family, 0.0), family in load.declared))
+    return tuple(sorted(rows, key=lambda row: (row.unexplained_instead, row.instead, -row.share, row.family)))
 
 
 def missing_from_declaration(contents: ContentsModel, load: Load, alert_at: float) -> tuple[str, ...] | None:
     """Give the families that would have to be declared in addition for the view to stay below ``alert_at``, strongest first.
 
-    Empty when the declaration explains the view as it is; None when three more families do not suffice, or nothing usable was declared.
+    One after the other, the family that explains most of what is unexplained. While there is an alert, a family must explain a clear share
+    of what is left; afterwards one is named only if it explains as much of what was unexplained at first: an alert can end before the load
+    is explained, when the score hardly reaches the level even without any likeness.
+
+    Empty when the view stays below it as declared; None when three such families do not suffice, or nothing usable was declared.
     """
     if not load.declared:
         return None
+    if load.verdict.score < alert_at:
+        return ()
     added: tuple[str, ...] = ()
-    score = _judged(contents, load, load.declared)
-    while score >= alert_at:
-        if len(added) == MOST_ADDED:
-            return None
-        others = [family for family in contents.headings if family not in (*load.declared, *added)]
-        tried = [(_judged(contents, load, (*load.declared, *added, family)), family) for family in others]
-        if not tried:
-            return None
-        score, best = min(tried)
-        added = (*added, best)
-    return added
+    before = left = _judged(contents, load, load.declared)[1]
+    alerts = True
+    while len(added) < MOST_ADDED:
+        declared = (*load.declared, *added)
+        tried = [(_judged(contents, load, (*declared, family))[1], family) for family in contents.headings if family not in declared]
+        least, best = min(tried, default=(left, ""))
+        if left - least <= CLEARLY * (left if alerts else before):
+            break
+        added, left = (*added, best), least
+        alerts = _still_alerts(contents, load, (*declared, best), alert_at)
+    return None if alerts else added
 
 
-def _judged(contents: ContentsModel, load: Load, families: Sequence[str]) -> float:
-    return contents.judge_again(load.verdict, load.goods, load.size, families)[0].score
+def _fit(contents: ContentsModel, load: Load, families: Sequence[str], whole: float) -> Fit:
+    score, left = _judged(contents, load, families)
+    return Fit(score, left / whole if whole > 0.0 else 0.0)
+
+
+def _whole(contents: ContentsModel, load: Load) -> float:
+    """Give the sum of the load over all cells: against an empty declaration all of it is evidence."""
+    return _judged(contents, load, (EMPTY_FAMILY,))[1]
+
+
+def _still_alerts(contents: ContentsModel, load: Load, families: Sequence[str], alert_at: float) -> bool:
+    """Tell whether the view would alert, or may.
+
+    The stored shares are rounded to 1/255, so a family may explain less than they say: it must be enough with every share a step lower too.
+    """
+    lower = replace(load, goods=load.goods - (load.goods > 0))
+    return any(_judged(contents, one, families)[0] >= alert_at for one in (load, lower))
+
+
+def _judged(contents: ContentsModel, load: Load, families: Sequence[str]) -> tuple[float, float]:
+    """Give the score, and the sum of the evidence over all cells that look more like other goods, not only over the strongest few."""
+    verdict, heat = contents.judge_again(load.verdict, load.goods, load.size, families)
+    return verdict.score, float(heat[heat >= _ELSE_AT].sum(dtype=np.float64))
 
 
 def _span(extent: tuple[float, float], reach: int, limit: int) -> tuple[int, int]:

@@ -18,15 +18,18 @@ from edge_agent.agent.lifecycle import cores_granted
 from edge_agent.analysis.conclude import HETEROGENEITY
 from edge_agent.analysis.explain import (
     Alternative,
+    Fit,
     Load,
     MaskPlan,
     Question,
     Saliency,
     alternatives,
     explain_detection,
+    fit,
     missing_from_declaration,
 )
 from edge_agent.analysis.policy import parse_policy
+from edge_agent.analysis.ports import ContentsModel
 from edge_agent.cli import assess
 from edge_agent.cli.out_folder import make_out_folder
 from edge_agent.cli.trust import admission_of
@@ -57,14 +60,19 @@ class Explained:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """A view's load under other declarations. ``missing``: families that would have to be declared too, None = no few would do."""
+    """A view's load under other declarations. ``missing``: families that would have to be declared too, None = no few would do.
+
+    ``score``, ``unexplained``: as declared; the latter is None where nothing usable was declared. ``then``: with ``missing`` declared too.
+    """
 
     view: str
     declared: tuple[str, ...]
     score: float
+    unexplained: float | None
     alert_at: float
     alternatives: tuple[Alternative, ...]
     missing: tuple[str, ...] | None
+    then: Fit | None
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -177,9 +185,16 @@ def _compared(scan: Scan, judgement: Judgement, bench: Workbench) -> list[Compar
         declared = verdict.against if verdict.declared else ()
         load = Load(verdict, guesses.get(verdict.view), goods, maps[verdict.view].size, declared)
         alert_at = bench.engine.policy.of(scan.subject.kind).levels(HETEROGENEITY, contents.alert_levels[HETEROGENEITY]).alert_at
-        rows, missing = alternatives(contents, load), missing_from_declaration(contents, load, alert_at)
-        compared.append(Compared(verdict.view, declared, verdict.score, alert_at, rows, missing))
+        compared.append(_under_others(contents, load, alert_at))
     return compared
+
+
+def _under_others(contents: ContentsModel, load: Load, alert_at: float) -> Compared:
+    missing = missing_from_declaration(contents, load, alert_at)
+    then = None if missing is None else fit(contents, load, (*load.declared, *missing))
+    unexplained = fit(contents, load, load.declared).unexplained if load.declared else None
+    rows = alternatives(contents, load)
+    return Compared(load.verdict.view, load.declared, load.verdict.score, unexplained, alert_at, rows, missing, then)
 
 
 def _picture(folder: Path | None, stem: str, number: int, one: Explained) -> Path | None:
@@ -248,7 +263,7 @@ def _say(explained: Sequence[Explained], pictures: Sequence[Path | None], compar
 
 def _table(view: Compared) -> Table:
     """Give the families as rows, best explanation first."""
-    title = f"view {view.view}: which declaration would explain the load (0 = fully, alert from {view.alert_at:.2f})"
+    title = f"view {view.view}: which declaration would explain the load (score, alert from {view.alert_at:.2f}; share unexplained)"
     table = Table(title=title, title_justify="left")
     for column in ("goods", "HS headings"):
         table.add_column(column)
@@ -257,20 +272,20 @@ def _table(view: Compared) -> Table:
         table.add_column(column, justify="right")
     for row in (row for at, row in enumerate(view.alternatives) if at < _MOST_ROWS or row.is_declared):
         name = f"{row.family} (declared)" if row.is_declared else row.family
-        besides = (f"{row.besides:.3f}",) if view.declared else ()
-        table.add_row(name, " ".join(row.headings), f"{row.instead:.3f}", *besides, f"{row.share:.0%}")
+        alone, besides = f"{row.instead:.3f} {row.unexplained_instead:4.0%}", f"{row.besides:.3f} {row.unexplained_besides:4.0%}"
+        table.add_row(name, " ".join(row.headings), *((alone, besides) if view.declared else (alone,)), f"{row.share:.0%}")
     return table
 
 
 def _sentence(view: Compared) -> str:
-    if not view.declared:
+    if view.unexplained is None:
         return "Nothing usable was declared, so there is no declaration to mend."
-    declared = ", ".join(view.declared)
+    declared = f"Declared {', '.join(view.declared)} ({view.score:.3f}): {view.unexplained:.0%} of the load looks more like other goods"
+    if view.missing is None or view.then is None:
+        return f"{declared}, and no few goods declared in addition would explain it."
     if view.missing == ():
-        return f"Declared {declared}: that explains the load ({view.score:.3f})."
-    if view.missing is None:
-        return f"Declared {declared} ({view.score:.3f}): no few goods declared in addition would explain the load."
-    return f"Declared {declared} ({view.score:.3f}): with {', '.join(view.missing)} declared as well, the load would be explained."
+        return f"{declared}; that is below the alert level."
+    return f"{declared}; with {', '.join(view.missing)} declared as well, it would be {view.then.unexplained:.0%} ({view.then.score:.3f})."
 
 
 def _words(target: Detection) -> str:

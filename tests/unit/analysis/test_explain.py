@@ -1,6 +1,6 @@
-"""Explanations of models whose secrets are known: the saliency peaks where the model looks, other declarations are ranked as judged."""
+"""Explanations of models whose secrets are known: the saliency peaks where the model looks."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,25 +9,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_agent.analysis.explain import (
-    Load,
     MaskPlan,
     Question,
     Saliency,
-    alternatives,
     cropped,
     draw_mask,
     explain_detection,
     hidden,
-    missing_from_declaration,
     overlap,
 )
 from edge_agent.analysis.ports import DetectorEvidence, Fan, one_by_one
 from edge_agent.domain.assessment import BundleUse
 from edge_agent.domain.capture import SubjectKind
-from edge_agent.domain.finding import Detection, Heterogeneity, ProductGuess
+from edge_agent.domain.finding import Detection
 from edge_agent.domain.geometry import Box, Size
 from edge_agent.domain.scan import Energy, Plane, Quantity, View
-from edge_agent.testing.models import USE, ToldContents, ToldDetector
+from edge_agent.testing.models import USE, ToldDetector
 
 PLAN = MaskPlan(count=150, cells=8, seed=3)
 
@@ -173,40 +170,3 @@ def test_a_part_of_a_view_is_its_pixels() -> None:
 def test_overlap_is_intersection_over_union() -> None:
     assert 1 / 3 == pytest.approx(overlap(Box(0, 0, 2, 1), Box(1, 0, 3, 1)))
     assert 0.0 == overlap(Box(0, 0, 1, 1), Box(1, 0, 2, 1)) == overlap(Box(0, 0, 0, 0), Box(0, 0, 0, 0))
-
-
-# -------------------------------------------------------------------------------------------------------------- declarations
-
-
-def load(*declared: str) -> Load:
-    verdict = Heterogeneity(0.9, (), declared or ("beef",), bool(declared), "side", "told/1")
-    guess = ProductGuess((("beef", 0.8), ("tyres", 0.2)), "side", "told/1")
-    return Load(verdict, guess, np.zeros((3, 2, 3), np.uint8), Size(60, 40), declared)
-
-
-def test_families_are_ranked_by_how_well_they_would_explain_the_load() -> None:
-    rows = alternatives(ToldContents(), load("tyres"))
-    assert [("beef", 0.0, 0.0, 0.8), ("tyres", 0.9, 0.9, 0.2), ("empty", 0.9, 0.9, 0.0)] == [
-        (row.family, row.instead, row.besides, row.share) for row in rows
-    ]
-    assert [False, True, False] == [row.is_declared for row in rows]
-    assert [("0202",), ("4011",), ("0000",)] == [row.headings for row in rows]
-
-
-def test_what_is_missing_from_the_declaration_is_named() -> None:
-    assert ("beef",) == missing_from_declaration(ToldContents(), load("tyres"), 0.8)
-    assert () == missing_from_declaration(ToldContents(), load("beef"), 0.8)
-    assert missing_from_declaration(ToldContents(), load(), 0.8) is None
-
-
-class Stubborn(ToldContents):
-    """Finds every declaration as wrong as the others."""
-
-    def judge_again(
-        self, earlier: Heterogeneity, goods: np.ndarray, view: Size, families: Sequence[str]
-    ) -> tuple[Heterogeneity, np.ndarray]:
-        return replace(earlier, score=0.9), np.zeros((2, 3), np.float32)
-
-
-def test_a_load_that_nothing_explains_is_said_to_be_so() -> None:
-    assert missing_from_declaration(Stubborn(), load("tyres"), 0.8) is None
