@@ -46,6 +46,7 @@ OBSTACLES = frozenset(
         "from-package",
         "too-small",
         "constant",
+        "noise-only",
         "all-air",
         "saturated",
         "dead-lines",
@@ -55,7 +56,9 @@ OBSTACLES = frozenset(
 )
 """Every obstacle code there is; ``docs/reference/policy.md`` explains each one."""
 
-ALWAYS_BLOCKING = frozenset({"view-missing", "energy-missing", "check-missing", "inference-failed", "out-of-time", "too-small", "constant"})
+ALWAYS_BLOCKING = frozenset(
+    {"view-missing", "energy-missing", "check-missing", "inference-failed", "out-of-time", "too-small", "constant", "noise-only"}
+)
 """Obstacles without which a check was not done at all: no policy can wave them through."""
 
 

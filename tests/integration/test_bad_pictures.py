@@ -39,6 +39,7 @@ from edge_agent.testing.weight_bundle import write_weight_bundle
 ROOT = Path(__file__).parents[2]
 POLICY = parse_policy((ROOT / "config/policy.example.toml").read_bytes())
 RNG = np.random.default_rng(0)
+LARGE = (500, 1240)
 GOOD = load_picture(120, 200, seed=1)
 
 
@@ -47,12 +48,40 @@ def loaded():
     return load_models(ROOT / "exported_models", DevicePolicy.CPU, WORKSHOP)
 
 
+def of_noise(values: np.ndarray, kind: type = np.uint16) -> np.ndarray:
+    """What a picture of the kind makes of the values."""
+    return np.clip(np.rint(values), 0, np.iinfo(kind).max).astype(kind)
+
+
+def speckled(level: int, share: float) -> np.ndarray:
+    """One level with salt and pepper on a share of its pixels."""
+    return np.where(RNG.random(LARGE) < share, RNG.choice([0, 255], LARGE), level).astype(np.uint8)
+
+
+HOT = np.zeros(LARGE, np.uint16)
+HOT[250, 600] = 65535
+LINES = of_noise(RNG.normal(20000, 300, LARGE))
+LINES[248] = 65535
+LINES[:, 400:402] = 0
+
 BAD = {
     "black": (np.zeros((120, 200), np.uint16), "constant"),
     "white": (np.full((120, 200), 65535, np.uint16), "constant"),
     "grey": (np.full((120, 200), 128, np.uint8), "constant"),
     "white in colour": (np.full((120, 200, 3), 255, np.uint8), "constant"),
     "air": (RNG.normal(60000, 300, (120, 200)).astype(np.uint16), "all-air"),
+    "grey with noise": (of_noise(RNG.integers(100, 103, LARGE), np.uint8), "constant"),
+    "dark grey with noise": (of_noise(RNG.normal(20000, 300, LARGE)), "constant"),
+    "black with noise": (of_noise(np.abs(RNG.normal(300, 150, LARGE))), "constant"),
+    "black with a hot pixel": (HOT, "constant"),
+    "grey with noise and lines": (LINES, "constant"),
+    "salt and pepper": (speckled(90, 0.02), "constant"),
+    "random": (of_noise(RNG.integers(0, 65536, LARGE)), "noise-only"),
+    "random in colour": (of_noise(RNG.integers(0, 256, (*LARGE, 3)), np.uint8), "noise-only"),
+    "much salt and pepper": (speckled(90, 0.4), "noise-only"),
+    "air with noise": (of_noise(RNG.normal(60000, 1800, LARGE)), "all-air"),
+    "slope": (of_noise(np.broadcast_to(np.linspace(0, 65535, 1240), LARGE)), "blurred"),
+    "slope with noise": (of_noise(np.linspace(15000, 60000, 1240) + RNG.normal(0, 600, LARGE)), "blurred"),
     "saturated": (np.where(GOOD > 40000, 65535, 0).astype(np.uint16), "saturated"),
     "inverted": (np.invert(load_picture(120, 200, seed=2)), "polarity-doubtful"),
     "one pixel high": (GOOD[:1], "too-small"),
