@@ -73,12 +73,12 @@ def test_a_figure_that_nobody_measured_is_no_shortfall_and_no_success() -> None:
 
 
 def test_a_figure_below_its_floor_falls_short() -> None:
-    tiles = {"map50": 0.5, "map50_interval_95": [0.45, 0.55], "tiles": 100, "objects": 60}
+    tiles = {"map50": 0.5, "map50_interval_95": [0.45, 0.55], "tiles": 100, "objects": 60, "ignored": 7}
     low = replace(NOTHING, metrics={"detector": {"tiles_s0": tiles, "tiles_s2": {**tiles, "map50": 0.3}}})
     assert falls_short(row("map50"), low)
     seen = row("map50").measure(low)
     assert seen is not None
-    assert ((0.45, 0.55), "100 tiles, 60 objects") == (seen.interval, seen.n)
+    assert ((0.45, 0.55), "100 tiles, 60 objects, 7 ignored") == (seen.interval, seen.n)
     lost = row("s2").measure(low)
     assert lost is not None
     assert pytest.approx(20.0) == lost.value
@@ -91,5 +91,6 @@ def test_the_worst_seed_stands_for_the_tables() -> None:
     worst, cover = row("tables_mae").measure(sources), row("tables_cover").measure(sources)
     assert worst is not None
     assert cover is not None
-    assert (1450.0, (1300.0, 1450.0), 0.88) == (worst.value, worst.interval, cover.value)
+    assert (1450.0, None, 0.88) == (worst.value, worst.interval, cover.value), "a range over seeds is no interval"
+    assert worst.n == "9 containers; worst of 2 seeds (1,300 to 1,450)"
     assert falls_short(row("tables_mae"), sources)
