@@ -132,7 +132,8 @@ def write_bundle(root: Path, name: str, model: bytes, fan: Fan = one_by_one) -> 
     rng = np.random.default_rng(_SEED)
     pixels = np.kron(rng.integers(200, 60000, (10, 10)), np.ones((64, 64))).astype(np.uint16)
     np.savez_compressed(folder / "golden" / "blocks.npz", high=pixels)
-    case = {"subject": "cargo", "pitch_mm": [4.0, 4.0], "declared": [], "why": "a speed test needs a self-test too"}
+    why = "a speed test needs a self-test too"
+    case = {"subject": "cargo", "pitch_mm": [4.0, 4.0], "declared": [], "why": why, "may_show_nothing": True}
     (folder / "golden" / "blocks.json").write_text(json.dumps(case))
     expectation = folder / "golden" / "blocks.expected.json"
     expectation.write_text("{}")

@@ -51,7 +51,7 @@ def configured(small: SmallSite, first: str, device: str = "") -> None:
 def picture(number: int) -> bytes:
     """A dark picture without anything that alerts, another for each number."""
     pixels = np.full((64, 80), 20000 + number, dtype=np.uint16)
-    pixels[0, 0] = number
+    pixels[24:40, 32:48] = number  # something is to be seen in it: one level all over would be no picture
     return png_bytes(pixels)
 
 
