@@ -199,11 +199,3 @@ def test_an_area_under_the_curve_has_its_published_interval():
 def test_a_share_stands_with_its_wilson_interval_and_its_count():
     assert metrics.share("alerted", 30, 1000) == {"alerted": 0.03, "alerted_n": 1000, "alerted_interval_95": [0.021, 0.043]}
     assert metrics.share("alerted", 0, 0) == {"alerted": 0.0, "alerted_n": 0, "alerted_interval_95": [0.0, 1.0]}
-
-
-def test_tiles_of_rare_labels_are_shown_twice_each_with_its_neighbour():
-    classes = np.full((8, 3), -1.0)
-    classes[[0, 1, 2], 0], classes[5, 1] = 0.0, 1.0  # three of one label, one of another: that one is rare
-    shown = pytest.importorskip("training.detector").rare_again(classes)
-    assert sorted(shown) == sorted([*range(8), 4, 5])
-    assert (shown.reshape(-1, 2)[:, 0] + 1 == shown.reshape(-1, 2)[:, 1]).all()
