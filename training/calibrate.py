@@ -1,20 +1,25 @@
 """Thresholds and formula constants from calibration scans, and figures from test scans: pure arithmetic over what was observed.
 
-Detector: a level for each label, so that at most 2 % of all clean scans reach any of them. Contents: the share of the inside over which
-evidence is averaged; a logistic score of that mean (Platt, "Probabilistic outputs for support vector machines", 1999), fitted to loads
-with and without foreign goods, both sides weighing the same; an alert level that 3 % of the clean loads reach; the
-fill that 2 % of the loads stay below, under which a container is called empty; the level under which a product is not named.
+Detector: a level for each label, so that at most 2 % of all clean scans reach any of them. Contents: what families the network takes for
+each other, told from scans of their own; the share of the inside over which evidence is averaged; a logistic score of that mean (Platt,
+"Probabilistic outputs for support vector machines", 1999), fitted to loads with and without foreign goods, both sides weighing the same;
+an alert level that 3 % of the clean loads reach; the fill that 2 % of the loads stay below, under which a container is called empty; the
+level under which a product is not named.
 
 All levels are quantiles of the calibration scans themselves, so that on new ones a little more is to be expected.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_agent.evaluation.curves import rate_at_false_alarms
+from edge_agent.inference.card import ContentsCard
+from edge_agent.inference.heads import highest_evidence_score
+from edge_agent.sim.goods import FAMILIES
 from edge_agent.sim.threat import LABELS
 from training.formula import LEAST_FILL, Formula
 from training.metrics import auc, auc_with_interval, share
@@ -26,7 +31,8 @@ _EMPTY_SURE, _EMPTY_EVEN = 0.02, 0.05
 _SHOWS = 0.02
 """From this fill on, in truth, a load shows above the floor."""
 _PRODUCT_RIGHT = 0.93
-_MOST_SLOPE = 40.0
+_LEAST_SLOPE, _MOST_SLOPE = 0.1, 40.0
+_LEAST_ALIKE = 0.005
 _FAR_BELOW = -20.0
 _SURE_AT_09 = 2.2  # logit of 0.9
 _HIDDEN: Mapping[str, tuple[str, ...]] = {
@@ -91,17 +97,38 @@ def _margin(scores: Iterable[tuple[str, float]], thresholds: Mapping[str, float]
     return max((float(_logit(np.array(score)) - _logit(np.array(thresholds[label]))) for label, score in scores), default=_FAR_BELOW)
 
 
-def formula_from(scans: Sequence[Examined], temperature: float) -> tuple[Formula, dict[str, float]]:
-    """Give the constants of the formula and the alert levels (``heterogeneity``, ``empty``, and ``product`` for naming)."""
+def look_alikes(scans: Sequence[Examined]) -> dict[str, dict[str, float]]:
+    """Give for each family the others that its loads are taken for, and how much of each counts as declared where it is.
+
+    For a family d and what looks like f: how often a load of d looks like f, over how often one of f does; shares of loads of one family,
+    with one more load of d that looks like every family alike. Weights under ``_LEAST_ALIKE`` are left out.
+    """
+    names = [family.name for family in FAMILIES]
+    single = [seen for seen in _of(scans, "clean") if len(seen.families) == 1]
+    looks = {one: np.array([seen.shares for seen in single if seen.families[0] == one]) for one in names}
+    known = [one for one in names if len(looks[one])]
+    mean = {one: (looks[one].sum(axis=0) + 1.0 / len(names)) / (len(looks[one]) + 1.0) for one in known}
+    found: dict[str, dict[str, float]] = {}
+    for one in known:
+        alike = {other: min(1.0, float(mean[one][names.index(other)] / mean[other][names.index(other)])) for other in known if other != one}
+        found[one] = {other: round(weight, 3) for other, weight in alike.items() if weight >= _LEAST_ALIKE}
+    return {one: others for one, others in found.items() if others}
+
+
+def formula_from(scans: Sequence[Examined], begun: Formula) -> tuple[Formula, dict[str, float]]:
+    """Give the constants of the formula and the alert levels (``heterogeneity``, ``empty``, and ``product`` for naming).
+
+    ``begun``: what the scans were examined with; its temperature and its look-alikes stay.
+    """
     loads, foreign, overlay = _of(scans, "clean"), _of(scans, "foreign"), _of(scans, "overlay", "faint")
     ours, theirs, small = (np.array([seen.evidence for seen in part]) for part in (loads, foreign, overlay))
     levels = np.quantile(ours, 1.0 - GOODS_ALARM_SHARE, axis=0)
     worth = [(theirs[:, i] > levels[i]).mean() + auc(small[:, i], ours[:, i]) for i in range(len(SHARES))]
     chosen = int(np.argmax(worth))
-    a, b = _platt(ours[:, chosen], theirs[:, chosen])
+    a, b = (round(value, 3) for value in _platt(ours[:, chosen], theirs[:, chosen]))
     middle, slope = _empty_line(scans)
-    formula = Formula(top_share=SHARES[chosen], a=round(a, 3), b=round(b, 3), empty_fill=middle, empty_slope=slope, temperature=temperature)
-    alert, highest = (float(_sigmoid(a * level + b)) for level in (levels[chosen], 1.0))
+    formula = replace(begun, top_share=SHARES[chosen], a=a, b=b, empty_fill=middle, empty_slope=slope)
+    alert, highest = float(_sigmoid(a * levels[chosen] + b)), highest_evidence_score(ContentsCard(**formula.table()))
     thresholds = {"heterogeneity": round(min(alert + 0.002, (alert + highest) / 2), 4), "empty": 0.9, "product": _product_level(loads)}
     return formula, thresholds
 
@@ -182,7 +209,7 @@ def _platt(clean: NDArray[np.float64], guilty: NDArray[np.float64]) -> tuple[flo
         gradient = design.T @ (weight * (p - y)) + pull @ value
         curvature = (design * (weight * p * (1.0 - p))[:, None]).T @ design + pull
         value -= np.linalg.solve(curvature, gradient)
-    return float(np.clip(value[0], 2.0, _MOST_SLOPE)), float(value[1])
+    return float(np.clip(value[0], _LEAST_SLOPE, _MOST_SLOPE)), float(value[1])
 
 
 def _of(scans: Sequence[Examined], *roles: str) -> list[Examined]:

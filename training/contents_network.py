@@ -1,16 +1,19 @@
 """The contents network, and the formula that turns its goods map into a judgement. Both are in the exported graph.
 
 The trunk sees an image at 20 mm a pixel and gives a softmax P over K goods families and B background classes for every cell of
-4 x 4 px; its logits are divided by ``temperature`` first, so that P means what it says. With ``empty`` = free space inside the container:
+4 x 4 px; its logits are divided by ``temperature`` first, so that P means what it says, and P is rounded to steps of 1/255, as goods maps
+are stored: what is judged now is what can be judged again. With ``empty`` = free space inside the container:
 
     free(x)     = P[empty] + P[every background class]
     load(x)     = 1 - free(x) > load_threshold
-    allowed     = the declared families without ``empty``; if nothing is declared, the family with the largest sum of P
-    evidence(x) = clip(1 - free(x) - sum of P over allowed, 0, 1) where load(x), else 0           -> ``heatmap``
+    declared    = the declared families without ``empty``; if nothing is declared, the family with the largest sum of P
+    allowed     = for each family the largest of its ``look_alikes`` to a declared one: 1 for the declared themselves
+    evidence(x) = clip(1 - free(x) - sum of P * allowed, 0, 1) where load(x), else 0               -> ``heatmap``
+    nats(x)     = -ln((1 - evidence(x)) * (1 - LEAST_EXPLAINED) + LEAST_EXPLAINED), 0 to ln(512) = 6.2
     n, inside   = number of cells with load, and of cells with load or with P[empty] > 0.5
     k           = max(1, round(inside * top_share))
-    smoothed(x) = mean of evidence over evidence_cells x evidence_cells cells (0 beyond the edge) where load(x), else 0
-    score       = sigmoid(a * mean of the k largest smoothed evidences + b); 0 when n = 0         -> ``score``
+    smoothed(x) = mean of nats over evidence_cells x evidence_cells cells (0 beyond the edge) where load(x), else 0
+    score       = sigmoid(a * mean of the k largest smoothed nats + b); 0 when n = 0              -> ``score``
     fill        = solid / inside, both without the floor: the lowest fifth of the rows that show the inside; solid = cells of load that
                   lie in 3 x 3 cells of load (24 cm): members, rails and ripples of the container are thinner than goods
     p_empty     = sigmoid(empty_slope * ln(empty_fill / (fill + 0.001)))
@@ -19,10 +22,12 @@ The trunk sees an image at 20 mm a pixel and gives a softmax P over K goods fami
 The goods map itself (P) leaves the graph too, so that another declaration can be judged later without the network.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
-from edge_agent.inference.heads import INSIDE_AT
+from edge_agent.inference.heads import EMPTY, INSIDE_AT, LEAST_EXPLAINED
 from training.formula import FLOOR_ROW_AT, FLOOR_SHARE, LEAST_FILL, Formula
 from training.network import Conv
 
@@ -64,18 +69,19 @@ class GoodsNetwork(nn.Module):
 class ExportedContents(nn.Module):
     """Network and formula as one graph: image and declared (N, K) multi-hot in; score, heatmap, product_probs, goods_map out."""
 
-    def __init__(self, network: GoodsNetwork, families: int, empty: int, formula: Formula) -> None:
+    def __init__(self, network: GoodsNetwork, families: Sequence[str], formula: Formula) -> None:
         super().__init__()
-        self.network, self.families, self.formula = network, families, formula
-        self.register_buffer("is_empty", torch.nn.functional.one_hot(torch.tensor(empty), families).float())
+        self.network, self.families, self.formula = network, len(families), formula
+        empty = torch.tensor(families.index(EMPTY))
+        self.register_buffer("is_empty", torch.nn.functional.one_hot(empty, len(families)).float())
+        self.register_buffer("alike", torch.from_numpy(formula.alike(families)))
 
     def forward(self, image: Tensor, declared: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        goods = torch.softmax(self.network(image) / self.formula.temperature, dim=1)
+        goods = torch.round(torch.softmax(self.network(image) / self.formula.temperature, dim=1) * 255.0) / 255.0
         loads = goods[:, : self.families] * (1.0 - self.is_empty)[None, :, None, None]
         totals = loads.sum(dim=(2, 3))
-        free = 1.0 - loads.sum(dim=1)
-        evidence, is_load = self._evidence(loads, free, totals, declared)
         empty = (goods[:, : self.families] * self.is_empty[None, :, None, None]).sum(dim=1)
+        evidence, is_load = self._evidence(loads, empty + goods[:, self.families :].sum(dim=1), totals, declared)
         loaded = is_load.sum(dim=(1, 2))[:, None]
         is_inside = torch.maximum(is_load, (empty > INSIDE_AT).float())
         score = self._score(self._smoothed(evidence) * is_load, loaded, is_inside.sum(dim=(1, 2))[:, None])
@@ -84,14 +90,16 @@ class ExportedContents(nn.Module):
     def _evidence(self, loads: Tensor, free: Tensor, totals: Tensor, declared: Tensor) -> tuple[Tensor, Tensor]:
         majority = (totals >= totals.amax(dim=1, keepdim=True)).float()
         is_declared = (declared.sum(dim=1, keepdim=True) > 0.5).float()
-        allowed = is_declared * declared + (1.0 - is_declared) * majority
+        stands = is_declared * declared + (1.0 - is_declared) * majority
+        allowed = (stands[:, :, None] * self.alike[None]).amax(dim=1)
         explained = (loads * allowed[:, :, None, None]).sum(dim=1)
         is_load = ((1.0 - free) > self.formula.load_threshold).float()
         return (1.0 - free - explained).clamp(0.0, 1.0) * is_load, is_load
 
     def _smoothed(self, evidence: Tensor) -> Tensor:
         side = self.formula.evidence_cells
-        return nn.functional.avg_pool2d(evidence[:, None], side, stride=1, padding=side // 2)[:, 0]
+        nats = -torch.log((1.0 - evidence) * (1.0 - LEAST_EXPLAINED) + LEAST_EXPLAINED)
+        return nn.functional.avg_pool2d(nats[:, None], side, stride=1, padding=side // 2)[:, 0]
 
     def _score(self, evidence: Tensor, loaded: Tensor, inside: Tensor) -> Tensor:
         flat = evidence.flatten(1)

@@ -18,7 +18,7 @@ import onnxruntime as ort
 import torch
 from torch import nn
 
-from edge_agent.sim.goods import BACKGROUND, EMPTY, FAMILIES
+from edge_agent.sim.goods import BACKGROUND, FAMILIES
 from edge_agent.sim.threat import LABELS
 from training import contents, detector
 from training.card import files_table, toml_text
@@ -30,7 +30,7 @@ from training.network import ExportedDetector
 from training.tiles import CARGO_MM, PARCEL_MM, TILE_PX
 from training.views import STRIDE, VIEW_MM
 
-VERSION = "0.8.0"
+VERSION = "0.9.0"
 LIMITS = "trained on simulated images only; do not use operationally without site fine-tuning and a period in shadow"
 _PARITY = 1e-3
 _GOODS_VERSION = "1"
@@ -46,9 +46,14 @@ COMMON: Mapping[str, Any] = {
 
 
 def export_graph(
-    network: nn.Module, inputs: dict[str, torch.Tensor], outputs: list[str], dynamic: dict[str, dict[int, Any]], target: Path
+    network: nn.Module,
+    inputs: dict[str, torch.Tensor],
+    outputs: list[str],
+    dynamic: dict[str, dict[int, Any]],
+    target: Path,
+    within: float = _PARITY,
 ) -> None:
-    """Write one self-contained ONNX file (opset 18) and compare it with torch on another input of another size where that may be.
+    """Write one self-contained ONNX file (opset 18) and compare it with torch on another input; ``within``: the difference allowed.
 
     Raises:
         SystemExit: onnxruntime's outputs differ from torch's.
@@ -74,7 +79,7 @@ def export_graph(
         wanted = network(*feeds.values())
     seen = session.run(outputs, {name: value.numpy() for name, value in feeds.items()})
     worst = max(float(np.abs(a.numpy() - b).max() / max(1.0, float(a.abs().max()))) for a, b in zip(wanted, seen, strict=True))
-    if worst > _PARITY:
+    if worst > within:
         raise SystemExit(f"{target}: onnxruntime differs from torch by {worst}")
     print(f"{target}: {target.stat().st_size / 1e6:.2f} MB, largest relative difference from torch {worst:.1e}")
 
@@ -134,14 +139,15 @@ def export_contents(checkpoint: Path, root: Path, settings: Mapping[str, Any]) -
     folder = fresh(root / "contents" / VERSION)
     formula = Formula(**settings.get("formula", {}))
     thresholds = {"heterogeneity": 0.8, "empty": 0.9, "product": 0.5} | settings.get("thresholds", {})
-    network = ExportedContents(contents.load(checkpoint), len(FAMILIES), EMPTY, formula)
+    network = ExportedContents(contents.load(checkpoint), [family.name for family in FAMILIES], formula)
     image = torch.rand(2, 2, 136, 216, generator=torch.Generator().manual_seed(1))
     declared = torch.zeros(2, len(FAMILIES))
     declared[0, 2] = 1.0
     batch, rows, columns = (torch.export.Dim(name, min=1, max=4096) for name in ("batch", "rows", "columns"))
     dynamic = {"image": {0: batch, 2: 8 * rows, 3: 8 * columns}, "declared": {0: batch}}
     outputs = ["score", "heatmap", "product_probs", "goods_map"]
-    export_graph(network, {"image": image, "declared": declared}, outputs, dynamic, folder / "model.onnx")
+    # A share between two of the 255 steps may fall to either side.
+    export_graph(network, {"image": image, "declared": declared}, outputs, dynamic, folder / "model.onnx", 1.0 / 255.0 + _PARITY)
     (folder / "labels.txt").write_text("".join(f"{family.name}\n" for family in FAMILIES))
     listed = {family.name: {"headings": list(family.headings), "words": family.words} for family in FAMILIES}
     (folder / "goods.toml").write_text(toml_text({"version": _GOODS_VERSION, "families": listed}))

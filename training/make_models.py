@@ -12,20 +12,21 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from edge_agent.inference.bundle import find_bundles
 from training import contents
-from training.calibrate import detector_thresholds, formula_from
+from training.calibrate import detector_thresholds, formula_from, look_alikes
 from training.data import open_pool
 from training.export import VERSION, export_contents, export_detector
+from training.formula import Formula
 from training.golden import write_expectations
 from training.loop import begun, read_json, write_json
 from training.measure import contents_metrics, detector_metrics, make_sets
 from training.observe import detected, examined
-from training.scans import CALIBRATION_SEED
+from training.scans import CALIBRATION_SEED, LOOK_ALIKE_SEED
 from training.testsets import SETS
 from training.weight import SITES
 from training.weight_bundle import export_weight, weight_settings
@@ -137,13 +138,16 @@ def contents_settings(work: Path, amounts: Amounts) -> dict[str, Any]:
     checkpoint, draft = work / "contents" / "checkpoint.pt", _empty(work / "draft-contents")
     network, check = contents.load(checkpoint), work / "pool" / "views-check"
     temperature = contents.temperature(network, check)
-    export_contents(checkpoint, draft, {"formula": {"temperature": temperature}})
-    formula, thresholds = formula_from(examined(draft, CALIBRATION_SEED, amounts.contents_scans), temperature)
+    formula = Formula(temperature=temperature)
+    export_contents(checkpoint, draft, {"formula": formula.table()})
+    formula = replace(formula, look_alikes=look_alikes(examined(draft, LOOK_ALIKE_SEED, amounts.contents_scans)))
+    export_contents(checkpoint, draft, {"formula": formula.table()})
+    formula, thresholds = formula_from(examined(draft, CALIBRATION_SEED, amounts.contents_scans), formula)
     settings = {"formula": formula.table(), "thresholds": thresholds}
     export_contents(checkpoint, draft, settings)
     metrics = contents_metrics(draft, work / "test", settings, amounts.contents_scans)
     images = len(open_pool(work / "pool" / "views-train")[1])
-    return settings | {"metrics": metrics, "images": images, "seeds": "pools 3 and 4, weights 1, calibration 77"}
+    return settings | {"metrics": metrics, "images": images, "seeds": "pools 3 and 4, weights 1, look-alikes 76, calibration 77"}
 
 
 def scale_settings(work: Path, amounts: Amounts) -> dict[str, Any]:

@@ -16,7 +16,8 @@ from edge_agent.domain.capture import SubjectKind
 from edge_agent.domain.finding import Detection
 from edge_agent.domain.scan import Energy, Plane, Quantity, View
 from edge_agent.imaging.regions import peak_of
-from edge_agent.inference.card import ContentsCard
+from edge_agent.inference.bundle import find_bundles
+from edge_agent.inference.card import ContentsCard, read_card
 from edge_agent.inference.heads import INSIDE_AT, GoodsClasses, judge_goods
 from edge_agent.inference.load import load_models
 from edge_agent.inference.session import DevicePolicy
@@ -63,9 +64,10 @@ class Detected:
 class Examined:
     """What the contents network saw in one scan.
 
-    ``evidence``: mean of the strongest evidence for each of ``SHARES``; ``score``: the bundle's own; ``fill``: share of the inside that is
-    load; ``product``: the family with most of the load, and its share; ``points``: the strongest evidence lies in what was hidden;
-    ``true_fill``: the fill of a faultless goods map; ``digest``: of the scan (``testsets.scan_digest``).
+    ``evidence``: mean of the strongest evidence, in nats, for each of ``SHARES``; ``score``: the bundle's own; ``fill``: share of the
+    inside that is load; ``product``: the family with most of the load, and its share; ``points``: the strongest evidence lies in what was
+    hidden; ``true_fill``: the fill of a faultless goods map; ``digest``: of the scan (``testsets.scan_digest``); ``shares``: of the load,
+    by family.
     """
 
     role: str
@@ -77,6 +79,7 @@ class Examined:
     true_fill: float
     score: float
     digest: str
+    shares: tuple[float, ...] = ()
 
 
 def detected(root: Path, seed: int, count: int) -> list[Detected]:
@@ -128,16 +131,18 @@ def _examine(order: tuple[Path, int, int]) -> Examined:
     view = camera.view(scene)
     evidence = model.examine(view, SubjectKind.CARGO, declared)
     against = declared or _NAMES.majority(evidence.goods)
+    shares = _shares(evidence.goods)
     return Examined(
         role,
         scene.families,
-        _evidences(evidence.goods, against),
+        _evidences(evidence.goods, against, _formula(root)),
         _fill(evidence.goods),
-        _product(evidence.goods),
+        _product(shares),
         _points(evidence.heat, scene),
         _fill(_true_goods(scene, evidence.heat.shape)),
         evidence.heterogeneity.score,
         scan_digest(scene, view),
+        tuple(shares.tolist()),
     )
 
 
@@ -157,9 +162,10 @@ def _inside(one: Detection, box: Sequence[float]) -> bool:
     return bool(box[0] <= x <= box[2] and box[1] <= y <= box[3])
 
 
-def _evidences(goods: NDArray[np.uint8], declared: Sequence[str]) -> tuple[float, ...]:
-    """Give the mean of the strongest evidence for each of ``SHARES``, with the runtime's own formula."""
-    scores = [judge_goods(goods, _NAMES, declared, ContentsCard(**Formula(top_share=share).table()))[0] for share in SHARES]
+def _evidences(goods: NDArray[np.uint8], declared: Sequence[str], formula: ContentsCard) -> tuple[float, ...]:
+    """Give the mean of the strongest evidence for each of ``SHARES``, otherwise with the formula of the bundle."""
+    formulas = (formula.model_copy(update={"top_share": share, "a": 1.0, "b": 0.0}) for share in SHARES)
+    scores = [judge_goods(goods, _NAMES, declared, one)[0] for one in formulas]
     return tuple(float(np.log(score / (1.0 - score))) if score > 0.0 else 0.0 for score in scores)
 
 
@@ -182,11 +188,16 @@ def _true_goods(scene: Scene, size: tuple[int, ...]) -> NDArray[np.uint8]:
     return (np.arange(len(CLASSES))[:, None, None] == cells).astype(np.uint8) * np.uint8(255)
 
 
-def _product(goods: NDArray[np.uint8]) -> tuple[str, float]:
+def _shares(goods: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Give the share of the load that looks like each family, nothing for ``empty`` and ``foreign``."""
     sums = goods.sum(axis=(1, 2), dtype=np.int64)[: len(FAMILIES)].astype(np.float64)
     sums[EMPTY] = sums[FOREIGN] = 0.0
-    best = int(sums.argmax())
-    return FAMILIES[best].name, float(sums[best] / max(1.0, sums.sum()))
+    return np.asarray(sums / max(1.0, sums.sum()))
+
+
+def _product(shares: NDArray[np.float64]) -> tuple[str, float]:
+    best = int(shares.argmax())
+    return FAMILIES[best].name, float(shares[best])
 
 
 def _points(heat: NDArray[np.float32], scene: Scene) -> bool:
@@ -201,6 +212,13 @@ def _points(heat: NDArray[np.float32], scene: Scene) -> bool:
 def _detector(root: Path) -> ObjectDetector:
     """Load the bundle once in each worker process."""
     return load_models(root, DevicePolicy.CPU, WORKSHOP).models.detectors[0]
+
+
+@functools.cache
+def _formula(root: Path) -> ContentsCard:
+    """Read the bundle's constants once in each worker process."""
+    (found,) = (card.contents for card, _ in map(read_card, find_bundles(root)) if card.contents is not None)
+    return found
 
 
 @functools.cache

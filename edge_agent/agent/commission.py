@@ -1,7 +1,7 @@
 """Commissioning: the scores of a site's clean scans, and the certificate that they are worth."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -15,6 +15,7 @@ from edge_agent.domain.capture import CaptureKind, SubjectKind
 from edge_agent.domain.declaration import comparable
 from edge_agent.domain.ids import Seq
 from edge_agent.domain.standing import Standing
+from edge_agent.errors import CommissionRefused
 from edge_agent.inference.bundle import Bundle
 from edge_agent.inference.heads import highest_evidence_score
 from edge_agent.kpi.budget import Checks, allot, held_out
@@ -37,6 +38,7 @@ class Site:
     """What is commissioned: the bundles in force under the policy, for one kind of subject at one site.
 
     ``alert_levels``: the bundles' own, by check. ``detectors``: the labels of each detection bundle, which may be levelled together.
+    ``highest``: the highest score of each check that does not go up to 1.
     """
 
     site: str
@@ -45,6 +47,7 @@ class Site:
     bundles: Sequence[BundleUse]
     alert_levels: Mapping[str, float]
     detectors: tuple[tuple[str, ...], ...] = ()
+    highest: Scores = field(default_factory=dict)
 
     @classmethod
     def of(cls, site: str, subject: SubjectKind, policy: Policy, bundles: Sequence[Bundle], alert_levels: Mapping[str, float]) -> "Site":
@@ -53,7 +56,7 @@ class Site:
         checks = {check for bundle in looking for check in bundle.card.thresholds}
         levels = {check: level for check, level in alert_levels.items() if check in checks}
         detectors = tuple(bundle.card.labels.spoken for bundle in looking if bundle.card.purpose == "detection")
-        return cls(site, subject, policy, [bundle.use for bundle in looking], levels, detectors)
+        return cls(site, subject, policy, [bundle.use for bundle in looking], levels, detectors, highest_scores(looking))
 
     @property
     def rules(self) -> SubjectPolicy:
@@ -66,7 +69,8 @@ class Site:
         }
         ours = {check: level for check, level in self.alert_levels.items() if check not in fixed}
         together = [{label: ours[label] for label in labels if label in ours} for labels in self.detectors]
-        return Checks({check: floors.get(check, FLOOR) for check in ours}, fixed, tuple(part for part in together if len(part) > 1))
+        several = tuple(part for part in together if len(part) > 1)
+        return Checks({check: floors.get(check, FLOOR) for check in ours}, fixed, several, self.highest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,11 +174,18 @@ def _of_bodies(bodies: Sequence[AnyBody], site: Site) -> Scores | None:
 def certify(site: Site, clean: CleanScans, terms: Terms, now: datetime) -> Certificate:
     """Give the certificate that ``clean`` is worth.
 
+    Where more clean scans have a check's highest score, below 1, than the budget allows, the level lies above it: the check is
+    ``silenced``.
+
     Raises:
         CommissionRefused: the budget cannot be kept with these scans.
     """
     checks = site.checks(clean.floors).for_scans(len(clean.scores), terms.budget)
-    allotment = allot(clean.scores, checks, terms.budget)
+    try:
+        allotment = allot(clean.scores, checks, terms.budget)
+    except CommissionRefused:
+        checks = replace(checks, highest={})
+        allotment = allot(clean.scores, checks, terms.budget)
     unseen = held_out(clean.scores, checks, terms.budget)
     parts = [
         CheckPart(check=check, threshold=level, is_fixed=check in checks.fixed, rate=RatePart.of(allotment.by_check[check]))

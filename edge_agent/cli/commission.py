@@ -16,7 +16,7 @@ from rich.table import Table
 
 from edge_agent.agent.at_hand import SCANNER, Outcome, Rules, Workbench, find_drops, open_workbench
 from edge_agent.agent.certificate import Certificate, RatePart, write_certificate
-from edge_agent.agent.commission import CleanScans, Site, Terms, certify, highest_scores, listen, of_journal, of_outcomes, silenced
+from edge_agent.agent.commission import CleanScans, Site, Terms, certify, listen, of_journal, of_outcomes, silenced
 from edge_agent.agent.config import AgentConfig, load_config
 from edge_agent.agent.models_in_force import COMMISSION, commissioning_of, weighing_of
 from edge_agent.agent.scanner import Scanner
@@ -40,7 +40,6 @@ class Measured:
 
     site: Site
     clean: CleanScans
-    highest: Mapping[str, float]
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -88,9 +87,9 @@ def run(args: argparse.Namespace) -> int:
         return commission_weights.run(args, config, scanner, key)
     measured = _measured(args, config, scanner)
     terms = Terms(args.budget, args.days, "journal" if args.from_journal else "scans")
-    _name_sure(measured.clean)
+    _name_sure(measured.site, measured.clean)
     certificate = certify(measured.site, measured.clean, terms, clock.now())
-    _name_silenced(certificate, measured.highest)
+    _name_silenced(certificate, measured.site.highest)
     if args.json:
         print(certificate.model_dump_json(indent=1))
     else:
@@ -103,18 +102,18 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _name_sure(clean: CleanScans) -> None:
-    """Name the scans that alarm at any level: somebody should look at them again."""
+def _name_sure(site: Site, clean: CleanScans) -> None:
+    """Name the scans on which a check alarms at any level that it can reach: somebody should look at them again."""
     for name, scan in zip(clean.names, clean.scores, strict=True):
-        if checks := alarms_surely(scan):
-            words = f"{catalogue.clean(name)}: {', '.join(checks)} at its highest score; it alarms at any level. Is the scan clean?"
+        if sure := alarms_surely(scan, site.checks(clean.floors)):
+            words = f"{catalogue.clean(name)}: {', '.join(sure)} at its highest score; it alarms at any level. Is the scan clean?"
             print(words, file=sys.stderr)
 
 
 def _name_silenced(certificate: Certificate, highest: Mapping[str, float]) -> None:
     """Name the checks that will never alert: that is no level, and somebody should decide it."""
     for part in silenced(certificate, highest):
-        words = f"{part.check}: some of the clean scans have the highest score it gives, so nothing reaches {part.threshold:.4f}"
+        words = f"{part.check}: more clean scans have its highest score than the budget allows, so nothing reaches {part.threshold:.4f}"
         print(f"{words}: this check will not alert. More clean scans or a larger --budget give it a level.", file=sys.stderr)
 
 
@@ -135,11 +134,10 @@ def _measured(args: argparse.Namespace, config: AgentConfig, scanner: Scanner) -
         loaded = bench.engine.loaded
         levels = loaded.models.alert_levels(section.subject)
         site = Site.of(config.sections.site.id, section.subject, config.policy, loaded.bundles, levels)
-        highest = highest_scores(loaded.bundles)
         if args.from_journal:
-            return Measured(site, _from_journal(config, site, bench), highest)
+            return Measured(site, _from_journal(config, site, bench))
         listen(bench, section.subject)
-        return Measured(site, of_outcomes(_outcomes(args, bench, scanner)), highest)
+        return Measured(site, of_outcomes(_outcomes(args, bench, scanner)))
 
 
 def _correct(bench: Workbench, config: AgentConfig, scanner: ScannerId) -> None:

@@ -107,6 +107,9 @@ class ContentsCard(BaseModel):
     """Constants of the evidence formula, the same as inside the graph, for judging a stored goods map again.
 
     ``evidence_cells``: how many cells across evidence is averaged over before its strongest part is taken; 1 = not at all.
+    ``evidence_unit``: what is averaged, the share of a cell that is not explained, or ``nats``: -ln of the share that is, which goes on
+    telling loads apart where shares are all near 1. ``look_alikes``: for a declared family, how much of what looks like another one counts
+    as declared, because the network takes loads of the first for the second so often.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)
@@ -116,6 +119,8 @@ class ContentsCard(BaseModel):
     b: float
     load_threshold: Level
     evidence_cells: Literal[1, 3, 5] = 1
+    evidence_unit: Literal["share", "nats"] = "share"
+    look_alikes: Mapping[str, Mapping[str, Level]] = {}
 
 
 class LabelsCard(Table):
@@ -195,6 +200,14 @@ class Card(Table):
             raise ValueError("head goods-map is for contents bundles")
         if isinstance(self.output, AnomalyMapOutput) and len(self.labels.spoken) != 1:
             raise ValueError("an anomaly map has one label")
+        return self
+
+    @model_validator(mode="after")
+    def _look_alikes_are_families(self) -> "Card":
+        alike = self.contents.look_alikes if self.contents is not None else {}
+        strangers = sorted({*alike, *(name for others in alike.values() for name in others)} - set(self.labels.names))
+        if strangers:
+            raise ValueError(f"look_alikes names {strangers}, which are not among the families in [labels]")
         return self
 
     @model_validator(mode="after")

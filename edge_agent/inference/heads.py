@@ -16,6 +16,9 @@ EMPTY = "empty"
 INSIDE_AT = 0.5
 """A cell with so much empty space lies inside the container, as every cell with load does."""
 
+LEAST_EXPLAINED = 1.0 / 512.0
+"""The least share of a cell that is taken for explained: half of the least that a stored goods map can tell from nothing."""
+
 MOST_CANDIDATES = 1000
 """Candidates a tile that go on to the merging."""
 
@@ -61,26 +64,26 @@ def judge_goods(
 ) -> tuple[float, NDArray[np.float32]]:
     """Give score and heat map (h, w) of a stored goods map against declared families: the formula of the graph, in numpy.
 
-    Evidence is the share of everything that is neither declared nor background nor empty space; it counts where there is load. Its
-    strongest cells are a share of all cells inside the container, so that a speck in an empty one does not count as a whole load.
-    It is averaged over some cells first where the card says so: a lone high cell at an edge is mostly an error.
-    No load gives 0: there is nothing that could differ from the declaration.
+    Evidence is the share of everything that is neither declared nor background nor empty space; it counts where there is load. Of families
+    that the bundle takes for a declared one (``look_alikes``) a part counts as declared. The strongest cells are a share of all cells
+    inside the container, so that a speck in an empty one does not count as a whole load. Evidence is averaged over some cells first where
+    the card says so: a lone high cell at an edge is mostly an error. No load gives 0: nothing could differ from the declaration.
     """
     shares = goods.astype(np.float32) / 255.0
     names = (*classes.families, *classes.background)
     free = shares[[i for i, name in enumerate(names) if name == EMPTY or name in classes.background]].sum(axis=0)
-    allowed = shares[[i for i, name in enumerate(names) if name in declared and name != EMPTY]].sum(axis=0) + free
+    explained = np.tensordot(_as_declared(classes, declared, formula), shares, axes=1) + free
     load = (1.0 - free) > formula.load_threshold
-    evidence = np.clip(1.0 - allowed, 0.0, 1.0) * load
+    evidence = (np.clip(1.0 - explained, 0.0, 1.0) * load).astype(np.float32)
     inside = load | (shares[names.index(EMPTY)] > INSIDE_AT)
-    score = evidence_score(mean_around(evidence.astype(np.float32), formula.evidence_cells) * load, inside, formula) if load.any() else 0.0
-    return score, evidence.astype(np.float32)
+    around = mean_around(_weighed(evidence, formula).astype(np.float32), formula.evidence_cells) * load
+    return evidence_score(around, inside, formula) if load.any() else 0.0, evidence
 
 
 def evidence_score(evidence: NDArray[np.float32], inside: NDArray[np.bool_], formula: ContentsCard) -> float:
     """Give the calibrated mean of the strongest share of the evidence inside the container: sigmoid(a * mean + b).
 
-    ``evidence``, ``inside``: (h, w); at least one cell is inside.
+    ``evidence``: (h, w) in the card's unit; ``inside``: (h, w), at least one cell is inside.
     """
     values = evidence[inside]
     count = max(1, round(values.size * formula.top_share))
@@ -89,8 +92,22 @@ def evidence_score(evidence: NDArray[np.float32], inside: NDArray[np.bool_], for
 
 
 def highest_evidence_score(formula: ContentsCard) -> float:
-    """Give the highest score there is: evidence is a share, so its mean ends at 1."""
-    return _calibrated(1.0, formula)
+    """Give the highest score there is: evidence is a share, so it ends at 1."""
+    return _calibrated(float(_weighed(np.ones(1, dtype=np.float32), formula)[0]), formula)
+
+
+def _as_declared(classes: GoodsClasses, declared: Sequence[str], formula: ContentsCard) -> NDArray[np.float32]:
+    """Give how much of each class (K + B,) counts as declared; nothing of free space, which counts by itself."""
+    alike = [{**formula.look_alikes.get(family, {}), family: 1.0} for family in declared if family != EMPTY]
+    parts = [max((one.get(name, 0.0) for one in alike), default=0.0) for name in classes.families]
+    return np.array([*parts, *(0.0 for _ in classes.background)], dtype=np.float32)
+
+
+def _weighed(evidence: NDArray[np.float32], formula: ContentsCard) -> NDArray[np.float32]:
+    """Give evidence in the card's unit: as the share it is, or in nats, -ln of the share that is explained, from 0 to ln(1 / LEAST)."""
+    if formula.evidence_unit == "share":
+        return evidence
+    return np.asarray(-np.log((1.0 - evidence) * (1.0 - LEAST_EXPLAINED) + LEAST_EXPLAINED), dtype=np.float32)
 
 
 def _calibrated(mean: float, formula: ContentsCard) -> float:

@@ -25,7 +25,7 @@ _ROUNDING = 1e-9
 _SURE = 1e-14
 """Shares are kept so far from 0 and 1: their log odds then come back as the same ten-thousandth."""
 _HIGHEST = 1.0
-"""No threshold lies above such a score."""
+"""What a check's score goes up to, where nothing else is known."""
 FOLDS = 10
 
 
@@ -34,12 +34,14 @@ class Checks:
     """What may alarm. ``floors``: lowest threshold of each check that may be set, for lower scores were not recorded.
 
     ``fixed``: thresholds that the policy sets by itself; they use the budget up first and are left as they are. ``together``: checks
-    that may count as one where scans are few, the labels of one detector, with the levels that their bundle gives them.
+    that may count as one where scans are few, the labels of one detector, with the levels that their bundle gives them. ``highest``: the
+    highest score that a check can give, where that is not 1.
     """
 
     floors: Mapping[str, float]
     fixed: Mapping[str, float] = field(default_factory=dict)
     together: tuple[Mapping[str, float], ...] = ()
+    highest: Mapping[str, float] = field(default_factory=dict)
 
     def for_scans(self, count: int, budget: float) -> "Checks":
         """Give the checks one by one where so many scans certainly suffice for that, else as they are."""
@@ -54,7 +56,11 @@ class Checks:
     @property
     def certain(self) -> Mapping[str, float]:
         """Give the score of each check from which a scan alarms whatever threshold is set."""
-        return {**dict.fromkeys(self.floors, _HIGHEST), **self.fixed}
+        return {**{check: self.top(check) for check in self.floors}, **self.fixed}
+
+    def top(self, check: str) -> float:
+        """Give the highest threshold that a score of the check can reach."""
+        return math.floor(self.highest.get(check, _HIGHEST) * _STEP + _ROUNDING) / _STEP
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +88,7 @@ def allot(scans: Sequence[Mapping[str, float]], checks: Checks, budget: float) -
     rank = _common_rank(scans, checks, budget)
     thresholds = dict(checks.floors)
     for part in checks.parts:
-        thresholds |= _thresholds(part, sorted(_margins(scans, part).values(), reverse=True), rank, checks.floors)
+        thresholds |= _thresholds(part, sorted(_margins(scans, part).values(), reverse=True), rank, checks)
     return _judged(scans, {**thresholds, **checks.fixed})
 
 
@@ -107,9 +113,9 @@ def scans_needed(checks: int, budget: float) -> int:
     return math.ceil((checks + 1) / budget - 1 - _ROUNDING)
 
 
-def alarms_surely(scan: Mapping[str, float]) -> list[str]:
+def alarms_surely(scan: Mapping[str, float], checks: Checks) -> list[str]:
     """Give the checks that no threshold keeps from alarming on this scan: they give it their highest score."""
-    return sorted(check for check, score in scan.items() if score >= _HIGHEST)
+    return sorted(check for check, score in scan.items() if check in checks.floors and score >= checks.top(check))
 
 
 def _common_rank(scans: Sequence[Mapping[str, float]], checks: Checks, budget: float) -> int:
@@ -133,7 +139,7 @@ def _common_rank(scans: Sequence[Mapping[str, float]], checks: Checks, budget: f
 def _why_certain(scans: Sequence[Mapping[str, float]], checks: Checks) -> str:
     """Say why scans alarm whatever threshold is set; empty where none does."""
     fixed = sum(_alarms(scan, checks.fixed) for scan in scans)
-    sure = [{check for check in alarms_surely(scan) if check in checks.floors} for scan in scans]
+    sure = [set(alarms_surely(scan, checks)) for scan in scans]
     names = ", ".join(sorted(set().union(*sure)))
     parts = [f"levels that the policy fixes alarm on {fixed} of {len(scans)} clean scans"] if fixed else []
     parts += [f"check {names} gives its highest score to {sum(map(bool, sure))} of {len(scans)} clean scans"] if names else []
@@ -162,13 +168,13 @@ def _margins(scans: Sequence[Mapping[str, float]], part: Mapping[str, float]) ->
     return {number: max(margins) for number, margins in seen.items() if margins}
 
 
-def _thresholds(part: Mapping[str, float], falling: Sequence[float], rank: int, floors: Mapping[str, float]) -> dict[str, float]:
-    """Give the least thresholds above all scores but those of the ``rank`` scans with the highest margins; 1 where none lies above."""
+def _thresholds(part: Mapping[str, float], falling: Sequence[float], rank: int, checks: Checks) -> dict[str, float]:
+    """Give the least thresholds above all scores but those of the ``rank`` scans with the highest margins, or the highest there are."""
     if rank >= len(falling):
-        return {check: floors[check] for check in part}
+        return {check: checks.floors[check] for check in part}
     shares = {check: 1.0 / (1.0 + math.exp(-_log_odds(level) - falling[rank])) for check, level in part.items()}
     thresholds = {check: (math.floor(share * _STEP + _ROUNDING) + 1) / _STEP for check, share in shares.items()}
-    return {check: max(min(threshold, 1.0), floors[check]) for check, threshold in thresholds.items()}
+    return {check: max(min(threshold, checks.top(check)), checks.floors[check]) for check, threshold in thresholds.items()}
 
 
 def _log_odds(share: float) -> float:

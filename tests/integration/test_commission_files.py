@@ -4,13 +4,14 @@ import errno
 import hashlib
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from benchmarks.small_site import SmallSite
 from edge_agent.agent.certificate import Certificate, Circumstances, find_commissioning, write_certificate
-from edge_agent.agent.commission import CleanScans, Site, Terms, certify, of_journal
+from edge_agent.agent.commission import CleanScans, Site, Terms, certify, of_journal, silenced
 from edge_agent.agent.models_in_force import bundles_fact
 from edge_agent.agent.weighing import Weighing
 from edge_agent.analysis.policy import parse_policy
@@ -242,8 +243,19 @@ def test_a_check_whose_level_nothing_reaches_is_named_to_the_person_who_commissi
     level = named.checks[0].threshold
     _name_silenced(named, {"handgun": level - 1e-6})
     said = capsys.readouterr().err
-    assert said.startswith("handgun: some of the clean scans have the highest score it gives")
+    assert said.startswith("handgun: more clean scans have its highest score than the budget allows")
     assert "this check will not alert" in said
+
+
+@pytest.mark.parametrize(("sure", "can_alarm"), [(1, True), (6, False)])
+def test_a_check_goes_on_alarming_at_its_highest_score_while_the_budget_allows_the_clean_scans_that_have_it(
+    sure: int, can_alarm: bool
+) -> None:
+    scores = tuple({"handgun": 0.85404 if n < sure else n / 1000.0} for n in range(60))
+    clean = CleanScans(tuple(f"scan {n}" for n in range(60)), scores, 0, {})
+    named = certify(replace(site(), highest={"handgun": 0.85404}), clean, Terms(0.05, 30, "scans"), NOON)
+    assert silenced(named, {"handgun": 0.85404}) == ([] if can_alarm else list(named.checks))
+    assert named.whole_scan.alarms <= 2
 
 
 def _certified(score: float) -> Certificate:

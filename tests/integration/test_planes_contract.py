@@ -97,6 +97,13 @@ def test_a_constant_of_the_formula_that_is_no_number_is_refused(contents: Path) 
         loaded(contents)
 
 
+def test_a_look_alike_that_is_no_family_is_refused(contents: Path) -> None:
+    card = contents / "card.toml"
+    card.write_text(card.read_text().replace("[labels]", "[contents.look_alikes]\nempty = { spices = 0.1 }\n\n[labels]"))
+    with pytest.raises(BundleIncompatible, match=r"look_alikes names \['spices'\], which are not among the families in \[labels\]"):
+        loaded(contents)
+
+
 def test_a_weight_graph_without_its_three_quantiles_is_refused(tmp_path: Path) -> None:
     model = onnx.load_from_string(scale_graph())
     shares = next(one for one in model.graph.initializer if one.name == "shares")

@@ -129,7 +129,8 @@ def test_outputs_have_the_shapes_of_the_card(bundle, session):
     assert product.shape == (1, k)
     assert goods.shape == (1, k + len(card.labels.background), 20, 42)
     assert float(product.sum()) == pytest.approx(1.0, abs=1e-3)
-    np.testing.assert_allclose(goods.sum(axis=1), 1.0, atol=1e-4)
+    np.testing.assert_allclose(goods * 255.0, np.rint(goods * 255.0), atol=1e-3)  # what is judged is what a stored map holds
+    np.testing.assert_allclose(goods.sum(axis=1), 1.0, atol=goods.shape[1] / 510.0)
 
 
 def test_the_golden_cases_are_small_and_pass_through_the_real_path():

@@ -13,7 +13,8 @@ from edge_agent.kpi.rates import Rate
 NAMES = ("a", "b", "c")
 CHECKS = Checks(dict.fromkeys(NAMES, 0.05))
 TOGETHER = Checks(dict.fromkeys(NAMES, 0.05), together=({"a": 0.4, "b": 0.8},))
-EITHER = st.sampled_from((CHECKS, TOGETHER))
+CAPPED = Checks(dict.fromkeys(NAMES, 0.05), highest={"a": 0.70004, "c": 0.3})
+EITHER = st.sampled_from((CHECKS, TOGETHER, CAPPED))
 SCORES = st.floats(0.0, 0.99) | st.just(1.0)
 UNSURE = st.lists(st.dictionaries(st.sampled_from(NAMES), st.floats(0.0, 0.99), max_size=3), min_size=1, max_size=80)
 SCANS = st.lists(st.dictionaries(st.sampled_from(NAMES), SCORES, max_size=3), min_size=1, max_size=80)
@@ -96,8 +97,28 @@ def test_a_scan_that_a_check_is_sure_of_uses_the_budget_up_and_blocks_nothing(ch
     scans = [{"a": 1.0}, *({"a": 0.1, "c": number / 100} for number in range(59))]
     allotment = allot(scans, checks, 0.1)
     assert allotment.whole_scan.hits == 1 + sum(number / 100 >= allotment.thresholds["c"] for number in range(59)) <= 5
-    assert alarms_surely(scans[0]) == ["a"]
-    assert alarms_surely(scans[1]) == []
+    assert alarms_surely(scans[0], checks) == ["a"]
+    assert alarms_surely(scans[1], checks) == []
+
+
+@given(SCANS, BUDGETS)
+def test_no_level_lies_where_a_check_cannot_reach_it(scans: list[dict[str, float]], budget: float) -> None:
+    within = [{check: min(score, CAPPED.highest.get(check, 1.0)) for check, score in scan.items()} for scan in scans]
+    try:
+        thresholds = allot(within, CAPPED, budget).thresholds
+    except CommissionRefused:
+        return
+    assert thresholds["a"] <= 0.7
+    assert thresholds["c"] <= 0.3
+
+
+def test_a_scan_at_the_highest_score_that_its_check_gives_uses_the_budget_up_though_that_is_below_one() -> None:
+    checks = Checks({"a": 0.05, "c": 0.05}, highest={"a": 0.85404})
+    scans = [{"a": 0.85404}, *({"a": 0.1, "c": number / 100} for number in range(59))]
+    assert alarms_surely(scans[0], checks) == ["a"]
+    assert allot(scans, checks, 0.1).whole_scan.hits <= 5
+    with pytest.raises(CommissionRefused, match="check a gives its highest score to 6 of 65 clean scans"):
+        allot([*scans, *({"a": 0.854} for _ in range(5))], checks, 0.08)
 
 
 def test_a_lone_sure_scan_among_few_is_named_beside_the_number_that_suffices() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edge_agent.inference.card import ContentsCard
-from edge_agent.inference.heads import MOST_CANDIDATES, GoodsClasses, boxes_scores, judge_goods
+from edge_agent.inference.heads import MOST_CANDIDATES, GoodsClasses, boxes_scores, highest_evidence_score, judge_goods
 
 FORMULA = ContentsCard(top_share=0.5, a=10.0, b=-5.0, load_threshold=0.5)
 CLASSES = GoodsClasses(("empty", "beef", "tyres"), ("air",))
@@ -81,3 +81,26 @@ def test_evidence_does_not_run_out_of_the_load_into_the_air_beside_it() -> None:
     cells = [(0.0, 0.0, 1.0, 0.0), (0.0, 0.0, 0.0, 1.0)]
     formula = FORMULA.model_copy(update={"top_share": 1.0, "evidence_cells": 3})
     assert judge_goods(goods(*cells), CLASSES, ("beef",), formula)[0] == pytest.approx(1.0 / (1.0 + np.exp(-(10.0 / 9.0 - 5.0))))
+
+
+def test_nats_go_on_telling_loads_apart_where_shares_are_all_near_one():
+    formula = FORMULA.model_copy(update={"evidence_unit": "nats", "a": 1.0, "b": -3.0, "top_share": 1.0})
+    unlikely, unthinkable = (judge_goods(goods((0, part, 1 - part, 0)), CLASSES, ("beef",), formula)[0] for part in (6 / 255, 0.0))
+    assert unlikely == pytest.approx(1 / (1 + np.exp(-(-np.log(6 / 255 * 511 / 512 + 1 / 512) - 3.0))), abs=1e-6)
+    assert unthinkable == pytest.approx(highest_evidence_score(formula)) == pytest.approx(1 / (1 + np.exp(-(np.log(512) - 3.0))), abs=1e-6)
+    assert unthinkable - unlikely > 0.1
+    nothing = judge_goods(goods((0, 1, 0, 0)), CLASSES, ("beef",), formula)[0]
+    assert nothing == pytest.approx(1 / (1 + np.exp(3.0)), abs=1e-6)
+
+
+def test_the_highest_score_in_shares_is_that_of_a_load_of_which_nothing_is_explained():
+    assert highest_evidence_score(FORMULA) == pytest.approx(judge_goods(goods((0, 0, 1, 0)), CLASSES, ("beef",), FORMULA)[0])
+
+
+def test_of_what_a_declared_family_is_taken_for_a_part_counts_as_declared_and_nothing_the_other_way_round():
+    formula = FORMULA.model_copy(update={"look_alikes": {"beef": {"tyres": 0.25}}})
+    map_of_tyres = goods((0, 0, 1, 0), (0, 0.2, 0.8, 0))
+    assert judge_goods(map_of_tyres, CLASSES, ("beef",), formula)[1].tolist() == [[pytest.approx(0.75), pytest.approx(0.6, abs=1e-6)]]
+    assert judge_goods(map_of_tyres, CLASSES, ("tyres",), formula)[1].tolist() == [[0.0, pytest.approx(0.2, abs=1e-6)]]
+    assert judge_goods(map_of_tyres, CLASSES, ("beef", "tyres"), formula)[1].max() == pytest.approx(0.0, abs=1e-6)
+    assert judge_goods(map_of_tyres, CLASSES, ("empty",), formula)[1].tolist() == [[1.0, 1.0]], "free space explains no load"

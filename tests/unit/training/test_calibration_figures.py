@@ -1,11 +1,14 @@
 """Figures of whole scans, and the constants that are fitted to calibration scans, against values worked out by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.random import default_rng
 
+from edge_agent.sim.goods import FAMILIES
 from edge_agent.sim.threat import LABELS
-from training.calibrate import _platt, container_figures, contents_figures, detector_figures, formula_from
+from training.calibrate import _platt, container_figures, contents_figures, detector_figures, formula_from, look_alikes
 from training.formula import Formula
 from training.observe import SHARES, Detected, Examined
 
@@ -68,6 +71,8 @@ def test_the_logistic_score_of_two_groups_that_mirror_each_other_is_one_half_bet
 def test_the_logistic_score_of_groups_that_are_wholly_apart_is_bounded() -> None:
     a, _ = _platt(np.zeros(50), np.ones(50))
     assert 2.0 <= a <= 40.0
+    turned, _ = _platt(np.ones(50), np.zeros(50))
+    assert turned == 0.1, "more evidence is never less"
 
 
 def test_a_load_points_right_or_not_and_an_empty_container_is_seen_as_empty_by_its_fill() -> None:
@@ -105,8 +110,33 @@ def test_a_product_is_named_from_the_level_at_which_that_is_right_often_enough()
     scans = [examined("clean", float(rng.uniform(0.1, 0.2)), product=("coffee", float(rng.uniform(0.5, 1.0)))) for _ in range(90)]
     scans += [examined("clean", float(rng.uniform(0.1, 0.2)), product=("tea", float(rng.uniform(0.2, 0.4)))) for _ in range(10)]
     scans += [examined(role, float(rng.uniform(0.5, 0.9))) for role in ("foreign", "overlay") for _ in range(20)]
-    _, levels = formula_from(scans, 1.0)
+    _, levels = formula_from(scans, Formula())
     named = [seen for seen in scans[:100] if seen.product[1] >= levels["product"]]
     below = [seen for seen in scans[:100] if seen.product[1] >= levels["product"] - 0.02]
     assert np.mean([seen.product[0] == "coffee" for seen in named]) >= 0.93
     assert np.mean([seen.product[0] == "coffee" for seen in below]) < 0.93
+
+
+def of_family(name: str, count: int, **looks: float) -> list[Examined]:
+    shares = tuple(looks.get(family.name, 0.0) for family in FAMILIES)
+    one = Examined("clean", (name,), (0.0,) * len(SHARES), 0.5, (name, 1.0), False, 1.0, 0.0, "", shares)
+    return [one] * count
+
+
+def test_a_family_that_is_taken_for_another_one_load_in_ten_explains_a_tenth_of_it_and_not_the_other_way_round() -> None:
+    scans = [*of_family("coffee", 90, coffee=1.0), *of_family("coffee", 10, sugar=1.0), *of_family("sugar", 100, sugar=1.0)]
+    alike = look_alikes(scans)
+    assert alike == {"coffee": {"sugar": pytest.approx(0.1, abs=0.002)}}
+
+
+def test_look_alikes_are_told_from_clean_loads_of_one_family_and_families_without_any_have_none() -> None:
+    scans = of_family("coffee", 20, coffee=0.9, sugar=0.1)
+    assert look_alikes(scans) == {}, "no load of sugar was seen, so nobody knows how often sugar looks like sugar"
+    mixed = [replace(seen, families=("coffee", "sugar")) for seen in scans]
+    hidden = [replace(seen, role="foreign") for seen in scans]
+    assert look_alikes([*mixed, *hidden, *of_family("sugar", 20, sugar=1.0)]) == {}
+
+
+def test_one_load_says_little_of_what_its_family_is_taken_for() -> None:
+    alike = look_alikes([*of_family("coffee", 1, sugar=1.0), *of_family("sugar", 50, sugar=1.0)])
+    assert alike["coffee"]["sugar"] == pytest.approx(0.5, abs=0.05)

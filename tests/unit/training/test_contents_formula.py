@@ -1,5 +1,7 @@
 """The judgement in the exported graph and the same judgement in numpy, by which a changed declaration is judged again."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -12,7 +14,10 @@ formulas = pytest.importorskip("training.contents_network")
 observe = pytest.importorskip("training.observe")
 
 NAMES = tuple(family.name for family in FAMILIES)
-FORMULA = formulas.Formula(top_share=0.05, a=6.0, b=-2.0, load_threshold=0.4)
+FORMULA = formulas.Formula(
+    top_share=0.05, a=1.0, b=-2.0, load_threshold=0.4, look_alikes={"coffee": {"machinery": 0.02, "tyres": 0.3}, "tyres": {"coffee": 0.6}}
+)
+ALONE = replace(FORMULA, look_alikes={})
 
 
 class Fixed(torch.nn.Module):
@@ -28,7 +33,7 @@ class Fixed(torch.nn.Module):
 
 def judged(logits, declared, formula=FORMULA):
     """Give score, heat, product and goods map of the graph."""
-    graph = formulas.ExportedContents(Fixed(logits), len(FAMILIES), EMPTY, formula)
+    graph = formulas.ExportedContents(Fixed(logits), NAMES, formula)
     with torch.inference_mode():
         return tuple(value.numpy() for value in graph(torch.zeros(len(logits), 2, 8, 8), torch.tensor(declared, dtype=torch.float32)))
 
@@ -56,8 +61,8 @@ def test_graph_and_numpy_give_the_same_score_and_heat_map(seed, declared):
     classes = GoodsClasses(NAMES, BACKGROUND)
     stored = np.rint(goods[0] * 255).astype(np.uint8)
     again, heat_again = judge_goods(stored, classes, declared or classes.majority(stored), ContentsCard(**FORMULA.table()))
-    assert float(score[0]) == pytest.approx(again, abs=0.06)
-    assert np.mean(np.abs(heat[0, 0] - heat_again) > 0.05) < 0.02
+    assert float(score[0]) == pytest.approx(again, abs=1e-4)
+    np.testing.assert_allclose(heat[0, 0], heat_again, atol=1e-5)
 
 
 def test_declared_goods_are_no_evidence():
@@ -76,6 +81,12 @@ def test_everything_is_evidence_when_the_container_was_declared_empty():
     assert float(score[0]) > 0.9
 
 
+def test_of_what_the_declared_goods_are_taken_for_a_part_counts_as_declared():
+    alone, alike = (judged(a_load(0.3), [hot("coffee")], formula) for formula in (ALONE, FORMULA))
+    assert alike[1][0, 0, 12:, 22:].min() == pytest.approx(0.98, abs=0.01)
+    assert 0.05 < float(alone[0][0]) - float(alike[0][0]), "two in a hundred are much less surprising than next to none"
+
+
 def test_without_a_declaration_the_largest_family_stands_in():
     _, heat, _, _ = judged(a_load(0.3), [hot()])
     assert heat[0, 0, 12:, 22:].min() > 0.95
@@ -87,9 +98,9 @@ def test_a_lone_cell_that_differs_counts_by_its_share_of_the_place_around_it(cel
     logits = a_load(0.0)
     logits[0, :, 14, 10] = 0.0
     logits[0, NAMES.index("machinery"), 14, 10] = 12.0
-    formula = formulas.Formula(top_share=1e-6, a=6.0, b=-2.0, evidence_cells=cells)
+    formula = formulas.Formula(top_share=1e-6, a=1.0, b=-2.0, evidence_cells=cells)
     score, _, _, goods = judged(logits, [hot("coffee")], formula)
-    assert float(score[0]) == pytest.approx(1.0 / (1.0 + np.exp(-(6.0 / cells**2 - 2.0))), abs=0.01)
+    assert float(score[0]) == pytest.approx(1.0 / (1.0 + np.exp(-(np.log(512.0) / cells**2 - 2.0))), abs=0.01)
     stored = np.rint(goods[0] * 255).astype(np.uint8)
     again, _ = judge_goods(stored, GoodsClasses(NAMES, BACKGROUND), ("coffee",), ContentsCard(**formula.table()))
     assert again == pytest.approx(float(score[0]), abs=0.01)
@@ -127,7 +138,7 @@ def test_air_around_the_container_changes_nothing():
 def test_scans_of_a_batch_are_judged_each_on_its_own():
     logits = torch.cat([a_load(0.3), a_load(0.0)])
     score = judged(logits, [hot("coffee"), hot("coffee")])[0]
-    assert score[0] > 0.9 > 0.2 > score[1]
+    assert score[0] > 0.8 > 0.2 > score[1]
 
 
 def test_a_temperature_takes_confidence_away_and_changes_no_order():
@@ -135,7 +146,7 @@ def test_a_temperature_takes_confidence_away_and_changes_no_order():
     sharp, soft = (judged(logits, [hot("coffee")], formulas.Formula(temperature=value))[3] for value in (1.0, 4.0))
     assert soft.max() < sharp.max()
     assert np.array_equal(soft.argmax(axis=1), sharp.argmax(axis=1))
-    np.testing.assert_allclose(soft.sum(axis=1), 1.0, atol=1e-4)
+    np.testing.assert_allclose(soft.sum(axis=1), 1.0, atol=len(CLASSES) / 510.0)  # each is rounded to a step of 1/255
 
 
 @pytest.mark.parametrize("fill", [0.05, 0.2, 0.9])
