@@ -159,7 +159,7 @@ def parse_policy(raw: bytes) -> Policy:
     try:
         # From JSON-like data, so that lists become tuples and sets while numbers and names stay strict.
         content = _PolicyFile.model_validate(tomllib.loads(raw.decode()), strict=False)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as problem:
         raise PolicyInvalid(f"not TOML: {problem}") from problem
     except ValidationError as problem:
         lines = [f"{'.'.join(str(part) for part in error['loc'])}: {error['msg']}" for error in problem.errors()]

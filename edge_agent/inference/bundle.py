@@ -180,7 +180,7 @@ def _goods(raw: bytes | None, card: Card) -> Goods | None:
         return None
     try:
         content = _GoodsFile.model_validate(tomllib.loads(raw.decode()))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, ValidationError) as problem:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError, ValidationError) as problem:
         raise BundleIncompatible(f"{_GOODS} of {card.name}/{card.version}: {problem}") from problem
     strangers = sorted(set(content.families) - set(card.labels.names))
     if strangers:

@@ -33,11 +33,15 @@ def loaded(folder: Path) -> LoadedModels:
 
 
 def with_graph(folder: Path, graph: bytes) -> Path:
-    """Put another graph into a bundle, as one that was made wrongly and signed all the same."""
-    model, card = folder / "model.onnx", folder / "card.toml"
-    before = hashlib.sha256(model.read_bytes()).hexdigest()
-    model.write_bytes(graph)
-    card.write_text(card.read_text().replace(before, hashlib.sha256(graph).hexdigest()))
+    return with_file(folder, "model.onnx", graph)
+
+
+def with_file(folder: Path, name: str, content: bytes) -> Path:
+    """Put another file into a bundle, as one that was made wrongly and signed all the same."""
+    file, card = folder / name, folder / "card.toml"
+    before = hashlib.sha256(file.read_bytes()).hexdigest()
+    file.write_bytes(content)
+    card.write_text(card.read_text().replace(before, hashlib.sha256(content).hexdigest()))
     sign_bundle(folder, TEST_KEY)
     return folder
 
@@ -95,6 +99,11 @@ def test_a_constant_of_the_formula_that_is_no_number_is_refused(contents: Path) 
     card.write_text(card.read_text().replace("b = -15.0", "b = nan"))
     with pytest.raises(BundleIncompatible, match=r"contents.b: Input should be a finite number"):
         loaded(contents)
+
+
+def test_goods_nested_too_deeply_to_be_read_are_refused_and_no_crash(contents: Path) -> None:
+    with pytest.raises(BundleIncompatible, match=r"goods\.toml of gaussians/1\.0\.0"):
+        loaded(with_file(contents, "goods.toml", b"a = " + b"[" * 5000))
 
 
 def test_a_look_alike_that_is_no_family_is_refused(contents: Path) -> None:

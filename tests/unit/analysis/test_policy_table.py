@@ -135,6 +135,7 @@ def test_a_label_without_entry_uses_the_level_of_its_bundle() -> None:
         (b"[cargo]", b"[cargo]\nsurprise = 1", "cargo.surprise"),
         (b"[cargo]", b"[cargo", "not TOML"),
         (b"# What", b"# \xff", "not TOML"),
+        (b"# What", b"a = " + b"[" * 5000, "not TOML"),
     ],
 )
 def test_a_wrong_policy_is_refused_and_the_key_named(old: bytes, new: bytes, named: str) -> None:
