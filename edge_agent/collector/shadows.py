@@ -12,6 +12,7 @@ from edge_agent.wire.frames import NO_SCANNER
 from edge_agent.wire.messages import AnyBody, AssessmentBody, ShadowBody, decode
 
 _ALERT = "alert"
+_ENDS_A_LOOK = frozenset({"out-of-time", "inference-failed"})
 
 
 def shadow_tallies(rows: Iterable[tuple[str, str, bytes]]) -> Iterator[ShadowTally]:
@@ -32,9 +33,16 @@ def shadow_tallies(rows: Iterable[tuple[str, str, bytes]]) -> Iterator[ShadowTal
                 on_trial,
                 _instead_of(body, bodies),
                 body.active == _ALERT,
-                body.conclusion == _ALERT,
+                _would_alert(body),
                 truth,
             )
+
+
+def _would_alert(body: ShadowBody) -> bool | None:
+    """Tell whether the bundle on trial would have alerted; None where its look ended before it could tell."""
+    if body.conclusion == _ALERT:
+        return True
+    return None if _ENDS_A_LOOK & {obstacle.code for obstacle in body.obstacles} else False
 
 
 def _truth(now: Standing | None) -> Among:

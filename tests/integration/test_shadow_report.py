@@ -22,10 +22,10 @@ TRIAL = BundlePart(name="detector", version="0.2.0", sha256="2" * 64, state="sha
 SCOPE = Scope(UTC, {})
 
 
-def beside(active: AssessmentBody, conclusion: str, trial: BundlePart = TRIAL) -> ShadowBody:
+def beside(active: AssessmentBody, conclusion: str, *obstacles: str) -> ShadowBody:
     return ShadowBody.model_validate(
         {
-            "fact_id": fact_id(active.scan_id, "shadow", active.revision, trial.version),
+            "fact_id": fact_id(active.scan_id, "shadow", active.revision, TRIAL.version),
             "site": active.site,
             "scanner": A_SCANNER,
             "scan_id": active.scan_id,
@@ -39,9 +39,9 @@ def beside(active: AssessmentBody, conclusion: str, trial: BundlePart = TRIAL) -
             "subject": active.subject,
             "conclusion": conclusion,
             "reasons": [],
-            "obstacles": [],
+            "obstacles": [{"code": code, "params": {}, "blocking": True} for code in obstacles],
             "findings": [],
-            "bundles": [trial],
+            "bundles": [TRIAL],
             "policy_digest": "0" * 64,
             "timings_ms": {},
         }
@@ -77,6 +77,9 @@ def archive(tmp_path: Path):
         journal.add(body, beside(body, trial))
         if word:
             journal.add(verdict(body, word))
+    for name, trial, obstacle in (("f", "unassessable", "out-of-time"), ("g", "alert", "out-of-time"), ("h", "unassessable", "dark")):
+        body = assessment("north", name, "no-alert")
+        journal.add(body, beside(body, trial, obstacle))
     simulated = assessment("north", "d", "alert", capture=kind_of("synthetic"))
     journal.add(simulated, beside(simulated, "no-alert"), assessment("north", "e", "alert"))
     with Archive.open(tmp_path / "archive.db", ManualClock()) as opened:
@@ -93,9 +96,14 @@ def lines(archive: Archive, scope: Scope = SCOPE) -> dict[str, dict[str, object]
 
 def test_only_live_scans_that_both_looked_at_are_compared(archive: Archive) -> None:
     row = lines(archive)["all"]
-    assert (row["both"], row["only_active"], row["only_shadow"], row["neither"], row["n"]) == (1, 1, 1, 0, 3)
+    assert (row["both"], row["only_active"], row["only_shadow"], row["neither"], row["n"]) == (1, 1, 2, 1, 5)
     assert (row["on_trial"], row["site"], row["p_value"], row["remark"]) == ("detector/0.2.0", "north", 1.0, "too few (n < 30)")
     assert row["instead_of"] != ""
+
+
+def test_a_look_that_was_cut_off_before_it_alerted_is_counted_beside_the_pairs(archive: Archive) -> None:
+    found = lines(archive)
+    assert {among: row["unfinished"] for among, row in found.items()} == {"all": 1, "found or suspicious": 0, "found clean": 0}
 
 
 def test_what_people_found_splits_the_comparison(archive: Archive) -> None:
@@ -112,7 +120,7 @@ def test_a_period_without_a_trial_is_empty(archive: Archive) -> None:
 def test_no_rate_of_the_report_counts_a_shadow(archive: Archive) -> None:
     counted = build(archive, Question(SCOPE, 0))
     (cells,) = scans_section(counted).records()
-    assert (cells["alert"], cells["no_alert"], cells["coverage_n"]) == (3, 1, 4)
+    assert (cells["alert"], cells["no_alert"], cells["coverage_n"]) == (3, 4, 7)
     assert counted.unread == ()
     assert counted.figures is not None
     assert counted.figures.total.hits.alerted == 3

@@ -73,14 +73,15 @@ def others_section(others: Iterable[tuple[str, int]]) -> Section:
 def shadow_section(lines: Iterable[ShadowLine]) -> Section:
     """Give what bundles on trial would have alerted on beside the alerts of those in force."""
     who = ("site", "on_trial", "among")
-    counts = ("both", "only_active", "only_shadow", "neither")
+    counts = ("both", "only_active", "only_shadow", "neither", "unfinished")
     return Section(
         "shadow",
         "Bundles on trial in shadow: scans by who alerts",
         ("site", "on_trial", "instead_of", "among", *counts, *rate_columns("active_rate", "shadow_rate"), "n", "p_value", "remark"),
         tuple(_shadow_row(line) for line in lines),
         "What people found or suspected is biased towards the bundle in force: its alerts were seen, and examined most. Only scans found "
-        "in random or scan-all samples would say which of the two misses less.",
+        "in random or scan-all samples would say which of the two misses less. Unfinished: looks that ended for want of time or by a "
+        "fault; they are in no rate.",
         (
             ("Bundles on trial in shadow: scans by who alerts", (*who, "instead_of", *counts)),
             (
@@ -95,7 +96,7 @@ def _shadow_row(line: ShadowLine) -> tuple[Cell, ...]:
     alerts = line.alerts
     return (
         *(line.site, line.on_trial, line.instead_of, line.among.value),
-        *(alerts.both, alerts.only_first, alerts.only_second, alerts.neither),
+        *(alerts.both, alerts.only_first, alerts.only_second, alerts.neither, line.unfinished),
         *rate_cells(alerts.first),
         *rate_cells(alerts.second),
         *(alerts.n, float(f"{alerts.p_value:.3g}"), too_few(alerts.first)),
