@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from edge_agent.domain.geometry import Size
 from edge_agent.domain.scan import Energy, Plane, Quantity, View
 from edge_agent.imaging.attenuation import density
+from edge_agent.imaging.colours import low_density
 from edge_agent.imaging.resample import resampled
 from edge_agent.sim.display import draw_palette, draw_rendering, pseudo_colour, render
 from edge_agent.sim.machine import Machine, draw_machine, expose, expose_high
@@ -54,8 +55,10 @@ class Camera:
     def channels(self, scene: Scene, pitch_mm: float) -> Channels:
         """Give the network's input for a scene at ``pitch_mm``."""
         size = grid_of(scene, pitch_mm)
-        planes = [resampled(density(plane), size) for plane in self.planes(scene)]
-        return np.stack([planes[0], planes[1] if len(planes) == 2 else np.zeros_like(planes[0])])
+        high, *others = self.planes(scene)
+        low = density(others[0]) if others else low_density(high) if high.ndim == 3 else None
+        taken = resampled(density(high), size)
+        return np.stack([taken, np.zeros_like(taken) if low is None else resampled(low, size)])
 
     def view(self, scene: Scene) -> View:
         """Give the scan as the runtime gets it."""

@@ -45,6 +45,18 @@ COMMON: Mapping[str, Any] = {
 }
 
 
+DETECTOR_INPUT: Mapping[str, Any] = {
+    "tensor": "image",
+    "channels": ["high", "low"],
+    "scale": "density",
+    "colours": "matter",
+    "multiple": 32,
+    "tile_px": TILE_PX,
+    "overlap_px": 64,
+    "pitch_mm": {"cargo": CARGO_MM, "vehicle": CARGO_MM, "parcel": PARCEL_MM},
+}
+
+
 def export_graph(
     network: nn.Module,
     inputs: dict[str, torch.Tensor],
@@ -116,15 +128,7 @@ def export_detector(checkpoint: Path, root: Path, settings: Mapping[str, Any], g
         "purpose": "detection",
         "head": "boxes-scores",
         "subjects": ["cargo", "parcel", "vehicle"],
-        "input": {
-            "tensor": "image",
-            "channels": ["high", "low"],
-            "scale": "density",
-            "multiple": 32,
-            "tile_px": TILE_PX,
-            "overlap_px": 64,
-            "pitch_mm": {"cargo": CARGO_MM, "vehicle": CARGO_MM, "parcel": PARCEL_MM},
-        },
+        "input": dict(DETECTOR_INPUT),
         "output": {"boxes": "boxes", "scores": "scores"},
         "labels": {"names": list(LABELS), "ids": [f"threat.{name}" for name in LABELS], "background": []},
         "thresholds": settings.get("thresholds", dict.fromkeys(LABELS, 0.5)),

@@ -44,7 +44,7 @@ class TestSet:
 
 PART = 6
 SETS = (
-    TestSet("s0", "tiles", 1200, 9001, "a944d9872d2ded43030ecf18dc0173d9565d969b3075aac0d424110901b7c5c3"),
+    TestSet("s0", "tiles", 1200, 9001, "df24e6c68c601fd93ec8ff3a5c4cc459978003fa50fd04a15fca7e89cd622e46"),
     TestSet("s1", "tiles-held-out", 800, 9002, "3e5b03e54ee20fc6f275a14297b3f9570a32a7379ee6e1e52317999e68985f57"),
     TestSet("s2", "tiles-unseen", 800, 9003, "c20847cf58e841a3caf710fe67ab34bc3e1aa5849cb3c4b73a1d32780da86971"),
     TestSet("s3", "tiles-reserved", 800, 9005, "add61100eb00f4c6e6cf3a8ef2db4a2486c31686aeef6069cd704b66a8d9ae9d"),

@@ -23,7 +23,7 @@ from edge_agent.domain.consignment import Consignment
 from edge_agent.domain.declaration import Declaration, DeclaredItem
 from edge_agent.domain.drop import Completeness, Drop, ProbeResult
 from edge_agent.domain.finding import Detection
-from edge_agent.domain.identity import IdentityValue
+from edge_agent.domain.identity import IdentityClass, IdentityValue
 from edge_agent.domain.ids import ScannerId, SiteId, content_digest, scan_id
 from edge_agent.domain.member import MemberDigest
 from edge_agent.domain.profile import Need, Profile
@@ -43,7 +43,11 @@ SITE, SCANNER = SiteId("at-hand"), ScannerId("at-hand")
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How files at hand are to be read. ``declared``: headings that stand in for a declaration, None = what the side-car says."""
+    """How files at hand are to be read.
+
+    ``subject``: None = a parcel where the side-car names one, else cargo. ``declared``: headings that stand in for a declaration, None =
+    what the side-car says.
+    """
 
     subject: SubjectKind | None
     pitch_mm: tuple[float, float] | Literal["from-container"] | None
@@ -121,35 +125,38 @@ class ScanReader:
         members = [MemberFile(member.name, member.role, member.path) for member in drop.members]
         probe = self._child.probe(members, profile)
         decoded = self._child.decode(members, profile)
-        record, scanner = of_package(self._record(drop, digests, probe), decoded.notes), self._scanner(profile)
+        subject = self._rules.subject or _subject_of(probe)
+        record = of_package(self._record(drop, digests, probe, subject), decoded.notes)
+        scanner = self._scanner(profile, subject)
         scan = with_attachments(assemble(record, decoded.views, scanner), decoded.media_types, scanner)
         notes = distinct(record.particulars.notes, decoded.notes, missing_views(scan, scanner))
         return ReadScan(record.particulars, scan, notes, () if probe.sidecar is None else probe.sidecar.identities)
-
-    @property
-    def subject(self) -> SubjectKind:
-        return self._rules.subject or SubjectKind.CARGO
 
     def declaring(self, headings: tuple[str, ...]) -> "ScanReader":
         """Give a reader with the same child and rules for which ``headings`` stand in for the declaration."""
         return ScanReader(self._child, replace(self._rules, declared=headings))
 
-    def _record(self, drop: Drop, digests: tuple[MemberDigest, ...], probe: ProbeResult) -> Record:
+    def _record(self, drop: Drop, digests: tuple[MemberDigest, ...], probe: ProbeResult, subject: SubjectKind) -> Record:
         if probe.completeness is Completeness.WAITING:  # nobody will bring what is missing
             probe = ProbeResult(Completeness.HOPELESS, probe.members, probe.expected_bytes, probe.sidecar, probe.reason, probe.params)
         written_at = datetime.fromtimestamp(max(member.mtime_ns for member in drop.members) / 1e9, UTC)
         headings = self._rules.declared
         items = None if headings is None else tuple(DeclaredItem(heading) for heading in headings)
         declared = None if items is None else Declared(Declaration(items, "declarations"), Consignment())
-        context = Context(self.subject, written_at, (), declared)
+        context = Context(subject, written_at, (), declared)
         digest = content_digest((member.role, member.sha256) for member in digests if member.is_pixels)
         return Record(scan_id(SITE, SCANNER, drop.key, digest), 1, gather(probe, (), context), digests)
 
-    def _scanner(self, profile: Profile) -> Scanner:
+    def _scanner(self, profile: Profile, subject: SubjectKind) -> Scanner:
         section = ScannerSection(
-            id=SCANNER, profile=profile.name, watch=Path("/"), timezone="UTC", subject=self.subject, pitch_mm=self._rules.pitch_mm
+            id=SCANNER, profile=profile.name, watch=Path("/"), timezone="UTC", subject=subject, pitch_mm=self._rules.pitch_mm
         )
         return Scanner(section, profile)
+
+
+def _subject_of(probe: ProbeResult) -> SubjectKind:
+    named = () if probe.sidecar is None else {one.kind for one in probe.sidecar.identities}
+    return SubjectKind.PARCEL if IdentityClass.PARCEL in named else SubjectKind.CARGO
 
 
 class Workbench:
@@ -184,9 +191,8 @@ class Workbench:
         """Give the same bench for a scan of which ``headings`` were declared."""
         return Workbench(self.engine, self._reader.declaring(headings))
 
-    def alerts(self, detection: Detection) -> bool:
+    def alerts(self, detection: Detection, subject: SubjectKind) -> bool:
         """Tell whether a detection alone is enough for an alert."""
-        subject = self._reader.subject
         levels = self.engine.loaded.models.alert_levels(subject)
         return detection.score >= self.engine.policy.of(subject).levels(detection.label, levels[detection.label]).alert_at
 

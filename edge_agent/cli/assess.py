@@ -34,7 +34,7 @@ from edge_agent.telemetry.clock import SystemClock
 from edge_agent.wire.convert import ScanContext, assessment_body
 from edge_agent.wire.messages import AssessmentBody, CodeParams
 
-PROFILES = ("scan-package", "sim-cargo", "sim-parcel", "smiths-dataform", "plain-image")
+PROFILES = ("scan-package", "sim-cargo", "sim-parcel", "sim-parcel-colour", "smiths-dataform", "plain-image")
 _PROFILE_HELP = "shipped profile (smiths-dataform) or TOML file that reads the files, in place of " + ", ".join(PROFILES)
 _HEADINGS_HELP = "headings that stand in for the declaration, such as 0202,4011; 0000 = declared empty"
 
@@ -74,9 +74,10 @@ def profiles_of(args: argparse.Namespace) -> list[Profile]:
     return [named_profile(name) for name in (PROFILES if args.profile is None else (args.profile,))]
 
 
-def add_scan_options(parser: argparse.ArgumentParser) -> None:
-    """Add how scans are to be read."""
-    parser.add_argument("--subject", type=SubjectKind, choices=list(SubjectKind), help="what was scanned (default: cargo)")
+def add_scan_options(parser: argparse.ArgumentParser, default: str = "parcel where the side-car names one, else cargo") -> None:
+    """Add how scans are to be read. ``default``: what a scan is of when nobody says."""
+    subject = f"what was scanned (default: {default})"
+    parser.add_argument("--subject", type=SubjectKind, choices=list(SubjectKind), help=subject)
     parser.add_argument("--pitch", type=_pitch, metavar="X,Y|from-container", help="millimetres a pixel (default: as the side-car says)")
 
 
@@ -182,13 +183,14 @@ def _write(folder: Path, outcome: Outcome, body: AssessmentBody | None, bench: W
 def _drawn(outcome: Outcome, view: View, body: AssessmentBody, bench: Workbench) -> NDArray[np.uint8]:
     """Give the picture of one view: (h, w, 3) uint8 RGB with boxes, heat map, dark areas and caption."""
     judgement = outcome.judgement
-    assert judgement is not None  # noqa: S101 - only judged scans are drawn
+    assert outcome.scan is not None and judgement is not None  # noqa: S101, PT018 - only judged scans are drawn
     plane = view.leading
     shown = [finding for finding in judgement.findings if not isinstance(finding, WeightEstimate) and finding.view == view.name]
     detections = [finding for finding in shown if isinstance(finding, Detection)]
+    alerting = [one for one in detections if bench.alerts(one, outcome.scan.subject.kind)]
     overlay = Overlay(
-        detections=tuple(one for one in detections if bench.alerts(one)),
-        hints=tuple(one.box for one in detections if not bench.alerts(one)),
+        detections=tuple(alerting),
+        hints=tuple(one.box for one in detections if one not in alerting),
         heat=next((maps.heat for maps in judgement.maps if maps.view == view.name), None),
         dark=dark_area(plane, view.load),
         regions=tuple(box for finding in shown if isinstance(finding, Heterogeneity) for box in finding.regions),

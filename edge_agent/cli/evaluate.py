@@ -81,7 +81,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--profile", default="plain-image", metavar="NAME|FILE", help="how the files are read (default: %(default)s)")
     parser.add_argument("--limit", type=_count, metavar="N", help="take N pictures only, spread over the set")
     parser.add_argument("--out", type=Path, metavar="DIR", help="write the figures (JSON) and the curves (PNG) there")
-    add_scan_options(parser)
+    add_scan_options(parser, "cargo")
     parser.add_argument("--json", action="store_true", help="print the figures as one JSON object")
     add_judging_options(parser)
     parser.add_argument("--allow-research", action="store_true", help="run bundles that are for research only")
@@ -97,7 +97,8 @@ def run(args: argparse.Namespace) -> int:
 
     labelled, profile = read_set(args.data).limited(args.limit), named_profile(args.profile)
     policy, admission = parse_policy(read_file(args.policy)), Admission(admission_of(args).trust, args.allow_research)
-    rules, subject = Rules(args.subject, args.pitch, None), args.subject or SubjectKind.CARGO
+    subject = args.subject or SubjectKind.CARGO
+    rules = Rules(subject, args.pitch, None)
     with open_workbench(policy, args.bundle, args.device, rules, SystemClock(), admission) as bench:
         _check_subject(bench, subject)
         listen(bench, subject, FLOOR)

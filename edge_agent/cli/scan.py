@@ -69,7 +69,12 @@ def _add_convert(actions: "argparse._SubParsersAction[argparse.ArgumentParser]")
     convert.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="files or folders")
     convert.add_argument("--profile", required=True, metavar="P", help="name of a shipped profile (smiths-dataform), or a TOML file")
     convert.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the packages")
-    convert.add_argument("--subject", type=SubjectKind, choices=list(SubjectKind), help="what was scanned (default: cargo)")
+    convert.add_argument(
+        "--subject",
+        type=SubjectKind,
+        choices=list(SubjectKind),
+        help="what was scanned (default: parcel where the side-car names one, else cargo)",
+    )
     convert.add_argument("--codec", choices=("zstd", "deflate", "jxl"), default="zstd", help="how planes are packed (default: zstd)")
     convert.add_argument(
         "--originals",

@@ -22,11 +22,14 @@ class InputCard(Table):
     ``channels``: planes by energy; a single-energy scan fills ``high`` and leaves ``low`` at zero. ``scale``: ``density``
     (``imaging.attenuation``) or ``linear`` (16-bit transmission / 65535). ``multiple``: height and width are padded with air to
     it. ``tile_px`` 0 = the whole view at once. ``pitch_mm``: millimetres a model pixel by subject; absent = the scan's own pixels.
+    ``colours``: of a coloured picture without a low plane, "luminance" alone is taken, or the low plane is read from what its colours say
+    of the "matter" (``imaging.colours``).
     """
 
     tensor: str
     channels: tuple[Literal["high", "low"], ...]
     scale: Literal["density", "linear"]
+    colours: Literal["luminance", "matter"] = "luminance"
     multiple: Annotated[int, Field(ge=1)]
     tile_px: Annotated[int, Field(ge=0)]
     overlap_px: Annotated[int, Field(ge=0)]

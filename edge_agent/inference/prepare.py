@@ -10,6 +10,7 @@ from edge_agent.domain.geometry import Size
 from edge_agent.domain.scan import Energy, Plane, Quantity, View
 from edge_agent.errors import EnergyMissing
 from edge_agent.imaging.attenuation import density
+from edge_agent.imaging.colours import low_density
 from edge_agent.imaging.resample import resampled
 from edge_agent.inference.card import InputCard
 
@@ -42,8 +43,9 @@ def model_view(view: View, card: InputCard, subject: SubjectKind) -> ModelView:
     if high is None:
         raise EnergyMissing(f"view {view.name} has no high-energy plane", {"view": view.name})
     size, to_view = model_grid(view, card.pitch_mm.get(subject))
-    planes = {"high": high, "low": view.plane(Energy.LOW)}
-    return ModelView(tuple(_channel(planes[name], card, size) for name in card.channels), size, to_view)
+    low = view.plane(Energy.LOW)
+    channels = (_channel(high, card, size) if name == "high" else _low_channel(low, high, card, size) for name in card.channels)
+    return ModelView(tuple(channels), size, to_view)
 
 
 def fill(tensor: NDArray[np.float32], source: ModelView, x0: int, y0: int) -> None:
@@ -71,9 +73,17 @@ def model_grid(view: View, pitch_mm: float | None) -> tuple[Size, tuple[float, f
     return Size(width, height), (view.size.width / width, view.size.height / height)
 
 
-def _channel(plane: Plane | None, card: InputCard, size: Size) -> Pixels | None:
-    if plane is None:
+def _low_channel(low: Plane | None, high: Plane, card: InputCard, size: Size) -> Pixels | None:
+    """Give the low plane; where there is none, what the colours of the other one tell of it, if the card wants that."""
+    if low is not None:
+        return _channel(low, card, size)
+    if card.colours == "luminance" or high.pixels.ndim != 3:
         return None
+    told = low_density(high.pixels)
+    return None if told is None else resampled(told, size)
+
+
+def _channel(plane: Plane, card: InputCard, size: Size) -> Pixels:
     if card.scale == "linear":
         if plane.quantity is not Quantity.TRANSMISSION or plane.size != size:
             raise EnergyMissing("this model takes 16-bit transmission on the scan's own grid")

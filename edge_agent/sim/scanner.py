@@ -9,7 +9,7 @@ from numpy.random import Generator, default_rng
 from numpy.typing import NDArray
 
 from edge_agent.formats.encode import jpeg_bytes, png_bytes, tiff_bytes
-from edge_agent.sim.display import draw_rendering, render
+from edge_agent.sim.display import draw_palette, draw_rendering, pseudo_colour, render
 from edge_agent.sim.goods import LOADS
 from edge_agent.sim.machine import Machine, draw_machine, expose, expose_high
 from edge_agent.sim.scenario import scenario_scene
@@ -74,14 +74,19 @@ def _cargo(order: Order, number: int, taken_at: datetime, rng: Generator) -> Sho
 
 
 def _parcel(order: Order, number: int, taken_at: datetime, rng: Generator) -> Shot:
-    scene = parcel_scene(_PARCEL_MM, rng)
-    if rng.random() < order.threat_share:
-        scene = _guilty(scene, rng)
-    machine = _machine(order)
+    scene, machine = _parcel_scene(order, rng), _machine(order)
     high, low = expose(scene, machine, rng)
     key = f"PAR{order.seed:04d}-{number:05d}"
     pictures = (File(f"{key}_high.png", png_bytes(high)), File(f"{key}_low.png", png_bytes(low)))
     return _with_json(scene, key, taken_at, pictures, machine.beam_words(scene))
+
+
+def _coloured_parcel(order: Order, number: int, taken_at: datetime, rng: Generator) -> Shot:
+    scene, machine = _parcel_scene(order, rng), _machine(order)
+    shades = draw_palette(default_rng((order.seed, 2**31 + 1)))
+    key = f"COL{order.seed:04d}-{number:05d}"
+    picture = File(f"{key}_colour.png", png_bytes(pseudo_colour(*expose(scene, machine, rng), shades)))
+    return _with_json(scene, key, taken_at, (picture,), machine.beam_words(scene))
 
 
 def _vehicle(order: Order, number: int, taken_at: datetime, rng: Generator) -> Shot:
@@ -109,6 +114,7 @@ def _smiths(order: Order, number: int, taken_at: datetime, rng: Generator) -> Sh
 PROFILES: Mapping[str, Callable[[Order, int, datetime, Generator], Shot]] = {
     "sim-cargo": _cargo,
     "sim-parcel": _parcel,
+    "sim-parcel-colour": _coloured_parcel,
     "sim-vehicle": _vehicle,
     "smiths-dataform": _smiths,
 }
@@ -133,6 +139,11 @@ def _cargo_scene(order: Order, rng: Generator) -> Scene:
         plan = replace(plan, foreign=int(rng.choice([place for place in LOADS if place not in plan.loads])))
     scene = cargo_scene(plan, _CARGO_MM, rng)
     return _guilty(scene, rng) if is_guilty and not is_foreign else scene
+
+
+def _parcel_scene(order: Order, rng: Generator) -> Scene:
+    scene = parcel_scene(_PARCEL_MM, rng)
+    return _guilty(scene, rng) if rng.random() < order.threat_share else scene
 
 
 def _guilty(scene: Scene, rng: Generator) -> Scene:

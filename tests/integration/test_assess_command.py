@@ -76,6 +76,14 @@ def test_a_package_that_convert_wrote_is_assessed_as_the_scan_that_it_holds(plac
     assert package.name.startswith(of_package["assessment"]["scan_id"])
 
 
+def test_a_side_car_that_names_a_parcel_makes_it_one_unless_told_otherwise(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = place / "parcels"
+    assert 0 == main(["sim", "--out", str(folder), "--profile", "sim-parcel-colour", "--scans", "1", "--interval", "0"])
+    capsys.readouterr()
+    (by_itself,), (as_told,) = assessed(place, capsys, str(folder)), assessed(place, capsys, "--subject", "cargo", str(folder))
+    assert ["parcel", "cargo"] == [one["assessment"]["subject"] for one in (by_itself, as_told)]
+
+
 def test_a_damaged_package_is_rejected(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (place / "cut.scan.zip").write_bytes(b"PK\x03\x04 and no more")
     (one,) = assessed(place, capsys, str(place / "cut.scan.zip"))

@@ -72,7 +72,7 @@ def test_a_side_car_is_written_again_after_all_was_there(shot, tmp_path):
     assert (tmp_path / shot.sidecar.name).read_bytes() == shot.rewritten.data
 
 
-@pytest.mark.parametrize("profile", ["sim-cargo", "sim-parcel", "sim-vehicle", "smiths-dataform"])
+@pytest.mark.parametrize("profile", ["sim-cargo", "sim-parcel", "sim-parcel-colour", "sim-vehicle", "smiths-dataform"])
 def test_the_command_writes_scans_that_the_shipped_profile_knows(profile, tmp_path):
     out, truth = tmp_path / "watched", tmp_path / "truth.jsonl"
     arguments = ["sim", "--out", str(out), "--profile", profile, "--scans", "2", "--interval", "0", "--seed", "7", "--truth", str(truth)]

@@ -7,9 +7,11 @@ from edge_agent.domain.capture import SubjectKind
 from edge_agent.domain.geometry import Size
 from edge_agent.domain.scan import Energy, Plane, Quantity, View
 from edge_agent.errors import EnergyMissing
+from edge_agent.imaging.attenuation import density
 from edge_agent.imaging.render import to_grey
 from edge_agent.inference.card import InputCard, PictureInput
 from edge_agent.inference.feeds import displayed, feeder_of, scaled
+from edge_agent.inference.prepare import model_view
 
 PIXEL = np.array([[[[200, 100, 50]]]], dtype=np.uint8)  # (1, 1, 1, 3), RGB
 
@@ -72,3 +74,32 @@ def test_a_tile_reaches_as_far_as_its_pitch_says_and_a_letterbox_takes_in_everyt
     assert Size(128, 64) == feeder_of(tiles).reach(view, SubjectKind.CARGO)
     assert Size(64, 64) == feeder_of(tiles).reach(view, SubjectKind.PARCEL)  # no pitch for parcels: the scan's own px
     assert feeder_of(card(fit="letterbox")).reach(view, SubjectKind.CARGO) is None
+
+
+def ours(**more: object) -> InputCard:
+    table = {"tensor": "x", "channels": ["high", "low"], "scale": "density", "multiple": 32, "tile_px": 64, "overlap_px": 16}
+    return InputCard.model_validate({**table, **more})
+
+
+def coloured(rgb: tuple[int, int, int], *others: Plane) -> View:
+    pixels = np.full((40, 40, 3), 255, dtype=np.uint8)
+    pixels[10:30, 10:30] = rgb
+    return View("side", (Plane(Quantity.DISPLAY, Energy.SINGLE, pixels), *others), None)
+
+
+def test_what_colours_say_of_the_matter_takes_the_place_of_the_low_plane_where_the_card_wants_it() -> None:
+    metal, organic = (model_view(coloured(rgb), ours(colours="matter"), SubjectKind.PARCEL) for rgb in ((30, 70, 190), (235, 120, 20)))
+    ratios = [float(seen.channels[1][20, 20] / seen.channels[0][20, 20]) for seen in (metal, organic)]  # type: ignore[index]
+    assert ratios == pytest.approx([2.2, 1.2], abs=0.1)
+    assert model_view(coloured((30, 70, 190)), ours(), SubjectKind.PARCEL).channels[1] is None
+
+
+def test_a_grey_picture_has_no_low_plane_whatever_the_card_wants() -> None:
+    assert model_view(coloured((90, 90, 90)), ours(colours="matter"), SubjectKind.PARCEL).channels[1] is None
+
+
+def test_a_measured_low_plane_counts_more_than_colours() -> None:
+    low = Plane(Quantity.TRANSMISSION, Energy.LOW, np.full((40, 40), 30000, dtype=np.uint16))
+    seen = model_view(coloured((30, 70, 190), low), ours(colours="matter"), SubjectKind.PARCEL).channels[1]
+    assert seen is not None
+    np.testing.assert_allclose(seen, density(low.pixels))

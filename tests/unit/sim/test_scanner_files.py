@@ -32,7 +32,7 @@ def test_another_number_is_another_scan(shots):
     assert other.pictures[0].data != shots["sim-parcel"].pictures[0].data
 
 
-@pytest.mark.parametrize("profile", ["sim-cargo", "sim-parcel", "sim-vehicle"])
+@pytest.mark.parametrize("profile", ["sim-cargo", "sim-parcel", "sim-parcel-colour", "sim-vehicle"])
 def test_the_json_side_car_says_that_the_scan_is_simulated(shots, profile):
     shot = shots[profile]
     body = json.loads(shot.sidecar.data)
