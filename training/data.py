@@ -1,8 +1,9 @@
 """Pools: training data from the simulator, made once and kept on disk as plain arrays.
 
 ``python -m training.data KIND --count N --out DIR --seed S --workers W``. Kinds: ``tiles`` for the detector, also with threats composed at
-random (``-varied``), of parcels with small threats only (``-small``), with what is held out of training, or from an unseen scanner;
-``views`` for the contents network; ``containers``, whole, for the container-level test.
+random (``-varied``), of parcels with small threats only (``-small``), with organic packets and heavy metal that only two energies tell
+apart (``-matter``), with what is held out of training, or from an unseen scanner; ``views`` for the contents network; ``containers``,
+whole, for the container-level test.
 
 A pool is there when ``targets.npy`` is; one that was interrupted is made anew. Beside it lies ``scenes.npy``: which rows are of one scene.
 """
@@ -20,7 +21,7 @@ from numpy.random import Generator, SeedSequence, default_rng
 from numpy.typing import NDArray
 from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TimeElapsedColumn
 
-from edge_agent.sim.threat import Shapes
+from edge_agent.sim.threat import TOLD_BY_MATTER, Shapes
 from training.scans import CONTAINER, container
 from training.tiles import MOST_BOXES, TILE_PX, Source, tiles_of
 from training.views import STRIDE, VIEW_PX, views_of
@@ -47,7 +48,8 @@ _VIEW = (((2, *VIEW_PX), np.float16), ((VIEW_PX[0] // STRIDE, VIEW_PX[1] // STRI
 KINDS: Mapping[str, Kind] = {
     "tiles": Kind(lambda _, rng: tiles_of(rng), *_TILE),
     "tiles-varied": Kind(lambda _, rng: tiles_of(rng, Source(shapes=Shapes.VARIED)), *_TILE),
-    "tiles-small": Kind(lambda number, rng: tiles_of(rng, Source(_SMALL_SHAPES[number % 2], parcels_with=_SMALL)), *_TILE),
+    "tiles-small": Kind(lambda number, rng: tiles_of(rng, Source(_SMALL_SHAPES[number % 2], threats=_SMALL, parcels_only=True)), *_TILE),
+    "tiles-matter": Kind(lambda _, rng: tiles_of(rng, Source(Shapes.ANY_FORM, threats=TOLD_BY_MATTER, both_energies=True)), *_TILE),
     "tiles-held-out": Kind(lambda _, rng: tiles_of(rng, Source(shapes=Shapes.HELD_OUT, held_out=True)), *_TILE),
     "tiles-reserved": Kind(lambda _, rng: tiles_of(rng, Source(shapes=Shapes.RESERVED)), *_TILE),
     "tiles-unseen": Kind(lambda _, rng: tiles_of(rng, Source(unseen=True)), *_TILE),

@@ -32,7 +32,7 @@ from training.weight import SITES
 from training.weight_bundle import export_weight, weight_settings
 
 WEIGHT_SEED = 1
-TILE_POOLS = ("tiles-train", "tiles-varied", "tiles-small")
+TILE_POOLS = ("tiles-train", "tiles-varied", "tiles-small", "tiles-matter")
 WORKERS = 2
 WORK, TRIAL = Path("training/runs"), Path("training/runs/trial")
 
@@ -48,10 +48,11 @@ class Amounts:
     tiles: int = 22_000
     varied: int = 18_000
     small: int = 18_000
+    matter: int = 10_000
     views: int = 19_000
     checks: int = 400
     detector_images: int = 256_000
-    contents_images: int = 112_000
+    contents_images: int = 104_000
     level_scans: int = 1_600
     detection_scans: int = 560
     contents_scans: int = 1_280
@@ -65,6 +66,7 @@ class Amounts:
             max(48, round(self.tiles * scale)),
             max(48, round(self.varied * scale)),
             max(48, round(self.small * scale)),
+            max(48, round(self.matter * scale)),
             max(32, round(self.views * scale)),
             max(24, round(self.checks * scale)),
             max(64, round(self.detector_images * scale)),
@@ -102,6 +104,7 @@ def pools(work: Path, amounts: Amounts, scale: float) -> None:
     _pool(work / "pool" / "tiles-train", "tiles", amounts.tiles, 1)
     _pool(work / "pool" / "tiles-varied", "tiles-varied", amounts.varied, 2)
     _pool(work / "pool" / "tiles-small", "tiles-small", amounts.small, 5)
+    _pool(work / "pool" / "tiles-matter", "tiles-matter", amounts.matter, 6)
     _pool(work / "pool" / "views-train", "views", amounts.views, 3)
     _pool(work / "pool" / "views-check", "views", amounts.checks, 4)
     make_sets(work / "test", scale)
@@ -130,7 +133,7 @@ def detector_settings(work: Path, amounts: Amounts) -> dict[str, Any]:
     thresholds = detector_thresholds(detected(draft, CALIBRATION_SEED, amounts.level_scans))
     metrics = detector_metrics(draft, work / "test", thresholds, amounts.detection_scans)
     images = sum(len(open_pool(work / "pool" / name)[1]) for name in TILE_POOLS)
-    return {"thresholds": thresholds, "metrics": metrics, "images": images, "seeds": "pools 1, 2 and 5, weights 1, calibration 77"}
+    return {"thresholds": thresholds, "metrics": metrics, "images": images, "seeds": "pools 1, 2, 5 and 6, weights 1, calibration 77"}
 
 
 def contents_settings(work: Path, amounts: Amounts) -> dict[str, Any]:

@@ -45,13 +45,16 @@ class Source:
     """Where scenes come from.
 
     ``held_out``: also goods kept out of training; ``unseen``: scanners kept out of training, with pixels, curves and colours of their own.
-    ``parcels_with``: only parcels, with threats of these labels; empty: every kind of scene, with whatever threats fit it.
+    ``threats``: of these labels only; empty: whatever fits a scene. ``parcels_only``: no cargo and no vehicles; ``both_energies``: only
+    scanners that have two and export their planes.
     """
 
     shapes: Shapes = Shapes.KNOWN
     held_out: bool = False
     unseen: bool = False
-    parcels_with: tuple[str, ...] = ()
+    threats: tuple[str, ...] = ()
+    parcels_only: bool = False
+    both_energies: bool = False
 
 
 TRAINING = Source()
@@ -62,8 +65,10 @@ def tiles_of(rng: Generator, source: Source = TRAINING) -> Iterator[Tile]:
     clean = _scene(rng, source)
     guilty = clean
     for _ in range(int(rng.integers(1, _MOST_DRAWS + 1))):
-        guilty = draw_threats(guilty, rng, source.shapes, source.parcels_with)
+        guilty = draw_threats(guilty, rng, source.shapes, source.threats)
     camera = draw_camera(rng, _DISPLAY_SHARE if clean.is_cargo else _COLOUR_SHARE, unseen=source.unseen)
+    if source.both_energies:
+        camera = replace(camera, is_display=False, is_single=False)
     pitch_mm = CARGO_MM if clean.is_cargo else PARCEL_MM
     before, after = camera.channels(clean, pitch_mm), camera.channels(guilty, pitch_mm)
     targets = targets_of(guilty, before, after)
@@ -127,7 +132,7 @@ def no_boxes() -> NDArray[np.float32]:
 def _scene(rng: Generator, source: Source) -> Scene:
     """Draw a parcel, a vehicle, or a window over a container."""
     chance = rng.random()
-    if chance < _PARCEL_SHARE or source.parcels_with:
+    if chance < _PARCEL_SHARE or source.parcels_only:
         return parcel_scene(float(rng.uniform(*(_UNSEEN_PARCEL_MM if source.unseen else _SCANNED_PARCEL_MM))), rng)
     scanned_mm = _UNSEEN_CARGO_MM if source.unseen else _SCANNED_CARGO_MM
     if chance < _PARCEL_SHARE + _VEHICLE_SHARE:

@@ -140,8 +140,19 @@ def _packet(room: Room, rng: Generator) -> Patch:
 
 
 def _organic(patch: Patch, room: Room, rng: Generator) -> list[Part]:
+    return [packed(patch, room, rng)]
+
+
+def packed(form: Patch, room: Room, rng: Generator) -> Part:
+    """Give organic matter of any form, as deep as packets lie."""
     mix = packet_mix(rng)
-    return [Part(patch, mix, organic_areal(room, rng))]
+    return Part(form, mix, organic_areal(room, rng))
+
+
+def cast(form: Patch, room: Room, rng: Generator) -> Part:
+    """Give heavy metal of any form."""
+    mix = heavy(rng)
+    return Part(form, mix, heavy_areal(room, rng))
 
 
 def packet_mix(rng: Generator) -> Mix:

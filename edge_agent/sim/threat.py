@@ -37,12 +37,17 @@ COMPOSED: Mapping[str, Builder] = {
 
 
 class Shapes(StrEnum):
-    """Which shapes are drawn: of the known families, of those no bundle is trained on (two sets), or composed and deformed at random."""
+    """Which shapes are drawn: of the known families, of those no bundle is trained on (two sets), or composed and deformed at random.
+
+    ``ANY_FORM``: packets of organic matter in the forms of heavy metal as often as in their own, and the other way round: what a thing is
+    cannot be told from its outline.
+    """
 
     KNOWN = "known"
     HELD_OUT = "held-out"
     RESERVED = "reserved"
     VARIED = "varied"
+    ANY_FORM = "any-form"
 
 
 SHAPES: Mapping[Shapes, Mapping[str, tuple[Builder, ...]]] = {
@@ -79,6 +84,9 @@ _COMPOSED_SHARE = 0.6
 
 _FREELY_TURNED = ("handgun", "rifle", "knife", "bottle")
 
+TOLD_BY_MATTER = ("bricks", "dense")
+"""Labels that two energies tell apart where outlines do not."""
+
 
 def build(label: str, room: Room, rng: Generator, shapes: Shapes = Shapes.KNOWN) -> list[Part]:
     """Give the parts of a threat of this label, turned as it happens to lie. All parts have one shape.
@@ -86,11 +94,20 @@ def build(label: str, room: Room, rng: Generator, shapes: Shapes = Shapes.KNOWN)
     Raises:
         KeyError: there is no such label.
     """
-    parts = _varied(label, room, rng) if shapes is Shapes.VARIED else _drawn(SHAPES[shapes][label], room, rng)
+    parts = _parts(label, room, rng, shapes)
     if rng.random() < 0.5:
         parts = [Part(part.patch[:, ::-1], part.mix, part.areal) for part in parts]
     angle = float(rng.uniform(0, 360)) if label in _FREELY_TURNED else float(rng.choice((0.0, 90.0)) + rng.normal(0, 4))
     return [Part(shape.turned(part.patch, angle), part.mix, part.areal) for part in parts]
+
+
+def _parts(label: str, room: Room, rng: Generator, shapes: Shapes) -> list[Part]:
+    if shapes is Shapes.ANY_FORM and label in TOLD_BY_MATTER:
+        form = _varied(str(rng.choice(TOLD_BY_MATTER)), room, rng)[0].patch
+        return [contraband.packed(form, room, rng) if label == "bricks" else contraband.cast(form, room, rng)]
+    if shapes in (Shapes.VARIED, Shapes.ANY_FORM):
+        return _varied(label, room, rng)
+    return _drawn(SHAPES[shapes][label], room, rng)
 
 
 def _drawn(builders: tuple[Builder, ...], room: Room, rng: Generator) -> list[Part]:

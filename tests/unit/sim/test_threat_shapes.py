@@ -9,7 +9,7 @@ from edge_agent.sim.canvas import Canvas, Region
 from edge_agent.sim.material import index
 from edge_agent.sim.part import Room
 from edge_agent.sim.scene import SEEN_AT
-from edge_agent.sim.threat import CARGO_LABELS, LABELS, PARCEL_LABELS, SHAPES, VEHICLE_LABELS, Shapes, build
+from edge_agent.sim.threat import CARGO_LABELS, LABELS, PARCEL_LABELS, SHAPES, TOLD_BY_MATTER, VEHICLE_LABELS, Shapes, build
 
 EVERY = [(label, shapes, builder) for shapes, families in SHAPES.items() for label in LABELS for builder in families[label]]
 
@@ -30,6 +30,15 @@ def test_every_composed_shape_can_be_seen(label):
     for seed in range(60):
         parts = build(label, Room(5.0 if label in CARGO_LABELS else 2.0, is_cargo=label in CARGO_LABELS), default_rng(seed), Shapes.VARIED)
         assert float(sum(part.patch * part.areal for part in parts).max()) > SEEN_AT
+
+
+def test_of_any_form_matter_alone_tells_packets_from_heavy_metal():
+    room = Room(5.0, is_cargo=True)
+    drawn = {label: [build(label, room, default_rng(seed), Shapes.ANY_FORM) for seed in range(400)] for label in TOLD_BY_MATTER}
+    assert {name for (part,) in drawn["dense"] for name, _ in part.mix} == {"lead", "tungsten"}
+    assert not {"lead", "tungsten", "iron"} & {name for (part,) in drawn["bricks"] for name, _ in part.mix}
+    deciles = [np.quantile([(part.patch > 0.3).mean() for (part,) in parts], np.arange(0.1, 1.0, 0.1)) for parts in drawn.values()]
+    np.testing.assert_allclose(*deciles, atol=0.1)
 
 
 def test_packets_of_which_some_are_missing_are_never_all_missing():
