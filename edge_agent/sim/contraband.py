@@ -70,7 +70,7 @@ def packets(room: Room, rng: Generator) -> list[Part]:
     """Give pressed packets laid edge to edge, each in foil with tape across it."""
     across, down = _count(room, rng)
     one = _packet(room, rng)
-    return _organic(np.tile(one, (down, across)), room, rng)
+    return packed(np.tile(one, (down, across)), room, rng)
 
 
 def leaning_packets(room: Room, rng: Generator) -> list[Part]:
@@ -83,7 +83,7 @@ def leaning_packets(room: Room, rng: Generator) -> list[Part]:
     for row in range(down):
         x = int(rng.integers(0, slack + 1))
         patch[row * h : (row + 1) * h, x : x + across * w] = np.tile(one, (1, across)) * np.float32(rng.normal(1.0, 0.05))
-    return _organic(patch, room, rng)
+    return packed(patch, room, rng)
 
 
 def loose_bags(room: Room, rng: Generator) -> list[Part]:
@@ -94,14 +94,14 @@ def loose_bags(room: Room, rng: Generator) -> list[Part]:
     for _ in range(count):
         y, x = int(rng.integers(0, h + 1)), int(rng.integers(0, w + 1))
         patch[y : y + h, x : x + w] = np.maximum(patch[y : y + h, x : x + w], shape.pillow(h, w, 2.4) * np.float32(rng.uniform(0.7, 1.2)))
-    return _organic(patch, room, rng)
+    return packed(patch, room, rng)
 
 
 def ingot(room: Room, rng: Generator) -> list[Part]:
     """Give a block, a cylinder or a ball of heavy metal."""
     h, w = heavy_size(room, rng)
     outer = (shape.block, shape.cylinder, shape.ball)[int(rng.integers(0, 3))](h, w)
-    return [Part(outer, heavy(rng), heavy_areal(room, rng))]
+    return cast(outer, room, rng)
 
 
 def pig(room: Room, rng: Generator) -> list[Part]:
@@ -110,7 +110,7 @@ def pig(room: Room, rng: Generator) -> list[Part]:
     hollow = shape.cylinder(h, w).copy()
     y, x = h // 4, w // 4
     hollow[y : h - y, x : w - x] *= np.float32(rng.uniform(0.3, 0.7))
-    return [Part(hollow, heavy(rng), heavy_areal(room, rng))]
+    return cast(hollow, room, rng)
 
 
 def tube(room: Room, rng: Generator) -> list[Part]:
@@ -120,7 +120,7 @@ def tube(room: Room, rng: Generator) -> list[Part]:
     bore = shape.shell(w, h, float(rng.uniform(0.3, 0.6))).T.copy()
     ends = max(1, w // 12)
     bore[:, :ends] = bore[:, -ends:] = 0.9
-    return [Part(bore, heavy(rng), heavy_areal(room, rng) * 1.3)]
+    return cast(bore, room, rng, 1.3)
 
 
 def _count(room: Room, rng: Generator) -> tuple[int, int]:
@@ -139,28 +139,24 @@ def _packet(room: Room, rng: Generator) -> Patch:
     return one
 
 
-def _organic(patch: Patch, room: Room, rng: Generator) -> list[Part]:
-    return [packed(patch, room, rng)]
+def packed(form: Patch, room: Room, rng: Generator, times: float = 1.0) -> list[Part]:
+    """Give organic matter of any form, ``times`` as deep as packets lie."""
+    mix = _packet_mix(rng)
+    return [Part(form, mix, _organic_areal(room, rng) * times)]
 
 
-def packed(form: Patch, room: Room, rng: Generator) -> Part:
-    """Give organic matter of any form, as deep as packets lie."""
-    mix = packet_mix(rng)
-    return Part(form, mix, organic_areal(room, rng))
+def cast(form: Patch, room: Room, rng: Generator, times: float = 1.0) -> list[Part]:
+    """Give heavy metal of any form, ``times`` as deep as it mostly is."""
+    mix = _heavy(rng)
+    return [Part(form, mix, _heavy_areal(room, rng) * times)]
 
 
-def cast(form: Patch, room: Room, rng: Generator) -> Part:
-    """Give heavy metal of any form."""
-    mix = heavy(rng)
-    return Part(form, mix, heavy_areal(room, rng))
-
-
-def packet_mix(rng: Generator) -> Mix:
+def _packet_mix(rng: Generator) -> Mix:
     """Draw what is in a pressed packet."""
     return _EXPLOSIVE if rng.random() < 0.7 else _POWDER
 
 
-def organic_areal(room: Room, rng: Generator) -> float:
+def _organic_areal(room: Room, rng: Generator) -> float:
     """Draw how deep packets lie, g/cm2: in bulk among cargo, above 5 in a parcel."""
     return float(rng.uniform(20, 75) * rng.uniform(1.0, 1.6)) if room.is_cargo else float(rng.uniform(5.0, 17.0))
 
@@ -170,12 +166,12 @@ def draw_liquid(rng: Generator) -> Mix:
     return _WATER if rng.random() < 0.7 else _OXIDISER
 
 
-def heavy(rng: Generator) -> Mix:
+def _heavy(rng: Generator) -> Mix:
     """Draw a heavy metal."""
     return _LEAD if rng.random() < 0.6 else _TUNGSTEN
 
 
-def heavy_areal(room: Room, rng: Generator) -> float:
+def _heavy_areal(room: Room, rng: Generator) -> float:
     """Draw how deep heavy metal is, g/cm2."""
     return float(rng.uniform(22, 90)) if room.is_cargo else float(rng.uniform(4, 25))
 

@@ -9,7 +9,7 @@ from numpy.random import Generator
 
 from edge_agent.sim import shape
 from edge_agent.sim.canvas import Mix, Patch
-from edge_agent.sim.contraband import draw_liquid, heavy, heavy_areal, heavy_size, organic_areal, packet_mix
+from edge_agent.sim.contraband import cast, draw_liquid, heavy_size, packed
 from edge_agent.sim.part import POLYMER, STEEL, WOOD, Part, Room
 
 _GLASS: Mix = (("silica", 1.0),)
@@ -127,7 +127,7 @@ def sausages(room: Room, rng: Generator) -> list[Part]:
     one = shape.cylinder(w, h).T.copy()
     ends = np.minimum(1.0, (0.5 + np.minimum(np.arange(w), np.arange(w)[::-1])) / max(1.0, 0.12 * w)) ** 0.5
     one *= ends[None, :].astype(np.float32)
-    return [Part(np.tile(one, (count, 1)), packet_mix(rng), organic_areal(room, rng) * 1.2)]
+    return packed(np.tile(one, (count, 1)), room, rng, 1.2)
 
 
 def belt(room: Room, rng: Generator) -> list[Part]:
@@ -138,7 +138,7 @@ def belt(room: Room, rng: Generator) -> list[Part]:
     for place in range(count):
         y = int(rng.integers(0, patch.shape[0] - h + 1))
         patch[y : y + h, place * (w + gap) : place * (w + gap) + w] = shape.pillow(h, w, 16.0)
-    return [Part(patch, packet_mix(rng), organic_areal(room, rng))]
+    return packed(patch, room, rng)
 
 
 def dumb_bell(room: Room, rng: Generator) -> list[Part]:
@@ -149,7 +149,7 @@ def dumb_bell(room: Room, rng: Generator) -> list[Part]:
     thin = max(1, int(h * rng.uniform(0.2, 0.4)))
     patch[(h - thin) // 2 : (h - thin) // 2 + thin] = shape.cylinder(w, thin).T * np.float32(thin / h)
     patch[:, :end] = patch[:, -end:] = shape.cylinder(end, h).T
-    return [Part(patch, heavy(rng), heavy_areal(room, rng))]
+    return cast(patch, room, rng)
 
 
 def castle(room: Room, rng: Generator) -> list[Part]:
@@ -161,7 +161,7 @@ def castle(room: Room, rng: Generator) -> list[Part]:
         y0, y1 = row * h // rows, max(row * h // rows + 1, (row + 1) * h // rows)
         notch = (w // 8) * (row % 2)
         patch[y0:y1, notch : max(notch + 1, w - w // 8 + notch)] = 1.0
-    return [Part(_with_a_hole(patch), heavy(rng), heavy_areal(room, rng))]
+    return cast(_with_a_hole(patch), room, rng)
 
 
 def _with_a_hole(patch: Patch) -> Patch:

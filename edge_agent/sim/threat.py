@@ -84,7 +84,8 @@ _COMPOSED_SHARE = 0.6
 
 _FREELY_TURNED = ("handgun", "rifle", "knife", "bottle")
 
-TOLD_BY_MATTER = ("bricks", "dense")
+_OF_MATTER = {"bricks": contraband.packed, "dense": contraband.cast}
+TOLD_BY_MATTER = tuple(_OF_MATTER)
 """Labels that two energies tell apart where outlines do not."""
 
 
@@ -102,9 +103,9 @@ def build(label: str, room: Room, rng: Generator, shapes: Shapes = Shapes.KNOWN)
 
 
 def _parts(label: str, room: Room, rng: Generator, shapes: Shapes) -> list[Part]:
-    if shapes is Shapes.ANY_FORM and label in TOLD_BY_MATTER:
+    if shapes is Shapes.ANY_FORM and label in _OF_MATTER:
         form = _varied(str(rng.choice(TOLD_BY_MATTER)), room, rng)[0].patch
-        return [contraband.packed(form, room, rng) if label == "bricks" else contraband.cast(form, room, rng)]
+        return _OF_MATTER[label](form, room, rng)
     if shapes in (Shapes.VARIED, Shapes.ANY_FORM):
         return _varied(label, room, rng)
     return _drawn(SHAPES[shapes][label], room, rng)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from edge_agent.sim import shape
 from edge_agent.sim.canvas import Mix, Patch
 from edge_agent.sim.chance import log_uniform
-from edge_agent.sim.contraband import draw_liquid, heavy, heavy_areal, heavy_size, organic_areal, packet_mix
+from edge_agent.sim.contraband import cast, draw_liquid, heavy_size, packed
 from edge_agent.sim.part import POLYMER, STEEL, WOOD, Part, Room
 
 _ALUMINIUM: Mix = (("aluminium", 1.0),)
@@ -154,7 +154,7 @@ def pile(room: Room, rng: Generator) -> list[Part]:
         patch = _form(h, w, rng)
     else:
         patch = _heap(h, w, rng) if rng.random() < _HEAPED_SHARE else _rows(h, w, room, rng)
-    return [Part(patch, packet_mix(rng), organic_areal(room, rng))]
+    return packed(patch, room, rng)
 
 
 def _heap(h: int, w: int, rng: Generator) -> Patch:
@@ -194,7 +194,7 @@ def lump(room: Room, rng: Generator) -> list[Part]:
     """Give heavy metal of any form: wedges, rings along the beam, discs, shot in a box, a crooked block, a hollow one; or bricks of it."""
     h, w = heavy_size(room, rng)
     patch = _rows(max(2, h // 2), max(2, w // 2), room, rng) if rng.random() < _SWAPPED_SHARE else _form(h, w, rng)
-    return [Part(patch, heavy(rng), heavy_areal(room, rng))]
+    return cast(patch, room, rng)
 
 
 def _form(h: int, w: int, rng: Generator) -> Patch:

@@ -12,7 +12,7 @@ from edge_agent.domain.scan import Quantity
 from edge_agent.sim.display import draw_palette, draw_rendering
 from edge_agent.sim.goods import AIR, CLASSES, FOREIGN
 from edge_agent.sim.scene import CargoPlan, cargo_scene, with_threats
-from edge_agent.sim.threat import LABELS, Shapes
+from edge_agent.sim.threat import LABELS, TOLD_BY_MATTER, Shapes
 from training import tiles as tiles_module
 from training.calibrate import detector_thresholds, formula_from
 from training.camera import draw_camera
@@ -331,3 +331,10 @@ def test_rows_of_several_pools_are_those_of_one_pool_made_of_them():
     images, targets = pick(pools, np.array([9, 0, 4, 3]))
     assert [0, 3, 4, 9] == sorted(images.tolist())
     assert images.tolist() == targets.tolist()
+
+
+def test_matter_tiles_have_two_energies_and_only_threats_that_these_tell_apart():
+    rows = list(rows_of("tiles-matter", 6, PART))
+    assert all(np.any(image[1]) for image, _ in rows if np.any(image[0]))
+    labels = {int(label) for _, targets in rows for label in targets[:, 0] if label >= 0}
+    assert labels == {LABELS.index(label) for label in TOLD_BY_MATTER}
