@@ -30,7 +30,7 @@ from training.network import ExportedDetector
 from training.tiles import CARGO_MM, PARCEL_MM, TILE_PX
 from training.views import STRIDE, VIEW_MM
 
-VERSION = "0.10.0"
+VERSION = "0.11.0"
 LIMITS = "trained on simulated images only; do not use operationally without site fine-tuning and a period in shadow"
 _PARITY = 1e-3
 _GOODS_VERSION = "1"

@@ -51,7 +51,7 @@ class Amounts:
     matter: int = 10_000
     views: int = 19_000
     checks: int = 400
-    detector_images: int = 256_000
+    detector_images: int = 228_000
     contents_images: int = 104_000
     level_scans: int = 1_600
     detection_scans: int = 560

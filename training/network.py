@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from training.assay import Assay
+
 STRIDES = (8, 16, 32)
 _DIFFERENCE_GAIN, _SHARE_GAIN = 8.0, 4.0
 _THIN = 0.02
@@ -102,9 +104,11 @@ class Head(nn.Module):
         nn.init.constant_(self.score.bias, -5.0)
         nn.init.constant_(self.side.bias, 1.5)
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        sides = F.softplus(self.side(self.side_trunk(x)).float()) - REACH
-        return self.score(self.score_trunk(x)).flatten(2), sides.flatten(2)
+    def forward(self, x: Tensor, stride: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Give scores, sides in px, and the features that the scores are made of: each (N, channels, cells)."""
+        sides = (F.softplus(self.side(self.side_trunk(x)).float()) - REACH) * stride
+        features = self.score_trunk(x)
+        return self.score(features).flatten(2), sides.flatten(2), features.flatten(2)
 
 
 class Matter(nn.Module):
@@ -144,6 +148,7 @@ class Detector(nn.Module):
         self.fall8, self.fall16 = Conv(width, width, 3, 2), Conv(width, width, 3, 2)
         self.out16, self.out32 = Csp(2 * width, width, 1), Csp(2 * width, width, 1)
         self.heads = nn.ModuleList(Head(width, classes) for _ in STRIDES)
+        self.assay = Assay(width, classes) if inputs == 2 else None
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Give (N, A, C) logits and (N, A, 4) distances left, top, right, bottom in px."""
@@ -155,9 +160,12 @@ class Detector(nn.Module):
         p8 = self.up8(torch.cat([F.interpolate(p16, scale_factor=2.0), self.side8(c8)], dim=1))
         n16 = self.out16(torch.cat([self.fall8(p8), p16], dim=1))
         n32 = self.out32(torch.cat([self.fall16(n16), p32], dim=1))
-        outputs = [head(level) for head, level in zip(self.heads, (p8, n16, n32), strict=True)]
-        logits = torch.cat([scores for scores, _ in outputs], dim=2)
-        sides = torch.cat([side * stride for (_, side), stride in zip(outputs, STRIDES, strict=True)], dim=2)
+        outputs = [head(level, stride) for head, level, stride in zip(self.heads, (p8, n16, n32), STRIDES, strict=True)]
+        logits, sides, features = (torch.cat(parts, dim=2) for parts in zip(*outputs, strict=True))
+        if self.assay is not None:
+            middles = cells_of(image.shape[2], image.shape[3]).to(image.device)[:, :2]
+            boxes = boxes_from(sides.detach().transpose(1, 2), middles).transpose(1, 2)
+            logits = logits + self.assay(image, boxes, features)
         return logits.transpose(1, 2), sides.transpose(1, 2)
 
 

@@ -29,6 +29,7 @@ _IMAGES, _BATCH = 512, 16
 _ROOT = "network."
 
 Weights: TypeAlias = Mapping[str, Tensor]
+Convolution: TypeAlias = nn.Conv1d | nn.Conv2d
 
 
 def unfold(graph: Path, network: Detector | GoodsNetwork, images: Iterable[Tensor]) -> None:
@@ -60,19 +61,19 @@ def batches(images: np.ndarray) -> Iterable[Tensor]:
         yield torch.from_numpy(images[rows[start : start + _BATCH]].astype(np.float32))
 
 
-def _layers(network: nn.Module) -> list[tuple[str, nn.Conv2d, nn.BatchNorm2d | None]]:
+def _layers(network: nn.Module) -> list[tuple[str, Convolution, nn.BatchNorm2d | None]]:
     """Give the convolutions with their names, and the norm that follows each, if one does."""
-    parts = [(name, part) for name, part in network.named_modules() if isinstance(part, nn.Conv2d | nn.BatchNorm2d)]
+    parts = [(name, part) for name, part in network.named_modules() if isinstance(part, Convolution | nn.BatchNorm2d)]
     followed = itertools.pairwise([*parts, ("", None)])
     return [
         (name, part, after if isinstance(after, nn.BatchNorm2d) else None)
         for (name, part), (_, after) in followed
-        if isinstance(part, nn.Conv2d)
+        if isinstance(part, Convolution)
     ]
 
 
 @torch.no_grad()
-def _fill(name: str, convolution: nn.Conv2d, norm: nn.BatchNorm2d | None, named: Weights) -> nn.BatchNorm2d | None:
+def _fill(name: str, convolution: Convolution, norm: nn.BatchNorm2d | None, named: Weights) -> nn.BatchNorm2d | None:
     """Put a convolution's weights back, its bias into the norm that follows; give that norm."""
     weight, bias = _learnt(name, named)
     convolution.weight.copy_(weight)
