@@ -14,11 +14,14 @@ help:  ## list the targets
 
 venv: $(VENV)/ready  ## virtual environment with everything for tests and demo
 
+# --no-deps: the lock names every package, and `pip check` sees that none lacks. The pip of Debian 12 would otherwise look past the pin of
+# coverage for pytest-cov's `coverage[toml]` and refuse the newest release, which has no hash in the lock.
 $(VENV)/ready: requirements/dev.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	@echo 'installing some 90 packages: several minutes the first time, without a word'
-	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/pip install -q --disable-pip-version-check --require-hashes --no-deps -r requirements/dev.txt
 	$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(BIN)/pip check -q --disable-pip-version-check
 	touch $@
 
 demo: $(VENV)/ready  ## simulated scanner, daemon, console and headquarters on this machine; ends by itself with a summary

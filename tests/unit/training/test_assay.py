@@ -1,4 +1,4 @@
-"""What a box is measured to hold: means over whole squares of 4 px, contrasts with what lies around it, and shares that tell matter from depth."""
+"""What a box is measured to hold: means over squares of 4 px, contrasts with what lies around it, shares that tell matter from depth."""
 
 import pytest
 
